@@ -1,0 +1,171 @@
+"""Reading and writing results: JSON, HDF5 and safetensors files that are whole, checked and reproducible.
+
+Every file is written under a temporary name, synced and renamed, so that it is either complete or not there.
+Every file names its kind and carries a SHA-256 of its content; a file that is truncated, edited or of another kind
+raises ArtifactError with one line. Nothing here unpickles. What the contents mean is known to the callers.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from roco.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = np.ndarray[Any, Any]
+
+
+@contextlib.contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yields a temporary name in the folder of `path`; what is written there becomes `path` if nothing is raised."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def digest(payload: object, *, length: int = 64) -> str:
+    """The first `length` hex digits of the SHA-256 of a JSON value in its canonical form."""
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def _array_digest(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> str:
+    checksum = hashlib.sha256(json.dumps(dict(attributes), sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        checksum.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
+        checksum.update(memoryview(array.reshape(-1)).cast("B") if array.size else b"")
+    return checksum.hexdigest()
+
+
+def _damaged(path: Path, reason: str) -> ArtifactError:
+    return ArtifactError(f"{path}: {reason}; delete it and run the same command again to make it anew")
+
+
+def _existing(path: str | Path) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise ArtifactError(f"{path}: no such file; it is made by an earlier step of the workflow")
+    return path
+
+
+def write_json(path: str | Path, kind: str, content: object) -> None:
+    """Writes a JSON value as an artifact of the given kind; the same content gives the same bytes."""
+    document = {"kind": kind, "sha256": digest(content), "content": content}
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path, kind: str) -> Any:
+    """The content of a JSON artifact.
+
+    Raises:
+        ArtifactError: the file is missing, damaged, or not of this kind.
+    """
+    path = _existing(path)
+    try:
+        document = json.loads(path.read_text())
+        found, checksum, content = document["kind"], document["sha256"], document["content"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, f"not a whole JSON artifact ({type(error).__name__})") from None
+    if found != kind:
+        raise _damaged(path, f"expected an artifact of kind '{kind}', found '{found}'")
+    if digest(content) != checksum:
+        raise _damaged(path, "its content does not match its checksum")
+    return content
+
+
+def write_arrays(
+    path: str | Path, kind: str, arrays: Mapping[str, Array], attributes: Mapping[str, Any], *, compress: bool = False
+) -> None:
+    """Writes arrays and JSON attributes to an HDF5 artifact; the same content gives the same bytes.
+
+    Each attribute is stored as JSON text, each array as a data set of its own (`track_times=False`), so that the file
+    can be read with h5py alone.
+    """
+    import h5py
+
+    with atomic(path) as temporary:
+        with h5py.File(temporary, "w", libver="v110") as file:
+            file.attrs["kind"] = kind
+            file.attrs["sha256"] = _array_digest(arrays, attributes)
+            for name, value in attributes.items():
+                file.attrs[name] = json.dumps(value, sort_keys=True)
+            for name, array in arrays.items():
+                packed = {"compression": "gzip", "shuffle": False} if compress and array.size else {}
+                file.create_dataset(name, data=array, track_times=False, **packed)
+
+
+def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:
+    """The arrays and attributes of an HDF5 artifact.
+
+    Raises:
+        ArtifactError: the file is missing, damaged, or not of this kind.
+    """
+    import h5py
+
+    path = _existing(path)
+    try:
+        with h5py.File(path, "r") as file:
+            stored = {name: file.attrs[name] for name in file.attrs}
+            arrays = {name: file[name][...] for name in file}
+        found, checksum = str(stored.pop("kind")), str(stored.pop("sha256"))
+        attributes = {name: json.loads(str(value)) for name, value in stored.items()}
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise _damaged(path, f"not a whole HDF5 artifact ({type(error).__name__})") from None
+    if found != kind:
+        raise _damaged(path, f"expected an artifact of kind '{kind}', found '{found}'")
+    if _array_digest(arrays, attributes) != checksum:
+        raise _damaged(path, "its content does not match its checksum")
+    return arrays, attributes
+
+
+def write_tensors(path: str | Path, kind: str, tensors: "Mapping[str, Tensor]", attributes: Mapping[str, Any]) -> None:
+    """Writes named tensors and JSON attributes to a safetensors artifact."""
+    from safetensors.torch import save_file
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    checksum = _array_digest({name: tensor.numpy() for name, tensor in plain.items()}, attributes)
+    metadata = {"kind": kind, "sha256": checksum, "attributes": json.dumps(dict(attributes), sort_keys=True)}
+    with atomic(path) as temporary:
+        save_file(plain, temporary, metadata={"roco": json.dumps(metadata, sort_keys=True)})
+
+
+def read_tensors(path: str | Path, kind: str) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+    """The tensors (on the CPU) and attributes of a safetensors artifact.
+
+    Raises:
+        ArtifactError: the file is missing, damaged, or not of this kind.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = _existing(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = json.loads(file.metadata()["roco"])
+            # Copied: a tensor backed by the mapped file would see a later change of it.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        found, checksum = metadata["kind"], metadata["sha256"]
+        attributes: dict[str, Any] = json.loads(metadata["attributes"])
+    except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
+        raise _damaged(path, f"not a whole safetensors artifact ({type(error).__name__})") from None
+    if found != kind:
+        raise _damaged(path, f"expected an artifact of kind '{kind}', found '{found}'")
+    if _array_digest({name: tensor.numpy() for name, tensor in tensors.items()}, attributes) != checksum:
+        raise _damaged(path, "its content does not match its checksum")
+    return tensors, attributes

@@ -1,0 +1,38 @@
+"""Every error that roco raises on purpose. A message is one line: what, what was expected, what came, what to do.
+
+RocoError
+├── ConfigError      a setting that cannot be right
+├── GenomeError      a genome text or bit string that is malformed
+├── DatasetError     images or labels that cannot be used, or are missing
+├── ArtifactError    a result file that is missing, damaged or of another kind
+├── AttackError      an attack that cannot be run on what it was given
+└── TrainingFailed   a network whose training did not end (NaN, out of memory, killed, too slow)
+"""
+
+
+class RocoError(Exception):
+    """The root: anything below it is shown to a user as one line, without a traceback."""
+
+
+class ConfigError(RocoError):
+    """A configuration that cannot be right."""
+
+
+class GenomeError(RocoError):
+    """A genome text or bit string that is malformed."""
+
+
+class DatasetError(RocoError):
+    """Images or labels that are missing or cannot be used."""
+
+
+class ArtifactError(RocoError):
+    """A result file that is missing, damaged, or of another kind than was asked for."""
+
+
+class AttackError(RocoError):
+    """An attack that cannot be run on what it was given."""
+
+
+class TrainingFailed(RocoError):
+    """A network whose training did not end; the message is the reason that its record keeps."""

@@ -1,0 +1,84 @@
+"""Trained networks as files: weights in safetensors, with the description that rebuilds the module around them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from roco.artifacts import read_tensors, write_tensors
+from roco.config import TargetsConfig
+from roco.errors import ArtifactError
+from roco.space.genome import Genome
+
+if TYPE_CHECKING:
+    from torch import nn
+
+KIND = "network"
+
+
+def describe_genome(genome: Genome, *, channels: int, classes: int, stem_padding: int) -> dict[str, Any]:
+    """What `build` needs to make the module of a genome."""
+    return {
+        "family": "genome",
+        "genome": str(genome),
+        "channels": channels,
+        "classes": classes,
+        "stem_padding": stem_padding,
+    }
+
+
+def describe_target(name: str, architecture: Mapping[str, Any], *, classes: int, image_size: int) -> dict[str, Any]:
+    """What `build` needs to make the module of a target."""
+    return {
+        "family": "target",
+        "name": name,
+        "architecture": dict(architecture),
+        "classes": classes,
+        "image_size": image_size,
+    }
+
+
+def build(description: Mapping[str, Any], *, mean: list[float], std: list[float]) -> "nn.Module":
+    """A fresh module for a description; its weights come from torch's global generator."""
+    if description["family"] == "genome":
+        from roco.space.network import build_network
+
+        return build_network(
+            Genome.parse(description["genome"]).phenotype,
+            channels=description["channels"],
+            classes=description["classes"],
+            stem_padding=description["stem_padding"],
+            mean=mean,
+            std=std,
+        )
+    from roco.targets import build_target
+
+    architecture = TargetsConfig.model_validate({description["name"]: description["architecture"]})
+    return build_target(
+        description["name"],
+        architecture.architectures()[description["name"]],
+        classes=description["classes"],
+        image_size=description["image_size"],
+        mean=mean,
+        std=std,
+    )
+
+
+def save_network(path: str | Path, network: "nn.Module", description: Mapping[str, Any]) -> None:
+    """Writes a network's weights and buffers, with its description."""
+    write_tensors(path, KIND, network.state_dict(), description)
+
+
+def load_network(path: str | Path) -> "tuple[nn.Module, dict[str, Any]]":
+    """The network in a file, on the CPU and in evaluation mode, and its description.
+
+    Raises:
+        ArtifactError: the file is missing or damaged, or its weights do not fit its description.
+    """
+    tensors, description = read_tensors(path, KIND)
+    try:
+        channels = tensors["normalise.mean"].numel()
+        network = build(description, mean=[0.0] * channels, std=[1.0] * channels)
+        network.load_state_dict(tensors)
+    except (KeyError, RuntimeError) as error:
+        raise ArtifactError(f"{path}: its weights do not fit its description ({type(error).__name__})") from None
+    return network.eval(), description

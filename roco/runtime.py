@@ -1,0 +1,104 @@
+"""What a job needs around its work: device, threads, seeds, logging, and one-line errors. Nothing of the method."""
+
+import contextlib
+import hashlib
+import logging
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from roco.errors import ConfigError, RocoError
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger("roco")
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+def seed_from(*parts: object) -> int:
+    """A 63-bit seed from any printable parts; different parts give unrelated seeds."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def numpy_generator(*parts: object) -> np.random.Generator:
+    """A NumPy generator seeded from the parts."""
+    return np.random.Generator(np.random.PCG64(seed_from(*parts)))
+
+
+def torch_generator(*parts: object, device: "torch.device | str" = "cpu") -> "torch.Generator":
+    """A torch generator on `device`, seeded from the parts."""
+    import torch
+
+    return torch.Generator(device=device).manual_seed(seed_from(*parts))
+
+
+def has_nvidia_driver() -> bool:
+    """Whether an NVIDIA driver is loaded on this machine; asks the system, not torch, so that it costs nothing."""
+    return Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidiactl").exists()
+
+
+def start_torch(device: Device) -> "torch.device":
+    """The device to work on, with torch made deterministic and single-threaded on the CPU.
+
+    One thread per process: parallel work is spread over processes, and results do not depend on the number of cores.
+
+    Raises:
+        ConfigError: `cuda` was asked for and torch sees no GPU.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device: expected a GPU for 'cuda', but torch sees none; set device to cpu or auto")
+    use_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    if use_cuda:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+    torch.use_deterministic_algorithms(True, warn_only=use_cuda)
+    return torch.device("cuda" if use_cuda else "cpu")
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that decide numbers."""
+    packages = ("roco-nas", "torch", "torchattacks", "pymoo", "numpy", "h5py")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
+
+
+def configure_logging(log_file: str | Path | None = None) -> None:
+    """Sends roco's log lines to `log_file`, or to stderr."""
+    handler: logging.Handler
+    if log_file is None:
+        handler = logging.StreamHandler()
+    else:
+        Path(log_file).parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(log_file, mode="w")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    logging.captureWarnings(True)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+@contextlib.contextmanager
+def job(snakemake: Any) -> Iterator[None]:
+    """The frame of a workflow script: its log file, and one line instead of a traceback for a RocoError."""
+    configure_logging(snakemake.log[0])
+    log.info("rule %s %s", snakemake.rule, dict(snakemake.wildcards))
+    try:
+        yield
+    except RocoError as error:
+        log.error("%s", error)
+        sys.exit(f"roco: {error}")
+    except BaseException:
+        log.exception("rule %s failed", snakemake.rule)
+        raise
+    log.info("done")

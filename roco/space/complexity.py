@@ -1,0 +1,73 @@
+"""Parameters and FLOPs of a phenotype's network, from its graph alone: neither torch nor ptflops is imported.
+
+FLOPs are those of ptflops 0.7.5 with its pytorch backend, for one image: multiply-adds of convolutions and the linear
+layer (its bias counted), 2 per value of a batch normalisation, 2 per value of a ReLU, 2 per value that enters a pool
+(ptflops sees a ReLU or a pool twice, as a module and as the function in it; it is kept, so that the numbers are the
+ones that others get from ptflops). The tests hold both numbers against ptflops and torch themselves. Differs from the
+paper: the authors' own counter gives 32.2237M and 34.2289M for the networks of Table V, ptflops 32.3640M and 34.3836M.
+"""
+
+from dataclasses import dataclass
+
+from roco.space.genome import PhaseGraph, Phenotype
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """What a network costs: trainable parameters, and FLOPs of one forward pass of one image."""
+
+    parameters: int
+    flops: int
+
+    def __add__(self, other: "Complexity") -> "Complexity":
+        return Complexity(self.parameters + other.parameters, self.flops + other.flops)
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, area: int) -> Complexity:
+    weights = inputs * outputs * kernel * kernel
+    return Complexity(weights, weights * area)
+
+
+def _normalise_and_rectify(channels: int, area: int) -> Complexity:
+    return Complexity(2 * channels, 4 * channels * area)
+
+
+def _join(inputs: int, channels: int, area: int) -> Complexity:
+    return _convolution(inputs * channels, channels, 1, area) if inputs > 1 else Complexity(0, 0)
+
+
+def _phase(graph: PhaseGraph, channels: int, area: int) -> Complexity:
+    total = _join(len(graph.outputs) + graph.residual, channels, area) + _normalise_and_rectify(channels, area)
+    for sources in graph.inputs:
+        node = _convolution(channels, channels, 3, area) + _normalise_and_rectify(channels, area)
+        total += _join(len(sources), channels, area) + node
+    return total
+
+
+def complexity(
+    phenotype: Phenotype, *, channels: int, classes: int, stem_padding: int, image_size: int, image_channels: int = 3
+) -> Complexity:
+    """Parameters and FLOPs of the network that `build_network` makes of the phenotype.
+
+    Args:
+        phenotype: the active phases.
+        channels: the width of the first active phase.
+        classes: the number of logits.
+        stem_padding: 0 or 1.
+        image_size: pixels a side.
+        image_channels: 3 for colour.
+    """
+    total, width, side = Complexity(0, 0), image_channels, image_size
+    for number, graph in enumerate(phenotype.phases):
+        phase_channels = channels * 2**number
+        if number:
+            total += Complexity(0, 2 * width * side * side)
+            side //= 2
+            total += _convolution(width, phase_channels, 1, side * side)
+        else:
+            side += 2 * stem_padding - 2
+            total += _convolution(width, phase_channels, 3, side * side)
+        total += _phase(graph, phase_channels, side * side)
+        width = phase_channels
+    linear = (width + 1) * classes
+    return total + Complexity(linear, linear + 2 * width * side * side)

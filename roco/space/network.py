@@ -1,0 +1,133 @@
+"""From a phenotype to a torch network: the residual decoder of the paper, Section III. Complexity is elsewhere."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from roco.space.genome import PhaseGraph, Phenotype
+
+
+class Normalise(nn.Module):
+    """Shifts and scales images in [0, 1] channel by channel, so that a network takes plain pixels.
+
+    The authors attacked normalised inputs while the attacks clip to [0, 1]; with this inside, both agree.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Float32 images `(n, c, h, w)` in [0, 1] to the same shape with zero mean and unit variance."""
+        return (images - self.mean) / self.std
+
+
+class Node(nn.Sequential):
+    """A node of a phase: 3x3 convolution, batch normalisation, ReLU."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
+        )
+
+
+class Join(nn.Module):
+    """Concatenates several inputs and reduces them to `channels` by a 1x1 convolution; one input passes as it is."""
+
+    def __init__(self, inputs: int, channels: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(inputs * channels, channels, 1, bias=False) if inputs > 1 else None
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Inputs of shape `(n, channels, h, w)` each to one of that shape."""
+        return inputs[0] if self.reduce is None else self.reduce(torch.cat(list(inputs), dim=1))
+
+
+class Phase(nn.Module):
+    """A phase: a convolution to its width, its graph of nodes, and batch normalisation with ReLU on what they give."""
+
+    def __init__(self, graph: PhaseGraph, inputs: int, channels: int, *, kernel: int, padding: int) -> None:
+        super().__init__()
+        self.graph = graph
+        self.widen = nn.Conv2d(inputs, channels, kernel, padding=padding, bias=False)
+        self.joins = nn.ModuleList(Join(len(sources), channels) for sources in graph.inputs)
+        self.nodes = nn.ModuleList(Node(channels) for _ in graph.inputs)
+        self.output_join = Join(len(graph.outputs) + graph.residual, channels)
+        self.finish = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Feature maps `(n, inputs, h, w)` to `(n, channels, h, w)` (two pixels less a side without padding)."""
+        start = self.widen(images)
+        maps: list[Tensor] = []
+        for sources, join, node in zip(self.graph.inputs, self.joins, self.nodes, strict=True):
+            maps.append(node(join([maps[source] for source in sources] or [start])))
+        ends = [maps[node] for node in self.graph.outputs] + ([start] if self.graph.residual else [])
+        return self.finish(self.output_join(ends))  # type: ignore[no-any-return]
+
+
+class GenomeNetwork(nn.Module):
+    """The network of a phenotype: active phases with max-pooling between them, global average, a linear layer."""
+
+    def __init__(
+        self,
+        phenotype: Phenotype,
+        *,
+        channels: int,
+        classes: int,
+        stem_padding: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+    ) -> None:
+        super().__init__()
+        self.normalise = Normalise(mean, std)
+        layers: list[nn.Module] = []
+        width = len(mean)
+        for number, graph in enumerate(phenotype.phases):
+            kernel, padding = (3, stem_padding) if number == 0 else (1, 0)
+            if number:
+                layers.append(nn.MaxPool2d(2))
+            layers.append(Phase(graph, width, channels * 2**number, kernel=kernel, padding=padding))
+            width = channels * 2**number
+        self.phases = nn.Sequential(*layers)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.classify = nn.Linear(width, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Float32 images `(n, c, h, w)` in [0, 1] to logits `(n, classes)`."""
+        features = self.pool(self.phases(self.normalise(images)))
+        return self.classify(features.flatten(1))  # type: ignore[no-any-return]
+
+
+def build_network(
+    phenotype: Phenotype,
+    *,
+    channels: int,
+    classes: int,
+    stem_padding: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> GenomeNetwork:
+    """The network of a phenotype with fresh weights from torch's global generator.
+
+    Args:
+        phenotype: canonical, so that equal phenotypes give equal networks for a seed.
+        channels: the width of the first active phase; each later one doubles it.
+        classes: the number of logits.
+        stem_padding: of the first convolution: 0 as in the authors' code (32 pixels become 30), or 1.
+        mean: of each image channel in [0, 1]; its length is the number of channels.
+        std: of each image channel.
+
+    Source: paper, Section III; NSGA-Net's macro decoder (Lu et al. 2019). Weights start as He et al. 2015.
+    """
+    network = GenomeNetwork(
+        phenotype, channels=channels, classes=classes, stem_padding=stem_padding, mean=mean, std=std
+    )
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return network

@@ -1,0 +1,205 @@
+"""The one training loop, for search, retraining and targets; and predictions of a trained network.
+
+Images live on the device as uint8; shift, flip and cutout are done for a whole batch at once. Nothing is chosen: the
+weights of the last epoch count, so no split but the training one is ever looked at.
+"""
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from roco.artifacts import read_tensors, write_tensors
+from roco.config import Recipe
+from roco.errors import ArtifactError, TrainingFailed
+from roco.runtime import torch_generator
+
+log = logging.getLogger("roco")
+
+# ---------------------------------------------------------------------------------------------------------------
+# Batches
+
+
+def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Random crop after zero padding, random flip, cutout: each image of a batch on its own.
+
+    Args:
+        images: uint8 `(n, c, h, w)`.
+        recipe: which of them, and how large.
+        generator: on the CPU, so that a seed gives the same crops on every device.
+
+    Returns:
+        uint8 `(n, c, h, w)`.
+    """
+    n, _, height, width = images.shape
+    rows = torch.arange(height).expand(n, height)
+    columns = torch.arange(width).expand(n, width)
+    if recipe.flip:
+        flipped = torch.rand(n, generator=generator) < 0.5
+        columns = torch.where(flipped[:, None], columns.flip(1), columns)
+    if pad := recipe.crop_padding:
+        images = F.pad(images, (pad, pad, pad, pad))
+        shifts = torch.randint(0, 2 * pad + 1, (2, n, 1), generator=generator)
+        rows, columns = rows + shifts[0], columns + shifts[1]
+    device = images.device
+    index = torch.arange(n, device=device)[:, None, None]
+    # Channels last while gathering: the three values of a pixel move together.
+    gathered = images.permute(0, 2, 3, 1)[index, rows.to(device)[:, :, None], columns.to(device)[:, None, :]]
+    images = gathered.permute(0, 3, 1, 2)
+    if recipe.cutout:
+        images = images * _outside_squares(n, height, width, recipe.cutout, generator).to(device)
+    return images
+
+
+def _outside_squares(n: int, height: int, width: int, side: int, generator: torch.Generator) -> Tensor:
+    """1 outside and 0 inside a square of `side` pixels at a random centre (DeVries and Taylor 2017): uint8 `(n, 1, h, w)`."""
+    row = torch.randint(0, height, (n, 1), generator=generator) - side // 2
+    column = torch.randint(0, width, (n, 1), generator=generator) - side // 2
+    rows, columns = torch.arange(height), torch.arange(width)
+    in_rows = (rows >= row) & (rows < row + side)
+    in_columns = (columns >= column) & (columns < column + side)
+    return (~(in_rows[:, :, None] & in_columns[:, None, :])).to(torch.uint8)[:, None]
+
+
+def to_unit(images: Tensor) -> Tensor:
+    """uint8 pixels to float32 in [0, 1]."""
+    return images.float().div_(255)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Training
+
+
+@dataclass
+class TrainingState:
+    """What a training has come to: finished epochs, and the mean loss of each."""
+
+    epoch: int = 0
+    losses: list[float] = field(default_factory=list)
+
+
+def train(
+    network: nn.Module,
+    images: Tensor,
+    *,
+    labels: Tensor,
+    recipe: Recipe,
+    seed: int,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[int, float], None] | None = None,
+) -> list[float]:
+    """Trains a network in place by SGD with momentum, a cosine schedule to zero and gradient clipping.
+
+    Args:
+        network: on the device of the images; takes float32 images in [0, 1].
+        images: uint8 `(n, c, h, w)`, on the device that works.
+        labels: int64 `(n,)`, on the same device.
+        recipe: epochs, batch size and the rest. The last batch of an epoch may be smaller; one of a single image,
+            which batch normalisation cannot take, is left out.
+        seed: of the order of the images and of their augmentation.
+        checkpoint: a file that holds the state after each epoch, and from which an interrupted training goes on; the
+            result is the same, bit for bit. It is deleted at the end.
+        on_epoch: called after each epoch with its number (from 1) and its mean loss.
+
+    Returns:
+        The mean training loss of each epoch.
+
+    Raises:
+        TrainingFailed: the loss of an epoch is not a finite number.
+
+    Source: paper, Section IV. Differs from the paper: images are shuffled, each network has a seed of its own.
+    """
+    optimizer = torch.optim.SGD(
+        network.parameters(),
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        weight_decay=recipe.weight_decay,
+    )
+    state = TrainingState()
+    if checkpoint is not None and checkpoint.exists():
+        _restore(checkpoint, network, optimizer=optimizer, state=state)
+    batches = math.ceil(len(images) / recipe.batch_size)
+    network.train()
+    for epoch in range(state.epoch, recipe.epochs):
+        # A generator for each epoch, not one for all: a resumed training needs no generator state.
+        generator = torch_generator("train", seed, epoch)
+        total = torch.zeros((), device=images.device)
+        for number, chosen in enumerate(torch.randperm(len(images), generator=generator).split(recipe.batch_size)):
+            if len(chosen) < 2:
+                continue
+            chosen = chosen.to(images.device)
+            progress = (epoch + number / batches) / recipe.epochs
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+            loss = F.cross_entropy(network(to_unit(augment(images[chosen], recipe, generator))), labels[chosen])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            if recipe.gradient_clip is not None:
+                nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
+            optimizer.step()
+            total += loss.detach() * len(chosen)
+        mean_loss = float(total) / len(images)
+        if not math.isfinite(mean_loss):
+            raise TrainingFailed(f"the training loss of epoch {epoch + 1} is {mean_loss}")
+        state.epoch, state.losses = epoch + 1, [*state.losses, mean_loss]
+        if checkpoint is not None and state.epoch < recipe.epochs:
+            _save(checkpoint, network, optimizer=optimizer, state=state)
+        if on_epoch is not None:
+            on_epoch(state.epoch, mean_loss)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    network.eval()
+    return state.losses
+
+
+def _save(path: Path, network: nn.Module, *, optimizer: torch.optim.SGD, state: TrainingState) -> None:
+    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    for index, parameter in enumerate(network.parameters()):
+        tensors[f"momentum.{index}"] = optimizer.state[parameter]["momentum_buffer"]
+    write_tensors(path, "checkpoint", tensors, {"epoch": state.epoch, "losses": state.losses})
+
+
+def _restore(path: Path, network: nn.Module, *, optimizer: torch.optim.SGD, state: TrainingState) -> None:
+    """Goes on from a checkpoint; one that is damaged or of another network is put aside, and training begins anew."""
+    try:
+        tensors, attributes = read_tensors(path, "checkpoint")
+        network.load_state_dict(
+            {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+        )
+        for index, parameter in enumerate(network.parameters()):
+            buffer = tensors[f"momentum.{index}"].to(parameter.device)
+            optimizer.state[parameter]["momentum_buffer"] = buffer
+    except (ArtifactError, RuntimeError, KeyError) as error:
+        raise ArtifactError(f"{path}: not a checkpoint of this training; delete it ({error})") from None
+    state.epoch, state.losses = attributes["epoch"], attributes["losses"]
+    log.info("goes on after epoch %d", state.epoch)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Prediction
+
+
+@torch.no_grad()
+def logits_of(network: nn.Module, images: Tensor, *, batch_size: int = 256) -> Tensor:
+    """Logits float32 `(n, classes)` of uint8 images `(n, c, h, w)`, in evaluation mode, on the images' device."""
+    network.eval()
+    batches = [network(to_unit(batch)) for batch in images.split(batch_size)]
+    return torch.cat(batches)
+
+
+def predict(network: nn.Module, images: Tensor, *, batch_size: int = 256) -> Tensor:
+    """Predicted classes int64 `(n,)` of uint8 images `(n, c, h, w)`."""
+    if not len(images):
+        return torch.zeros(0, dtype=torch.int64, device=images.device)
+    return logits_of(network, images, batch_size=batch_size).argmax(dim=1)
+
+
+def error_of(network: nn.Module, images: Tensor, *, labels: Tensor, batch_size: int = 256) -> float:
+    """The share of uint8 images that the network gets wrong."""
+    predictions = predict(network, images, batch_size=batch_size)
+    return float((predictions != labels).double().mean())
