@@ -91,7 +91,12 @@ def read_json(path: str | Path, kind: str) -> Any:
 
 
 def write_arrays(
-    path: str | Path, kind: str, arrays: Mapping[str, Array], attributes: Mapping[str, Any], *, compress: bool = False
+    path: str | Path,
+    kind: str,
+    arrays: Mapping[str, Array],
+    attributes: Mapping[str, Any],
+    *,
+    compress: bool = False,
 ) -> None:
     """Writes arrays and JSON attributes to an HDF5 artifact; the same content gives the same bytes.
 
@@ -135,12 +140,34 @@ def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, Array], dict[str
     return arrays, attributes
 
 
+def read_attributes(path: str | Path, kind: str) -> dict[str, Any]:
+    """The attributes of an HDF5 artifact and its checksum (`sha256`), without reading its arrays.
+
+    Raises:
+        ArtifactError: the file is missing, damaged, or not of this kind.
+    """
+    import h5py
+
+    path = _existing(path)
+    try:
+        with h5py.File(path, "r") as file:
+            stored = {name: str(file.attrs[name]) for name in file.attrs}
+        found, checksum = stored.pop("kind"), stored.pop("sha256")
+        attributes = {name: json.loads(value) for name, value in stored.items()}
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise _damaged(path, f"not a whole HDF5 artifact ({type(error).__name__})") from None
+    if found != kind:
+        raise _damaged(path, f"expected an artifact of kind '{kind}', found '{found}'")
+    return attributes | {"sha256": checksum}
+
+
 def write_tensors(path: str | Path, kind: str, tensors: "Mapping[str, Tensor]", attributes: Mapping[str, Any]) -> None:
     """Writes named tensors and JSON attributes to a safetensors artifact."""
-    from safetensors.torch import save_file
+    from safetensors.numpy import save_file
 
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    checksum = _array_digest({name: tensor.numpy() for name, tensor in plain.items()}, attributes)
+    # As NumPy arrays: a file without tensors is then written without importing torch.
+    plain = {name: np.ascontiguousarray(tensor.detach().cpu().numpy()) for name, tensor in tensors.items()}
+    checksum = _array_digest(plain, attributes)
     metadata = {"kind": kind, "sha256": checksum, "attributes": json.dumps(dict(attributes), sort_keys=True)}
     with atomic(path) as temporary:
         save_file(plain, temporary, metadata={"roco": json.dumps(metadata, sort_keys=True)})

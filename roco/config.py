@@ -4,7 +4,6 @@ A default is the paper's value where the paper has one (IJCNN 2021, Section IV a
 cheap: neither torch nor pymoo is needed to check a configuration.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -12,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from roco.config_messages import one_line
 from roco.errors import ConfigError, GenomeError
 from roco.space.genome import Genome
 
@@ -21,6 +21,7 @@ NormName = Literal["l0", "linf"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
 PUBLISHED_GENOMES = {
@@ -30,7 +31,7 @@ PUBLISHED_GENOMES = {
 
 
 class Section(BaseModel):
-    """A part of the configuration: unknown keys are errors, values keep their types, nothing changes afterwards."""
+    """A part of the configuration: unknown keys are errors, values keep their types, nothing changes later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
 
@@ -42,7 +43,7 @@ class Recipe(Section):
     batch_size: Annotated[int, Field(ge=2)] = 128
     learning_rate: Positive = 0.025
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 3e-4
+    weight_decay: NonNegative = 3e-4
     gradient_clip: Positive | None = 5.0
     crop_padding: Annotated[int, Field(ge=0, le=16)] = 4
     flip: bool = True
@@ -143,7 +144,7 @@ class RandomSearch(Section):
 
     method: Literal["random_search"] = "random_search"
     queries: Count = 1000
-    margin: Annotated[float, Field(ge=0)] = 5.0
+    margin: NonNegative = 5.0
 
 
 class ProjectedGradient(Section):
@@ -159,7 +160,7 @@ class MomentumIterative(Section):
 
     method: Literal["mifgsm"] = "mifgsm"
     steps: Count = 20
-    decay: Annotated[float, Field(ge=0)] = 1.0
+    decay: NonNegative = 1.0
 
 
 class AdversarialConfig(Section):
@@ -269,7 +270,7 @@ class CW(Section):
 
     method: Literal["cw"]
     c: Positive = 1.0
-    kappa: Annotated[float, Field(ge=0)] = 0.0
+    kappa: NonNegative = 0.0
     steps: Count = 50
     learning_rate: Positive = 0.01
 
@@ -304,7 +305,7 @@ class StudyConfig(Section):
     """A whole study."""
 
     experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    results: str = "results"
+    results: Annotated[str, Field(min_length=1)] = "results"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     dataset: DatasetConfig
@@ -364,30 +365,6 @@ class StudyConfig(Section):
         return self.search.population if networks == "all" else min(networks, self.search.population)
 
 
-_PREFIX = re.compile(r"^(Value error, )?")
-
-
-def _one_line(error: ValidationError) -> str:
-    first, *others = error.errors(include_url=False)
-    # A discriminated union adds its tag to the location; the key that a user wrote is what is left without it.
-    tags = {"differential_evolution", "random_search", "mifgsm", "fgsm", "bim", "pgd", "deepfool", "cw"}
-    keys = [str(part) for index, part in enumerate(first["loc"]) if not (index and part in tags and _is_tag(first, index))]
-    message = _PREFIX.sub("", first["msg"])
-    given = first.get("input")
-    shown = "" if isinstance(given, dict) or first["type"] in ("missing", "value_error") else f", got {given!r:.60}"
-    more = f" (and {len(others)} more)" if others else ""
-    where = ".".join(keys) or ""
-    return f"{where}{': ' if where else ''}{message[0].lower()}{message[1:]}{shown}{more}"
-
-
-def _is_tag(error: Mapping[str, Any], index: int) -> bool:
-    # robustness.attacks.NAME.TAG and adversarial.X_attack.TAG: the tag stands right behind the attack's own key.
-    location = error["loc"]
-    return bool(
-        (location[0] == "adversarial" and index == 2) or (location[0] == "robustness" and index == 3)
-    )
-
-
 def check_config(raw: Mapping[str, Any], *, source: str = "configuration") -> StudyConfig:
     """The validated configuration from plain data.
 
@@ -397,7 +374,7 @@ def check_config(raw: Mapping[str, Any], *, source: str = "configuration") -> St
     try:
         return StudyConfig.model_validate(dict(raw))
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_one_line(error)}") from None
+        raise ConfigError(f"{source}: {one_line(error, StudyConfig)}") from None
 
 
 def load_config(path: str | Path) -> StudyConfig:
@@ -410,7 +387,7 @@ def load_config(path: str | Path) -> StudyConfig:
         raw = yaml.safe_load(Path(path).read_text())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: expected keys and values, got {type(raw).__name__}")

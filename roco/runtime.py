@@ -46,6 +46,13 @@ def has_nvidia_driver() -> bool:
     return Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidiactl").exists()
 
 
+def resolve_device(device: Device) -> Literal["cpu", "cuda"]:
+    """The kind of device that `auto` means on this machine: a GPU where there is an NVIDIA driver."""
+    if device == "auto":
+        return "cuda" if has_nvidia_driver() else "cpu"
+    return device
+
+
 def start_torch(device: Device) -> "torch.device":
     """The device to work on, with torch made deterministic and single-threaded on the CPU.
 
@@ -59,7 +66,7 @@ def start_torch(device: Device) -> "torch.device":
     torch.set_num_threads(1)
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device: expected a GPU for 'cuda', but torch sees none; set device to cpu or auto")
-    use_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    use_cuda = resolve_device(device) == "cuda" and torch.cuda.is_available()
     if use_cuda:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False

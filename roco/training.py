@@ -90,6 +90,7 @@ def train(
     labels: Tensor,
     recipe: Recipe,
     seed: int,
+    pieces: int = 1,
     checkpoint: Path | None = None,
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> list[float]:
@@ -102,6 +103,8 @@ def train(
         recipe: epochs, batch size and the rest. The last batch of an epoch may be smaller; one of a single image,
             which batch normalisation cannot take, is left out.
         seed: of the order of the images and of their augmentation.
+        pieces: into how many parts a batch is cut, their gradients added up, to need less memory. Batch normalisation
+            then sees the parts, so the result differs a little.
         checkpoint: a file that holds the state after each epoch, and from which an interrupted training goes on; the
             result is the same, bit for bit. It is deleted at the end.
         on_epoch: called after each epoch with its number (from 1) and its mean loss.
@@ -136,13 +139,15 @@ def train(
             progress = (epoch + number / batches) / recipe.epochs
             for group in optimizer.param_groups:
                 group["lr"] = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-            loss = F.cross_entropy(network(to_unit(augment(images[chosen], recipe, generator))), labels[chosen])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            for part in chosen.chunk(pieces) if len(chosen) >= 2 * pieces else [chosen]:
+                logits = network(to_unit(augment(images[part], recipe, generator)))
+                loss = F.cross_entropy(logits, labels[part], reduction="sum")
+                (loss / len(chosen)).backward()
+                total += loss.detach()
             if recipe.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
             optimizer.step()
-            total += loss.detach() * len(chosen)
         mean_loss = float(total) / len(images)
         if not math.isfinite(mean_loss):
             raise TrainingFailed(f"the training loss of epoch {epoch + 1} is {mean_loss}")
@@ -155,6 +160,39 @@ def train(
         checkpoint.unlink(missing_ok=True)
     network.eval()
     return state.losses
+
+
+def train_within_memory(
+    fresh_network: Callable[[], nn.Module],
+    images: Tensor,
+    *,
+    labels: Tensor,
+    recipe: Recipe,
+    seed: int,
+    on_epoch: Callable[[int, float], None] | None = None,
+) -> tuple[nn.Module, list[float]]:
+    """Trains a fresh network; when memory runs out, once more from the start with each batch in two halves.
+
+    Raises:
+        TrainingFailed: memory ran out again, or the loss is not a finite number.
+    """
+    for pieces in (1, 2):
+        try:
+            network = fresh_network()
+            losses = train(network, images, labels=labels, recipe=recipe, seed=seed, pieces=pieces, on_epoch=on_epoch)
+            return network, losses
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            log.warning("out of memory with batches of %d", recipe.batch_size // pieces)
+            if images.is_cuda:
+                torch.cuda.empty_cache()
+    raise TrainingFailed(f"out of memory, also with batches of {recipe.batch_size // 2}")
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # The CPU's allocator raises a plain RuntimeError; only its text tells.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _save(path: Path, network: nn.Module, *, optimizer: torch.optim.SGD, state: TrainingState) -> None:

@@ -45,7 +45,13 @@ def _phase(graph: PhaseGraph, channels: int, area: int) -> Complexity:
 
 
 def complexity(
-    phenotype: Phenotype, *, channels: int, classes: int, stem_padding: int, image_size: int, image_channels: int = 3
+    phenotype: Phenotype,
+    *,
+    channels: int,
+    classes: int,
+    stem_padding: int,
+    image_size: int,
+    image_channels: int = 3,
 ) -> Complexity:
     """Parameters and FLOPs of the network that `build_network` makes of the phenotype.
 

@@ -63,7 +63,9 @@ class Genome:
         if nodes is None:
             sizes = {bits_per_phase(n): n for n in range(2, 20)}
             if len(groups[0]) not in sizes:
-                raise GenomeError(f"expected n(n-1)/2+1 bits in a group (16 for 6 nodes), got {len(groups[0])} in '{text}'")
+                raise GenomeError(
+                    f"expected n(n-1)/2+1 bits in a group (16 for 6 nodes), got {len(groups[0])} in '{text}'"
+                )
             nodes = sizes[len(groups[0])]
         return cls(tuple(tuple(int(bit) for bit in group) for group in groups), nodes)
 
@@ -177,7 +179,8 @@ def _canonical(size: int, edges: Sequence[tuple[int, int]]) -> tuple[tuple[int, 
     colours = depths
     while True:
         signatures = [
-            (colours[v], sorted(colours[u] for u in before[v]), sorted(colours[u] for u in after[v])) for v in range(size)
+            (colours[v], sorted(colours[u] for u in before[v]), sorted(colours[u] for u in after[v]))
+            for v in range(size)
         ]
         ranked = {json.dumps(s): i for i, s in enumerate(sorted(signatures)) for _ in (0,)}
         order = sorted(set(ranked.values()))

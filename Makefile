@@ -1,0 +1,44 @@
+# `make run` does the default study, `make test` all checks. Both first make .venv from the lock; nothing else is touched.
+PYTHON ?= python3
+BIN := .venv/bin
+UV_VERSION := 0.13.9
+STAMP := .venv/.installed
+
+.PHONY: help install run test lint types unit lock clean
+
+help: ## what can be made
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP) ## .venv with the locked dependencies and the package
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"roco-nas needs Python 3.11 or newer, {v.major}.{v.minor} was found; try: make PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps -e .
+	@touch $@
+
+run: $(STAMP) ## the default study (config.yaml), report included
+	$(BIN)/snakemake --cores all --resources gpu=1
+
+test: lint types unit ## lint, types and all tests
+
+lint: $(STAMP) ## ruff, snakefmt, snakemake --lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+types: $(STAMP) ## mypy
+	$(BIN)/mypy
+
+unit: $(STAMP) ## the tests
+	$(BIN)/pytest
+
+lock: $(STAMP) ## a new requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --upgrade --quiet -o requirements.lock
+
+clean: ## removes .venv and caches; results stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -1,0 +1,34 @@
+# RoCo-NAS: robust and compact neural architecture search. The stages are in rules/, what they call is in roco/.
+from snakemake.utils import min_version
+
+min_version("9.10")
+
+# A configuration given with --configfile stands alone: the default one is not mixed into it.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+# The workflow runs in the environment that `make` builds. With `--software-deployment-method apptainer`, jobs start from
+# this image instead, in which requirements.lock and the package are then to be installed.
+container: "docker://python:3.11-bookworm"
+
+
+include: "rules/common.smk"
+include: "rules/dataset.smk"
+include: "rules/adversarial.smk"
+include: "rules/search.smk"
+include: "rules/retrain.smk"
+include: "rules/robustness.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        page=f"{FOLDER}/report.html",
+    localrule: True
+
+
+onsuccess:
+    print(f"The report is at {FOLDER}/report.html")

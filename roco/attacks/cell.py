@@ -1,0 +1,200 @@
+"""One job's adversarial images: a target attacked in one norm at every threshold, the verified successes kept."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from roco.attacks.l0 import differential_evolution, random_search
+from roco.attacks.linf import attack_linf
+from roco.attacks.norms import DECIDED, Norm, forward_batch, margins, margins_of, within_budget
+from roco.attacks.records import Array, Cell
+from roco.config import AdversarialConfig
+from roco.data.dataset import Split
+from roco.errors import AttackError
+from roco.runtime import numpy_generator, seed_from, versions
+from roco.training import logits_of
+
+__all__ = ["Cell", "attack_chain", "correctly_classified"]
+
+log = logging.getLogger("roco")
+
+
+def attack_chain(
+    network: nn.Module,
+    split: Split,
+    *,
+    target: str,
+    norm: Norm,
+    thresholds: Sequence[int],
+    config: AdversarialConfig,
+    split_name: str,
+    dataset_fingerprint: str,
+    device: torch.device,
+) -> list[Cell]:
+    """Attacks images that a target classifies correctly, from the smallest threshold to the largest.
+
+    Each threshold starts from the smaller one's images, so that successes never fall. A success is judged here on the
+    uint8 image that is stored: within the budget, the clean image right and this one wrong, both by a clear margin.
+
+    Args:
+        network: the target.
+        split: the images to attack.
+        target: the target's name.
+        norm: `l0` (thresholds in pixels) or `linf` (in 1/255).
+        thresholds: in rising order.
+        config: how many images, which attacks, the seed.
+        split_name: the split's name.
+        dataset_fingerprint: of the split's data set.
+        device: where to work.
+
+    Returns:
+        One cell a threshold. A target that is never right has cells without images.
+
+    Raises:
+        AttackError: thresholds do not rise, or an attack failed or broke its budget.
+    """
+    if list(thresholds) != sorted(set(thresholds)):
+        raise AttackError(f"thresholds: expected different values in rising order, got {list(thresholds)}")
+    network = network.to(device).eval()
+    order = numpy_generator(config.seed, "adversarial images", split_name).permutation(len(split))
+    source = correctly_classified(network, split, order=order, count=config.images, device=device)
+    chain = _Chain(
+        network=network,
+        clean=torch.from_numpy(split.images[source]).to(device),
+        labels=torch.from_numpy(split.labels[source]).to(device),
+        source=source,
+        norm=norm,
+        config=config,
+        names=(split_name, target, norm),
+    )
+    attack = config.l0_attack if norm == "l0" else config.linf_attack
+    settings = {"images": config.images, "thresholds": list(thresholds), "attack": attack.model_dump()}
+    return [
+        Cell(
+            **_successes(chain, found, found_margins),
+            split=split_name,
+            target=target,
+            norm=norm,
+            threshold=threshold,
+            attacked=len(source),
+            settings=settings,
+            seed=config.seed,
+            versions=versions(),
+            dataset_fingerprint=dataset_fingerprint,
+        )
+        for threshold, found, found_margins in chain.run(thresholds)
+    ]
+
+
+def correctly_classified(network: nn.Module, split: Split, *, order: Array, count: int, device: torch.device) -> Array:
+    """The indices of the first `count` images in `order` that a network has right by a clear margin, sorted, int64."""
+    batch_size = forward_batch(device)
+    # No more is classified than is needed: a split may be large and a target slow.
+    chosen: list[Array] = [np.zeros(0, dtype=np.int64)]
+    for begin in range(0, len(order), batch_size):
+        if sum(map(len, chosen)) >= count:
+            break
+        part = order[begin : begin + batch_size]
+        images, labels = (torch.from_numpy(array[part]).to(device) for array in (split.images, split.labels))
+        logits = logits_of(network, images, batch_size=batch_size)
+        right = (margins(logits, labels) <= -DECIDED) & logits.isfinite().all(dim=1)
+        chosen.append(part[right.cpu().numpy()])
+    return np.sort(np.concatenate(chosen)[:count])
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """A target and the clean images that are attacked at one threshold after the other."""
+
+    network: nn.Module
+    clean: Tensor
+    labels: Tensor
+    source: Array
+    norm: Norm
+    config: AdversarialConfig
+    names: tuple[str, ...]
+
+    def run(self, thresholds: Sequence[int]) -> list[tuple[int, Tensor, Tensor]]:
+        """For each threshold: it, the best image found for each clean one, and their margins."""
+        results: list[tuple[int, Tensor, Tensor]] = []
+        best, best_margins = self.clean, torch.full(self.labels.shape, -torch.inf, device=self.clean.device)
+        for threshold in thresholds:
+            began = time.monotonic()
+            if len(self.source):
+                found = self._attack(threshold, start=best if results else None)
+                found_margins = self._judged(found, threshold)
+                # A success that stays is not measured again: in another batch it might just miss the margin.
+                better = found_margins > best_margins
+                best = torch.where(better[:, None, None, None], found, best)
+                best_margins = torch.where(better, found_margins, best_margins)
+            successes, seconds = int((best_margins >= DECIDED).sum()), time.monotonic() - began
+            log.info("%s %d: %d of %d images (%.1f s)", " ".join(self.names), threshold, successes, len(best), seconds)
+            results.append((threshold, best, best_margins))
+        return results
+
+    def _attack(self, threshold: int, *, start: Tensor | None) -> Tensor:
+        parts = (self.config.seed, *self.names, threshold)
+        if self.norm == "linf":
+            return attack_linf(
+                self.network,
+                self.clean,
+                labels=self.labels,
+                threshold=threshold,
+                settings=self.config.linf_attack,
+                seed=seed_from(*parts),
+                start=start,
+            )
+        # A generator an image, so that its result does not depend on which others are attacked.
+        generators = [numpy_generator(*parts, int(index)) for index in self.source]
+        settings = self.config.l0_attack
+        if settings.method == "differential_evolution":
+            return differential_evolution(
+                self.network,
+                self.clean,
+                labels=self.labels,
+                n_pixels=threshold,
+                settings=settings,
+                generators=generators,
+                start=start,
+            )
+        return random_search(
+            self.network,
+            self.clean,
+            labels=self.labels,
+            n_pixels=threshold,
+            settings=settings,
+            generators=generators,
+            start=start,
+        )
+
+    def _judged(self, found: Tensor, threshold: int) -> Tensor:
+        """The margins of what an attack gave back, once its budget has been checked."""
+        inside = within_budget(self.clean, found, norm=self.norm, threshold=threshold)
+        if not inside.all():
+            raise AttackError(
+                f"{' '.join(self.names)} {threshold}: the attack broke its budget on {int((~inside).sum())} of "
+                f"{len(inside)} images; this is a fault of the attack and not of the configuration"
+            )
+        return margins_of(self.network, found, labels=self.labels, batch_size=forward_batch(found.device))
+
+
+def _successes(chain: _Chain, found: Tensor, found_margins: Tensor) -> dict[str, Array]:
+    """The arrays of a cell: the images that are misclassified by a clear margin."""
+    rows = found_margins >= DECIDED
+    images, labels = found[rows], chain.labels[rows]
+    predictions = labels
+    if len(images):
+        logits = logits_of(chain.network, images, batch_size=forward_batch(images.device))
+        predictions = logits.scatter(1, labels[:, None], -torch.inf).argmax(dim=1)
+    return {
+        "images": images.cpu().numpy(),
+        "labels": labels.cpu().numpy(),
+        "source_index": chain.source[rows.cpu().numpy()],
+        "target_prediction": predictions.cpu().numpy(),
+        "margin": found_margins[rows].float().cpu().numpy(),
+    }

@@ -1,0 +1,62 @@
+"""Budgets and margins: how far an image was changed, and by how much a network gets it wrong.
+
+Attacks never grade themselves; what they give back is judged here, on the stored uint8 pixels.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from roco.training import logits_of
+
+Norm = Literal["l0", "linf"]
+
+# A decision counts when its logits lie at least this far apart: float32 sums differ by about 1e-5 with the batch size
+# and the machine, and a stored image must be misclassified everywhere.
+DECIDED = 1e-3
+
+
+def changed_pixels(clean: Tensor, images: Tensor) -> Tensor:
+    """L0: the number of positions with any channel changed, int64 `(n,)`, for images `(n, c, h, w)`."""
+    return (clean != images).any(dim=1).flatten(1).sum(dim=1)
+
+
+def largest_change(clean: Tensor, images: Tensor) -> Tensor:
+    """Linf in 1/255: the largest change of a value, int64 `(n,)`, for uint8 images `(n, c, h, w)`."""
+    # Wider than uint8, whose differences would wrap around.
+    return (clean.short() - images.short()).abs().flatten(1).amax(dim=1).long()
+
+
+def within_budget(clean: Tensor, images: Tensor, *, norm: Norm, threshold: int) -> Tensor:
+    """Whether each uint8 image is at most `threshold` (pixels or 1/255) from its clean one, bool `(n,)`."""
+    distance = changed_pixels(clean, images) if norm == "l0" else largest_change(clean, images)
+    return distance <= threshold
+
+
+def margins(logits: Tensor, labels: Tensor) -> Tensor:
+    """The best wrong logit minus the true one, `(n,)`: positive where the network is wrong, -inf if it is not finite.
+
+    Args:
+        logits: `(n, classes)`, two classes or more.
+        labels: int64 `(n,)`.
+    """
+    true = logits.gather(1, labels[:, None])
+    wrong = logits.scatter(1, labels[:, None], -torch.inf).amax(dim=1)
+    margin = wrong - true[:, 0]
+    return torch.where(logits.isfinite().all(dim=1), margin, -torch.inf)
+
+
+def margins_of(network: nn.Module, images: Tensor, *, labels: Tensor, batch_size: int) -> Tensor:
+    """Margins float32 `(n,)` of a network on uint8 images `(n, 3, h, w)`; at least one image."""
+    return margins(logits_of(network, images, batch_size=batch_size), labels)
+
+
+def forward_batch(device: torch.device) -> int:
+    """How many images pass a network at once: what fits a core's cache, or what fills a GPU."""
+    return 1024 if device.type == "cuda" else 64
+
+
+def gradient_batch(device: torch.device) -> int:
+    """How many images are attacked by gradient at once; their activations are kept."""
+    return 256 if device.type == "cuda" else 64

@@ -1,0 +1,177 @@
+"""A genome in, its objectives out: one evaluation in this process. Spreading many over processes is in workers.py."""
+
+import logging
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from roco.artifacts import digest, read_attributes
+from roco.config import Recipe
+from roco.errors import TrainingFailed
+from roco.runtime import Device, seed_from, start_torch, versions
+from roco.space.complexity import complexity
+from roco.space.genome import Genome
+
+if TYPE_CHECKING:
+    import torch
+
+
+log = logging.getLogger("roco")
+
+# Raised by hand when an evaluation comes to give other numbers: it invalidates what is in the store.
+EVALUATION_VERSION = 1
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """Everything that decides an evaluation's numbers but the genome; plain data, to be sent to a worker.
+
+    Attributes:
+        dataset: path of dataset.h5.
+        adversarial_set: path of the validation adversarial set.
+        recipe: the fields of a Recipe.
+        channels: width of the first active phase.
+        stem_padding: 0 or 1.
+        seed: of initial weights, order and augmentation, together with the genome's key.
+        device: auto, cpu or cuda.
+    """
+
+    dataset: str
+    adversarial_set: str
+    recipe: dict[str, Any]
+    channels: int
+    stem_padding: int
+    seed: int
+    device: Device
+
+    def store_key(self, genome: Genome) -> str:
+        """The content key of a genome's evaluation: equal keys mean equal numbers on one kind of device."""
+        decided_by = {
+            **asdict(self),
+            "version": EVALUATION_VERSION,
+            "dataset": read_attributes(self.dataset, "dataset")["fingerprint"],
+            "adversarial_set": read_attributes(self.adversarial_set, "adversarial_set")["sha256"],
+            "key": genome.key,
+        }
+        return f"{genome.key}-{digest(decided_by, length=20)}"
+
+
+class Evaluator:
+    """Evaluates genomes one after the other on data that is read once.
+
+    Raises:
+        ArtifactError: the data set or the adversarial set is missing or damaged.
+        ConfigError: a GPU was asked for and there is none.
+    """
+
+    def __init__(self, settings: EvaluationSettings) -> None:
+        import torch
+
+        from roco.attacks.sets import AdversarialSet
+        from roco.data.dataset import Dataset
+
+        self.settings = settings
+        self.recipe = Recipe(**settings.recipe)
+        self.device: torch.device = start_torch(settings.device)
+        self.dataset: Dataset = Dataset.load(settings.dataset)
+        self.adversarial: AdversarialSet = AdversarialSet.load(settings.adversarial_set)
+        train, validation = self.dataset.train, self.dataset.validation
+        self.train_images = torch.from_numpy(train.images).to(self.device)
+        self.train_labels = torch.from_numpy(train.labels).to(self.device)
+        self.validation_images = torch.from_numpy(validation.images).to(self.device)
+        self.validation_labels = torch.from_numpy(validation.labels).to(self.device)
+        self.adversarial_images = torch.from_numpy(self.adversarial.images).to(self.device)
+
+    def evaluate(self, genome: Genome) -> dict[str, Any]:
+        """The evaluation record of a genome; a training that fails is a record too, with the worst errors."""
+        start = time.perf_counter()
+        record = failed_record(
+            genome,
+            self.settings,
+            reason=None,
+            image_size=self.dataset.image_size,
+            classes=self.dataset.classes,
+        )
+        record["device"] = self.device.type
+        try:
+            record |= {"status": "ok", **self._train_and_measure(genome)}
+        except TrainingFailed as failure:
+            log.warning("%s failed: %s", genome.key, failure)
+            record |= {"reason": str(failure)}
+        return record | {"seconds": round(time.perf_counter() - start, 3)}
+
+    def _train_and_measure(self, genome: Genome) -> dict[str, Any]:
+        from roco.attacks.sets import adversarial_error, breakdown
+        from roco.training import error_of, predict, train_within_memory
+
+        def show(epoch: int, loss: float) -> None:
+            log.info("%s epoch %d/%d loss %.4f", genome.key, epoch, self.recipe.epochs, loss)
+
+        network, losses = train_within_memory(
+            lambda: self._fresh_network(genome),
+            self.train_images,
+            labels=self.train_labels,
+            recipe=self.recipe,
+            seed=seed_from("order", self.settings.seed, genome.key),
+            on_epoch=show,
+        )
+        predictions = predict(network, self.adversarial_images).cpu().numpy()
+        return {
+            "error": error_of(network, self.validation_images, labels=self.validation_labels),
+            "adversarial_error": adversarial_error(predictions, self.adversarial),
+            "adversarial_breakdown": breakdown(predictions, self.adversarial),
+            "train_loss": losses,
+        }
+
+    def _fresh_network(self, genome: Genome) -> "torch.nn.Module":
+        import torch
+
+        from roco.space.network import build_network
+
+        torch.manual_seed(seed_from("weights", self.settings.seed, genome.key))
+        network = build_network(
+            genome.phenotype,
+            channels=self.settings.channels,
+            classes=self.dataset.classes,
+            stem_padding=self.settings.stem_padding,
+            mean=self.dataset.channel_mean,
+            std=self.dataset.channel_std,
+        )
+        return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def failed_record(
+    genome: Genome, settings: EvaluationSettings, *, reason: str | None, image_size: int, classes: int
+) -> dict[str, Any]:
+    """The record of a genome whose training did not end: real FLOPs and parameters, the worst errors."""
+    cost = complexity(
+        genome.phenotype,
+        channels=settings.channels,
+        classes=classes,
+        stem_padding=settings.stem_padding,
+        image_size=image_size,
+    )
+    return {
+        "genome": str(genome),
+        "key": genome.key,
+        "status": "failed",
+        "reason": reason,
+        "error": 1.0,
+        "adversarial_error": 1.0,
+        "adversarial_breakdown": [],
+        "flops": cost.flops,
+        "parameters": cost.parameters,
+        "epochs": settings.recipe["epochs"],
+        "seed": settings.seed,
+        "device": settings.device,
+        "train_loss": [],
+        "seconds": 0.0,
+        "versions": versions(),
+    }
+
+
+def dataset_shape(path: str | Path) -> tuple[int, int]:
+    """Image size and number of classes of a dataset.h5, read from its attributes alone."""
+    attributes = read_attributes(path, "dataset")
+    return int(attributes["image_size"]), len(attributes["class_names"])

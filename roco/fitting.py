@@ -1,0 +1,115 @@
+"""Trainings that are long enough to be interrupted: targets and retrained networks, with a checkpoint each epoch."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from roco.artifacts import digest
+from roco.config import Recipe
+from roco.networks import build, load_network, save_network
+from roco.runtime import Device, seed_from, start_torch
+from roco.store import Store
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from roco.data.dataset import Dataset, Split
+
+log = logging.getLogger("roco")
+
+# Raised by hand when a training comes to give other weights: it invalidates what is in the store.
+TRAINING_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A trained network (on its device, in evaluation mode) and how its training went.
+
+    Attributes:
+        network: takes float32 images in [0, 1], returns logits.
+        losses: mean training loss of each epoch.
+        seconds: that this call took; little where the network came from the store.
+    """
+
+    network: "nn.Module"
+    losses: list[float]
+    seconds: float
+
+
+def fit(
+    description: Mapping[str, Any],
+    dataset: "Dataset",
+    *,
+    recipe: Recipe,
+    seed: int,
+    device: Device,
+    store: Store,
+    validation_images_too: bool = False,
+) -> Fit:
+    """Trains the network of a description on the data set's training images.
+
+    An interrupted training goes on after its last whole epoch; a finished one with the same content is not repeated.
+
+    Args:
+        description: by `describe_genome` or `describe_target`.
+        dataset: with train and validation images.
+        recipe: how.
+        seed: of weights, order and augmentation.
+        device: auto, cpu or cuda.
+        store: for checkpoints and finished networks.
+        validation_images_too: whether validation images are trained on as well, where nothing is chosen on them.
+
+    Raises:
+        TrainingFailed: the loss is not a finite number.
+    """
+    import numpy as np
+    import torch
+
+    from roco.training import train
+
+    start, place = time.perf_counter(), start_torch(device)
+    splits = [dataset.train, dataset.validation] if validation_images_too else [dataset.train]
+    parts = {
+        "version": TRAINING_VERSION,
+        "description": dict(description),
+        "dataset": dataset.fingerprint,
+        "recipe": recipe.model_dump(),
+        "seed": seed,
+        "device": place.type,
+        "validation_images_too": validation_images_too,
+    }
+    key = digest(parts, length=20)
+    finished = store.path("network", key, suffix=".safetensors")
+    if finished.exists():
+        log.info("trained before: %s", finished)
+        network, described = load_network(finished)
+        return Fit(network.to(place), described["losses"], time.perf_counter() - start)
+    torch.manual_seed(seed_from("weights", seed))
+    network = build(description, mean=list(dataset.channel_mean), std=list(dataset.channel_std))
+    network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    losses = train(
+        network,
+        torch.from_numpy(np.concatenate([split.images for split in splits])).to(place),
+        labels=torch.from_numpy(np.concatenate([split.labels for split in splits])).to(place),
+        recipe=recipe,
+        seed=seed_from("order", seed),
+        checkpoint=store.path("checkpoint", key, suffix=".safetensors"),
+        on_epoch=lambda epoch, loss: log.info("epoch %d/%d loss %.4f", epoch, recipe.epochs, loss),
+    )
+    save_network(finished, network, {**description, "losses": losses})
+    return Fit(network, losses, time.perf_counter() - start)
+
+
+
+
+def measure(network: "nn.Module", split: "Split") -> float:
+    """The share of a split's images that the network, on its device, gets wrong."""
+    import torch
+
+    from roco.training import error_of
+
+    place = next(network.parameters()).device
+    images, labels = torch.from_numpy(split.images).to(place), torch.from_numpy(split.labels).to(place)
+    return error_of(network, images, labels=labels)

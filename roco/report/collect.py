@@ -1,0 +1,287 @@
+"""Reads a study's files into tables (pandas), one row a thing: no statistics and no wording here.
+
+Every function takes the files that it reads; none looks for files. Fractions are in [0, 1], FLOPs are multiply-adds.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from roco.artifacts import read_arrays, read_json
+from roco.errors import ArtifactError
+
+REFERENCES = "references"
+
+_INDIVIDUAL = {
+    "genome": "str",
+    "key": "str",
+    "status": "str",
+    "error": "float64",
+    "adversarial_error": "float64",
+    "flops": "int64",
+    "parameters": "int64",
+}
+TARGETS = {
+    "target": "str",
+    "parameters": "int64",
+    "epochs": "int64",
+    "validation_error": "float64",
+    "test_error": "float64",
+    "seconds": "float64",
+}
+CELLS = {
+    "split": "str",
+    "target": "str",
+    "norm": "str",
+    "threshold": "int64",
+    "attacked": "int64",
+    "successes": "int64",
+}
+EVALUATIONS = {
+    "search": "str",
+    "seed": "int64",
+    "generation": "int64",
+    **_INDIVIDUAL,
+    "reason": "str",
+    "epochs": "int64",
+    "seconds": "float64",
+    "device": "str",
+}
+POPULATIONS = {"search": "str", "seed": "int64", "generation": "int64", "born": "int64", "rank": "int64", **_INDIVIDUAL}
+FRONTS = {"search": "str", "seed": "int64", "position": "int64", **_INDIVIDUAL}
+NETWORKS = {
+    "search": "str",
+    "seed": "int64",
+    "slot": "int64",
+    "status": "str",
+    "reason": "str",
+    "genome": "str",
+    "key": "str",
+    "channels": "int64",
+    "flops": "int64",
+    "parameters": "int64",
+    "search_flops": "int64",
+    "search_parameters": "int64",
+    "test_images": "int64",
+    "test_correct": "int64",
+    "test_accuracy": "float64",
+    "adversarial_images": "int64",
+    "adversarial_correct": "int64",
+    "adversarial_accuracy": "float64",
+    "white_box_images": "int64",
+    "clean_accuracy": "float64",
+}
+BREAKDOWN = {
+    "search": "str",
+    "seed": "int64",
+    "slot": "int64",
+    "target": "str",
+    "norm": "str",
+    "threshold": "int64",
+    "images": "int64",
+    "errors": "int64",
+}
+ATTACKS = {
+    "search": "str",
+    "seed": "int64",
+    "slot": "int64",
+    "key": "str",
+    "attack": "str",
+    "method": "str",
+    "images": "int64",
+    "correct": "int64",
+    "accuracy": "float64",
+    "median_l2": "float64",
+    "median_linf": "float64",
+    "failures": "int64",
+}
+
+
+@dataclass(frozen=True)
+class StudyFiles:
+    """The files of a study, by kind; each list in any order.
+
+    Attributes:
+        targets: metrics.json of each target.
+        adversarial_sets: the joined HDF5 file of each split.
+        shards: evaluation shards of all searches and generations.
+        populations: population.json of all searches, seeds and generations.
+        fronts: front.json of all searches and seeds.
+        robustness: robustness.json of all slots, those of the references too.
+    """
+
+    targets: Sequence[str | Path] = ()
+    adversarial_sets: Sequence[str | Path] = ()
+    shards: Sequence[str | Path] = ()
+    populations: Sequence[str | Path] = ()
+    fronts: Sequence[str | Path] = ()
+    robustness: Sequence[str | Path] = ()
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study found, one frame a kind of thing; the columns are the constants of this module.
+
+    Attributes:
+        targets: TARGETS, one row a target.
+        cells: CELLS, one row for each split, target, norm and threshold.
+        evaluations: EVALUATIONS, one row a record: a network that several searches share is in each of them.
+        populations: POPULATIONS, one row an individual of a generation's survivors.
+        fronts: FRONTS, one row a network of a final front, by rising FLOPs.
+        networks: NETWORKS, one row a slot that is not empty; a failed one has missing numbers.
+        breakdown: BREAKDOWN, the test adversarial set by cell for each retrained network.
+        attacks: ATTACKS, one row for each retrained network and white-box attack.
+    """
+
+    targets: pd.DataFrame
+    cells: pd.DataFrame
+    evaluations: pd.DataFrame
+    populations: pd.DataFrame
+    fronts: pd.DataFrame
+    networks: pd.DataFrame
+    breakdown: pd.DataFrame
+    attacks: pd.DataFrame
+
+    @property
+    def retrained(self) -> pd.DataFrame:
+        """The networks that were retrained and attacked, without those that failed."""
+        return self.networks[self.networks["status"] == "ok"]
+
+
+def collect(files: StudyFiles) -> Study:
+    """All frames of a study; a kind without files gives an empty frame with its columns.
+
+    Raises:
+        ArtifactError: a file is missing, damaged, of another kind, or lacks a field.
+    """
+    networks, breakdown, attacks = _robustness(files.robustness)
+    return Study(
+        targets=_frame(_read_each(files.targets, "target", _one), TARGETS, by=["target"]),
+        cells=_frame(_cells(files.adversarial_sets), CELLS, by=["split", "target", "norm", "threshold"]),
+        evaluations=_frame(
+            _read_each(files.shards, "evaluations", _shard_rows),
+            EVALUATIONS,
+            by=["search", "seed", "generation", "genome"],
+        ),
+        populations=_frame(
+            _read_each(files.populations, "population", _population_rows),
+            POPULATIONS,
+            by=["search", "seed", "generation", "flops", "key"],
+        ),
+        fronts=_frame(_read_each(files.fronts, "front", _front_rows), FRONTS, by=["search", "seed", "position"]),
+        networks=networks,
+        breakdown=breakdown,
+        attacks=attacks,
+    )
+
+
+def rows_of(frame: pd.DataFrame) -> list[Any]:
+    """The rows of a frame with its columns as attributes."""
+    return list(frame.itertuples(index=False))
+
+
+def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame as mappings from column to value."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _read_each(paths: Iterable[str | Path], kind: str, rows: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for path in paths:
+        content = read_json(path, kind)
+        try:
+            found += rows(Path(path), content)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ArtifactError(f"{path}: no whole '{kind}' ({type(error).__name__}: {error}); make it anew") from None
+    return found
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, by: list[str]) -> pd.DataFrame:
+    # Nullable integers: a failed network has no FLOPs, and a float column would print the others as 1.0e7.
+    types = {name: {"int64": "Int64", "str": "object"}.get(kind, kind) for name, kind in columns.items()}
+    table = pd.DataFrame([{name: row.get(name) for name in columns} for row in rows], columns=list(columns))
+    return table.astype(types).sort_values(by, kind="stable").reset_index(drop=True)
+
+
+def _one(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{name: content[name] for name in TARGETS}]
+
+
+def _cells(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for path in paths:
+        _, attributes = read_arrays(path, "adversarial_set")
+        try:
+            rows += [{"split": attributes["split"], **cell} for cell in attributes["attacked"]]
+        except (KeyError, TypeError) as error:
+            raise ArtifactError(f"{path}: no whole adversarial set (lacks {error}); make it anew") from None
+    return rows
+
+
+def _shard_rows(path: Path, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = re.search(r"search/([^/]+)/(?:seed_(\d+)/)?(?:generation_(\d+)/)?", path.as_posix())
+    search, seed, generation = found.groups() if found else ("", None, None)
+    place = {"search": search, "seed": int(seed or 0), "generation": int(generation or 0)}
+    return [{**record, **place} for record in records]
+
+
+def _population_rows(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
+    place = {name: content[name] for name in ("search", "seed", "generation")}
+    return [{**individual, **place} for individual in content["individuals"]]
+
+
+def _front_rows(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
+    place = {name: content[name] for name in ("search", "seed")}
+    return [{**network, **place, "position": index} for index, network in enumerate(content["networks"])]
+
+
+def _robustness(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    slots = [slot for slot in _read_each(paths, "robustness", _slot) if slot["status"] != "empty"]
+    breakdown = [{**_place(slot), **cell} for slot in slots for cell in slot.get("adversarial_breakdown") or []]
+    attacks = [
+        {**_place(slot), "key": slot["key"], "attack": name, "images": slot["white_box"]["images"], **found}
+        for slot in slots
+        if slot["status"] == "ok"
+        for name, found in slot["white_box"]["attacks"].items()
+    ]
+    order = ["search", "seed", "slot"]
+    return (
+        _frame([_network(slot) for slot in slots], NETWORKS, by=order),
+        _frame(breakdown, BREAKDOWN, by=[*order, "target", "norm", "threshold"]),
+        _frame(attacks, ATTACKS, by=order),
+    )
+
+
+def _slot(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
+    if content["status"] == "ok":
+        missing = {"test_images", "test_error", "adversarial_breakdown", "white_box", "flops", "key"} - set(content)
+        if missing:
+            raise KeyError(*sorted(missing))
+    return [content]
+
+
+def _place(slot: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: slot[name] for name in ("search", "seed", "slot")}
+
+
+def _network(slot: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of a slot. Counts are kept beside fractions, because intervals need them."""
+    if slot["status"] != "ok":
+        return dict(slot)
+    test_correct = round((1.0 - slot["test_error"]) * slot["test_images"])
+    images = sum(cell["images"] for cell in slot["adversarial_breakdown"])
+    correct = images - sum(cell["errors"] for cell in slot["adversarial_breakdown"])
+    return {
+        **slot,
+        "test_correct": test_correct,
+        "test_accuracy": 1.0 - slot["test_error"],
+        "adversarial_images": images,
+        "adversarial_correct": correct,
+        "adversarial_accuracy": correct / images if images else None,
+        "white_box_images": slot["white_box"]["images"],
+        "clean_accuracy": slot["white_box"]["clean_accuracy"],
+    }

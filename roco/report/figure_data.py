@@ -1,0 +1,93 @@
+"""The numbers behind each figure, one row a point; figures draw these and nothing else, and they go to CSV."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from roco.config import StudyConfig
+from roco.report.collect import REFERENCES, Study, rows_of
+from roco.report.compare import TEST, attack_of, lightest, measurements
+from roco.report.paper import PUBLISHED_NETWORKS
+from roco.report.statistics import hypervolumes, wilson
+
+POINT = ["search", "seed", "slot", "key", "parameters", "flops", "metric", "accuracy", "low", "high"]
+# What the hypervolume is measured in: what every search minimises, and that with the objective under study.
+VOLUMES = (("error", "flops"), ("error", "adversarial_error", "flops"))
+
+
+def _points(study: Study, metrics: Sequence[str]) -> pd.DataFrame:
+    """Accuracies of retrained networks, with the interval over their images."""
+    measured = measurements(study)
+    measured = measured[measured["metric"].isin(metrics)]
+    shares = [wilson(int(row.correct), int(row.images)) for row in rows_of(measured)]
+    measured = measured.assign(low=[s.low for s in shares], high=[s.high for s in shares])
+    parameters = study.retrained[["search", "seed", "slot", "parameters"]]
+    return measured.merge(parameters, on=["search", "seed", "slot"])[POINT]
+
+
+def accuracy_and_parameters(study: Study, config: StudyConfig) -> pd.DataFrame:
+    """Figure 2: test accuracy and parameters; for CIFAR-10 also of networks that others published."""
+    found = _points(study, [TEST]).assign(published="")
+    if config.dataset.name != "cifar10":
+        return found
+    published = pd.DataFrame(
+        [
+            {
+                "search": "",
+                "published": n.name,
+                "parameters": n.parameters,
+                "metric": TEST,
+                "accuracy": 1 - n.test_error,
+            }
+            for n in PUBLISHED_NETWORKS
+        ],
+        columns=found.columns,
+    ).astype(found.dtypes)
+    return pd.concat([found, published], ignore_index=True)
+
+
+def cost_of_lightest(study: Study, config: StudyConfig) -> pd.DataFrame:
+    """Figures 3 and 4: FLOPs and parameters of the N lightest retrained networks of each search."""
+    parts = [lightest(study.retrained, count).assign(top=count) for count in config.report.top]
+    return pd.concat(parts, ignore_index=True)[["top", "search", "seed", "slot", "key", "flops", "parameters"]]
+
+
+def pgd_accuracy(study: Study, config: StudyConfig) -> pd.DataFrame:
+    """Figure 5: accuracy under PGD and FLOPs of every retrained network."""
+    name = attack_of(config, "pgd")
+    return _points(study, [] if name is None else [name])
+
+
+def other_attacks(study: Study, config: StudyConfig) -> pd.DataFrame:
+    """Figure 6: the same for the other white-box attacks."""
+    return _points(study, other_attack_names(config))
+
+
+def other_attack_names(config: StudyConfig) -> list[str]:
+    """The attacks of Figure 6: all but that of Figure 5."""
+    return [name for name in config.robustness.attacks if name != attack_of(config, "pgd")]
+
+
+def hypervolume_course(study: Study, config: StudyConfig) -> pd.DataFrame:
+    """The hypervolume of each generation, in the objectives that all searches share and with the adversarial one."""
+    del config
+    parts = [hypervolumes(study.populations, names).assign(objectives=" ".join(names)) for names in VOLUMES]
+    return pd.concat(parts, ignore_index=True)
+
+
+def final_populations(study: Study, config: StudyConfig) -> pd.DataFrame:
+    """The last population of each search and seed, and which of its networks are in the front."""
+    del config
+    populations = study.populations
+    last = populations.groupby(["search", "seed"])["generation"].transform("max")
+    final = populations[(populations["generation"] == last) & (populations["status"] == "ok")]
+    members = {(row.search, row.seed, row.key) for row in rows_of(study.fronts)}
+    front = [(row.search, row.seed, row.key) in members for row in rows_of(final)]
+    columns = ["search", "seed", "key", "flops", "parameters", "error", "adversarial_error"]
+    return final[columns].assign(front=front).reset_index(drop=True)
+
+
+def searches_in(data: pd.DataFrame, config: StudyConfig) -> list[str]:
+    """The searches of the data in the order of the configuration, the references last."""
+    present = set(data["search"])
+    return [name for name in (*config.search.searches, REFERENCES) if name in present]

@@ -1,0 +1,190 @@
+"""Table V (two networks of nearly equal FLOPs), the fronts of the searches, and a line for each search."""
+
+from typing import Any
+
+import pandas as pd
+
+from roco.config import StudyConfig
+from roco.report.collect import REFERENCES, Study, records_of, rows_of
+from roco.report.compare import (
+    ADVERSARIAL_SET,
+    TEST,
+    attack_of,
+    equal_flops_pairs,
+    measurements,
+    name_of,
+    roles,
+)
+from roco.report.paper import COMPARED_NETWORKS
+from roco.report.statistics import hypervolumes, wilson
+from roco.report.table import NO_VALUE, Table, millions, percent, percent_interval, whole
+
+_SHARES = ("test", "adversarial_set", "pgd", "cw")
+TABLE_5 = ["source", "search", "seed", "slot", "key", "genome", "channels", "parameters", "flops"]
+TABLE_5 += ["search_parameters", "search_flops", *(f"{s}{end}" for s in _SHARES for end in ("", "_low", "_high"))]
+
+
+def compared_networks(study: Study, config: StudyConfig) -> Table:
+    """Table V: for each seed the pair of networks, one of each search, whose FLOPs are closest.
+
+    Pairs are chosen on FLOPs alone, and a network that both searches found is not paired with itself.
+    """
+    measured = measurements(study)
+    rows = [_network_row(network, measured, config, source) for source, network in _chosen(study, config)]
+    rows += [
+        {"source": "paper", "search": n.search, "genome": n.published_as, "parameters": n.parameters, "flops": n.flops}
+        | {"pgd": n.pgd, "cw": n.cw}
+        for n in COMPARED_NETWORKS
+        if n.search in config.search.searches
+    ]
+    numbers = pd.DataFrame(rows, columns=TABLE_5)
+    whole_numbers = ["seed", "slot", "channels", "parameters", "flops", "search_parameters", "search_flops"]
+    numbers = numbers.astype({**dict.fromkeys(whole_numbers, "Int64"), **dict.fromkeys(TABLE_5[11:], "float64")})
+    header = (
+        "Pair",
+        "Search",
+        "Network",
+        "Parameters, M",
+        "FLOPs, M",
+        "In the search, M",
+        "Test",
+        "Adversarial set",
+        "PGD",
+        "C&W",
+    )
+    cells = [header, *(_shown(row) for row in records_of(numbers))]
+    title = "Table V. Networks of nearly equal FLOPs; accuracies in %"
+    return Table("table_5", title, numbers, tuple(cells), _notes(config))
+
+
+def _chosen(study: Study, config: StudyConfig) -> list[tuple[str, dict[str, Any]]]:
+    role, retrained = roles(config.search.searches), study.retrained
+    chosen: list[tuple[str, dict[str, Any]]] = []
+
+    def of(search: str, seed: object, slot: object) -> dict[str, Any]:
+        place = (retrained["search"] == search) & (retrained["seed"] == seed) & (retrained["slot"] == slot)
+        return {str(k): v for k, v in retrained[place].iloc[0].to_dict().items()}
+
+    if role.main is not None:
+        pairs = equal_flops_pairs(study, role.main, role.reference, tolerance=None)
+        for pair in rows_of(pairs[~pairs["same"].astype(bool)].groupby("seed", sort=True).head(1)):
+            chosen.append((f"seed {pair.seed}", of(role.reference, pair.seed, pair.reference_slot)))
+            chosen.append((f"seed {pair.seed}", of(role.main, pair.seed, pair.slot)))
+    for network in records_of(retrained[retrained["search"] == REFERENCES]):
+        chosen.append(("reference", {str(k): v for k, v in network.items()}))
+    return chosen
+
+
+def _network_row(network: dict[str, Any], measured: pd.DataFrame, config: StudyConfig, source: str) -> dict[str, Any]:
+    row = {name: network.get(name) for name in TABLE_5 if name in network} | {"source": source}
+    named = {
+        "test": TEST,
+        "adversarial_set": ADVERSARIAL_SET,
+        "pgd": attack_of(config, "pgd"),
+        "cw": attack_of(config, "cw"),
+    }
+    place = measured[["search", "seed", "slot"]].eq([network[name] for name in ("search", "seed", "slot")]).all(axis=1)
+    for name, metric in named.items():
+        found = measured[place & (measured["metric"] == metric)]
+        if len(found):
+            share = wilson(int(found["correct"].iloc[0]), int(found["images"].iloc[0]))
+            row |= {name: share.value, f"{name}_low": share.low, f"{name}_high": share.high}
+    return row
+
+
+def _shown(row: dict[str, Any]) -> tuple[str, ...]:
+    digits = 2 if row["source"] == "paper" else 1
+    shares = [
+        percent(row[name], digits=digits)
+        if digits == 2
+        else percent_interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
+        for name in _SHARES
+    ]
+    in_search = f"{millions(row['search_parameters'])} / {millions(row['search_flops'])}"
+    cost = (millions(row["parameters"]), millions(row["flops"]), NO_VALUE if row["source"] == "paper" else in_search)
+    name = name_of(str(row["genome"]))
+    return (
+        row["source"],
+        row["search"],
+        name if name != row["genome"] or row["source"] == "paper" else row["key"],
+        *cost,
+        *shares,
+    )
+
+
+def _notes(config: StudyConfig) -> tuple[str, ...]:
+    return (
+        "For each seed the two different networks, one of each search, whose FLOPs are closest; chosen on FLOPs alone. "
+        "In parentheses the 95 % interval over test images.",
+        f"Parameters and FLOPs at the width of the accuracies ({config.retraining.channels} initial channels); 'in "
+        f"the search': parameters / FLOPs at {config.evaluation.channels}.",
+        "The paper's FLOPs are those at 16 channels while its accuracies belong to wider networks, and its attacks ran "
+        "on normalised inputs: read its rows for their direction."
+        + (
+            " The rows called reference are its two published networks under this study's protocol."
+            if config.retraining.references
+            else ""
+        ),
+    )
+
+
+def fronts(study: Study, config: StudyConfig) -> Table:
+    """The non-dominated networks of each search's last population, as the search saw them."""
+    numbers = study.fronts[
+        ["search", "seed", "position", "key", "genome", "error", "adversarial_error", "flops", "parameters"]
+    ]
+    cells = [("Search", "Seed", "Network", "Genome", "Error, %", "Adversarial error, %", "FLOPs, M", "Parameters, M")]
+    for row in rows_of(numbers):
+        errors = (percent(row.error), percent(row.adversarial_error))
+        cost = (millions(row.flops), millions(row.parameters, digits=3))
+        cells.append((str(row.search), str(row.seed), str(row.key), str(row.genome), *errors, *cost))
+    notes = (
+        f"Errors on validation images after {config.evaluation.training.epochs} epochs at {config.evaluation.channels} "
+        "initial channels; the adversarial error is on the validation set that the search used. By rising FLOPs.",
+    )
+    return Table("fronts", "Fronts of the searches", numbers, tuple(cells), notes)
+
+
+SEARCHES = ["search", "seed", "objectives", "evaluated", "failed", "front", "hypervolume_first", "hypervolume_last"]
+VOLUME_OBJECTIVES = ("error", "adversarial_error", "flops")
+
+
+def searches(study: Study, config: StudyConfig) -> Table:
+    """What each search did: networks evaluated, failed, in the front, and its hypervolume at the start and the end."""
+    volumes = hypervolumes(study.populations, VOLUME_OBJECTIVES)
+    rows = []
+    for name, objectives in config.search.searches.items():
+        for seed in config.seeds:
+            of_seed = study.evaluations[study.evaluations["seed"] == seed]
+            seen = of_seed[of_seed["search"].isin([name, "initial"])].drop_duplicates("key")
+            failed = int((seen["status"] == "failed").sum())
+            front = int(((study.fronts["search"] == name) & (study.fronts["seed"] == seed)).sum())
+            course = volumes[(volumes["search"] == name) & (volumes["seed"] == seed)]["hypervolume"].to_list()
+            ends = (course[0], course[-1]) if course else (None, None)
+            rows.append((name, seed, " ".join(objectives), len(seen), failed, front, *ends))
+    numbers = pd.DataFrame(rows, columns=SEARCHES)
+    cells = [
+        (
+            "Search",
+            "Seed",
+            "Objectives",
+            "Evaluated",
+            "Failed",
+            "In the front",
+            "Hypervolume, first",
+            "Hypervolume, last",
+        )
+    ]
+    for row in rows:
+        share = tuple(NO_VALUE if value is None else f"{value:.4f}" for value in row[6:])
+        cells.append(
+            (row[0], str(row[1]), row[2].replace(" ", ", "), whole(row[3]), whole(row[4]), whole(row[5]), *share)
+        )
+    notes = (
+        "Evaluated: different networks that the search has seen, with the first population, "
+        "which all searches of a seed share.",
+        f"Hypervolume in {', '.join(VOLUME_OBJECTIVES)}, each scaled to the range that all searches together found, "
+        "with the reference point at 1.1 in each, as a share of the box (larger is better); the same objectives for every "
+        "search, whichever of them it minimised.",
+    )
+    return Table("searches", "The searches", numbers, tuple(cells), notes)

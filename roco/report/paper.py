@@ -1,0 +1,149 @@
+"""What others published: the paper's Tables I to V, and networks on CIFAR-10 for Figure 2. No results of ours.
+
+Source: Geraeinejad, Sinaei, Modarressi, Daneshtalab, "RoCo-NAS: Robust and Compact Neural Architecture Search",
+IJCNN 2021, where nothing else is said.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+# Table I: adversarial samples by target, then by (norm, threshold).
+ADVERSARIAL_SAMPLES: Mapping[str, Mapping[tuple[str, int], int]] = MappingProxyType(
+    {
+        target: MappingProxyType(
+            dict(
+                zip([(norm, threshold) for norm in ("l0", "linf") for threshold in (1, 3, 5, 10)], counts, strict=True)
+            )
+        )
+        for target, counts in {
+            "densenet": (133, 178, 201, 285, 76, 85, 93, 143),
+            "lenet": (444, 529, 571, 651, 274, 279, 289, 329),
+            "resnet": (220, 304, 367, 478, 91, 102, 129, 190),
+            "vgg16": (440, 506, 541, 627, 289, 296, 307, 344),
+        }.items()
+    }
+)
+
+# Tables III and IV: accuracy as a fraction by (search, number of lightest networks).
+ADVERSARIAL_SET_ACCURACY: Mapping[tuple[str, int], float] = MappingProxyType(
+    {
+        ("baseline", 1): 0.7577,
+        ("baseline", 3): 0.7865,
+        ("baseline", 5): 0.7955,
+        ("roco", 1): 0.8215,
+        ("roco", 3): 0.8189,
+        ("roco", 5): 0.8191,
+    }
+)
+TEST_ACCURACY: Mapping[tuple[str, int], float] = MappingProxyType(
+    {
+        ("baseline", 1): 0.9280,
+        ("baseline", 3): 0.9450,
+        ("baseline", 5): 0.9497,
+        ("roco", 1): 0.9580,
+        ("roco", 3): 0.9590,
+        ("roco", 5): 0.9578,
+    }
+)
+
+
+@dataclass(frozen=True)
+class ComparedNetwork:
+    """A row of the paper's Table V; accuracies are fractions, FLOPs multiply-adds of one image."""
+
+    search: str
+    published_as: str
+    parameters: int
+    flops: int
+    pgd: float
+    cw: float
+
+
+# Table V. Its FLOPs are those of the networks at 16 initial channels (34.2289M and 32.2237M by the authors' count);
+# at that width they have 327,418 and 338,394 parameters, so the paper's millions of parameters are of another width.
+COMPARED_NETWORKS = (
+    ComparedNetwork("baseline", "paper_baseline", 3_270_000, 34_220_000, 0.5096, 0.2655),
+    ComparedNetwork("roco", "paper_roco", 3_130_000, 32_220_000, 0.5656, 0.3378),
+)
+
+
+@dataclass(frozen=True)
+class PublishedNetwork:
+    """A network that others found for CIFAR-10: test error as a fraction, number of parameters, where it says so."""
+
+    name: str
+    parameters: int
+    test_error: float
+    source: str
+
+
+# Figure 2. All trained for 300 epochs or more and, but for SMASH, with cutout or stronger augmentation.
+PUBLISHED_NETWORKS = (
+    PublishedNetwork("ProxylessNAS", 5_700_000, 0.0208, "Cai et al., ICLR 2019, Table 1 (Proxyless-G + c/o)"),
+    PublishedNetwork("ENAS", 4_600_000, 0.0289, "Pham et al., ICML 2018, Table 2 (micro search space + CutOut)"),
+    PublishedNetwork("DARTS", 3_300_000, 0.0276, "Liu et al., ICLR 2019, Table 1 (second order + cutout)"),
+    PublishedNetwork("SMASH", 16_000_000, 0.0403, "Brock et al., ICLR 2018, Table 1 (SMASHv2)"),
+    PublishedNetwork(
+        "NSGA-Net", 3_370_000, 0.0373, "Lu et al., GECCO 2019, the authors' repository (macro search space)"
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """Where this study departs from the paper's procedure, and why."""
+
+    paper: str
+    here: str
+    reason: str
+
+
+DEVIATIONS = (
+    Deviation(
+        "One adversarial set, from test images, is both the search's objective and the final table.",
+        "Two sets: from validation images for the search, from test images for the report.",
+        "A set that was searched on cannot judge the search.",
+    ),
+    Deviation(
+        "Images that the target already misclassified count as adversarial.",
+        "Only images that the target classifies correctly are attacked; only verified successes are stored.",
+        "An error without an attack says nothing about robustness to attacks.",
+    ),
+    Deviation(
+        "White-box attacks run on normalised inputs, and clip those to [0, 1].",
+        "Networks take pixels in [0, 1] and normalise inside; every attack is judged by our own re-classification.",
+        "Clipping normalised inputs changes the image before it is attacked.",
+    ),
+    Deviation(
+        "Retraining keeps the checkpoint that is best on the test set.",
+        "The last epoch is kept; nothing is chosen on test data.",
+        "The best of many checkpoints overstates the accuracy.",
+    ),
+    Deviation(
+        "FLOPs come from the network at the search's width, accuracies from a wider one.",
+        "Both widths are reported, and a row never mixes them.",
+        "Accuracy and cost should belong to one network.",
+    ),
+    Deviation(
+        "Two-point crossover cuts inside phases; polynomial mutation leaves most children unchanged.",
+        "Whole phases are inherited, the bits of one phase mutate, and no network is evaluated twice "
+        "(search.variation: nsga_net gives the authors' operators).",
+        "This is what the paper's Algorithm 1 describes.",
+    ),
+    Deviation(
+        "Training data is not shuffled, and every network has the same seed.",
+        "Data is shuffled; each network's seed comes from the configuration.",
+        "Otherwise all networks share one draw of luck.",
+    ),
+    Deviation(
+        "Duplicates are compared as bit strings.",
+        "Duplicates are compared as networks: many bit strings decode to the same one.",
+        "Otherwise the search pays several times for one network.",
+    ),
+    Deviation(
+        "One run, no error bars.",
+        "Every accuracy has a 95 % interval; with several seeds it covers the search as well.",
+        "A difference of a few points in one run is not yet a finding.",
+    ),
+)

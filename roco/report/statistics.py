@@ -1,0 +1,200 @@
+"""Intervals, differences and hypervolumes from counts and objectives. No files, no wording.
+
+Accuracies and objectives are fractions, FLOPs multiply-adds. Groups are lists of one array a seed: the networks that a
+search found with that seed are not independent of one another, so both levels are resampled.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+CONFIDENCE = 0.95
+RESAMPLES = 4000
+# A hypervolume's reference point lies a tenth of the range beyond the worst value, so that extreme networks count too.
+REFERENCE_POINT = 1.1
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its 95 % interval, and what was varied to get it; NaN where there is nothing to estimate."""
+
+    value: float
+    low: float
+    high: float
+    basis: str
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether zero lies outside; False where there is no interval."""
+        return self.low > 0 or self.high < 0
+
+
+NOTHING = Interval(math.nan, math.nan, math.nan, "no data")
+
+
+def wilson(correct: int, images: int) -> Interval:
+    """The share `correct / images` with Wilson's score interval.
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927.
+    """
+    if images == 0:
+        return NOTHING
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    share, shrink = correct / images, 1 + z * z / images
+    centre = (share + z * z / (2 * images)) / shrink
+    half = z * math.sqrt(share * (1 - share) / images + z * z / (4 * images * images)) / shrink
+    # At 0 and 1 the bound is exact; rounding would leave it a hair beside.
+    low = 0.0 if correct == 0 else max(0.0, centre - half)
+    high = 1.0 if correct == images else min(1.0, centre + half)
+    return Interval(share, low, high, "test images")
+
+
+def newcombe(first: Interval, second: Interval) -> Interval:
+    """The difference `first - second` of two shares with Newcombe's hybrid score interval.
+
+    Takes the two as independent, which is cautious for two networks that see the same images.
+
+    Source: Newcombe, "Interval estimation for the difference between independent proportions", Stat. Med. 1998
+    (method 10).
+    """
+    value = first.value - second.value
+    low = value - math.hypot(first.value - first.low, second.high - second.value)
+    high = value + math.hypot(first.high - first.value, second.value - second.low)
+    return Interval(value, low, high, "test images")
+
+
+def _percentiles(draws: Array, value: float, basis: str) -> Interval:
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(draws, [tail, 100 - tail])
+    return Interval(value, float(low), float(high), basis)
+
+
+def _basis(groups: Sequence[Array], unit: str) -> str:
+    return f"seeds and {unit}" if len(groups) > 1 else f"{unit} of one seed"
+
+
+def _bootstrap(seeds: int, draw: Callable[[int], Array], generator: np.random.Generator) -> Array:
+    """Means over seeds drawn with replacement, `(RESAMPLES,)`; `draw(seed)` gives resampled means within a seed."""
+    chosen = generator.integers(seeds, size=(seeds, RESAMPLES))
+    total = np.zeros(RESAMPLES)
+    for place in range(seeds):
+        within = np.stack([draw(seed) for seed in range(seeds)])
+        total += within[chosen[place], np.arange(RESAMPLES)]
+    return total / seeds
+
+
+def _resampled_means(values: Array, generator: np.random.Generator) -> Array:
+    return np.asarray(values[generator.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1))
+
+
+def mean_interval(groups: Sequence[Array], generator: np.random.Generator, *, unit: str = "networks") -> Interval:
+    """The mean over seeds of the mean within a seed, with a percentile bootstrap over seeds and what is within them.
+
+    Args:
+        groups: for each seed its values, `(networks,)`; empty ones are left out.
+        generator: the source of the resampling.
+        unit: what the values within a seed belong to, for the interval's basis.
+    """
+    groups = [values for values in groups if len(values)]
+    if not groups:
+        return NOTHING
+    value = float(np.mean([values.mean() for values in groups]))
+    if len(groups) == 1 and len(groups[0]) == 1:
+        return Interval(value, math.nan, math.nan, f"one of {unit}")
+    draws = _bootstrap(len(groups), lambda seed: _resampled_means(groups[seed], generator), generator)
+    return _percentiles(draws, value, _basis(groups, unit))
+
+
+def difference_interval(
+    first: Sequence[Array], second: Sequence[Array], generator: np.random.Generator, *, unit: str = "networks"
+) -> Interval:
+    """The difference of two searches, paired by seed: `mean(first) - mean(second)` with a percentile bootstrap.
+
+    Seeds are drawn once for both, because both searches of a seed start from the same population; the networks within
+    a seed are drawn for each.
+
+    Args:
+        first: for each seed the values of the one search.
+        second: for the same seeds in the same order, those of the other.
+        generator: the source of the resampling.
+        unit: what the values within a seed belong to.
+    """
+    pairs = [(one, two) for one, two in zip(first, second, strict=True) if len(one) and len(two)]
+    if not pairs:
+        return NOTHING
+    value = float(np.mean([one.mean() - two.mean() for one, two in pairs]))
+
+    def draw(seed: int) -> Array:
+        one, two = pairs[seed]
+        return _resampled_means(one, generator) - _resampled_means(two, generator)
+
+    if len(pairs) == 1 and all(len(values) == 1 for values in pairs[0]):
+        return Interval(value, math.nan, math.nan, f"one of {unit}")
+    return _percentiles(_bootstrap(len(pairs), draw, generator), value, _basis([one for one, _ in pairs], unit))
+
+
+def pair_by_flops(
+    first: Sequence[int], second: Sequence[int], *, tolerance: float | None = None
+) -> list[tuple[int, int]]:
+    """One-to-one pairs of networks with nearly equal FLOPs, the closest pair first; accuracies play no part.
+
+    Args:
+        first: FLOPs of the networks of the one search.
+        second: FLOPs of those of the other.
+        tolerance: how much larger the heavier of a pair may be, as a fraction; any, if not given.
+
+    Returns:
+        Positions in `first` and `second`; each network is in one pair at most.
+    """
+    ratios = [
+        (max(one, two) / min(one, two) - 1, i, j)
+        for i, one in enumerate(first)
+        for j, two in enumerate(second)
+        if min(one, two) > 0
+    ]
+    pairs: list[tuple[int, int]] = []
+    used_first: set[int] = set()
+    used_second: set[int] = set()
+    for excess, i, j in sorted(ratios):
+        if (tolerance is None or excess <= tolerance) and i not in used_first and j not in used_second:
+            pairs.append((i, j))
+            used_first.add(i)
+            used_second.add(j)
+    return pairs
+
+
+def hypervolumes(populations: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
+    """The hypervolume of every population in the given objectives, all on one scale.
+
+    Each objective is scaled so that its best and worst value among the successful networks of all searches, seeds and
+    generations become 0 and 1; the reference point is 1.1 in each, and the volume is given as a share of the box
+    between the best values and the reference point.
+
+    Args:
+        populations: columns search, seed, generation, status and the objectives (smaller is better).
+        objectives: the objectives to span the volume.
+
+    Returns:
+        search, seed, generation, hypervolume (0 to 1; a population without a successful network has 0).
+    """
+    from pymoo.indicators.hv import HV
+
+    successful = populations[populations["status"] == "ok"]
+    values = successful[list(objectives)].to_numpy(dtype=float)
+    rows = []
+    best = values.min(axis=0) if len(values) else np.zeros(len(objectives))
+    spread = (values.max(axis=0) if len(values) else np.ones(len(objectives))) - best
+    spread[spread == 0] = 1.0
+    indicator = HV(ref_point=np.full(len(objectives), REFERENCE_POINT))
+    for place, members in populations.groupby(["search", "seed", "generation"], sort=True):
+        found = members[members["status"] == "ok"][list(objectives)].to_numpy(dtype=float)
+        volume = float(indicator((found - best) / spread)) if len(found) else 0.0
+        rows.append((*place, volume / REFERENCE_POINT ** len(objectives)))
+    return pd.DataFrame(rows, columns=["search", "seed", "generation", "hypervolume"])

@@ -1,0 +1,42 @@
+"""All tables of the report by name, and their files."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from roco.config import StudyConfig
+from roco.report.accuracy_tables import adversarial_accuracy, all_differences, test_accuracy, white_box
+from roco.report.collect import Study
+from roco.report.network_tables import compared_networks, fronts, searches
+from roco.report.setup_tables import adversarial_samples, settings
+from roco.report.table import Table
+
+TABLES: Mapping[str, Callable[[Study, StudyConfig], Table]] = MappingProxyType(
+    {
+        "table_1": adversarial_samples,
+        "table_2": settings,
+        "table_3": adversarial_accuracy,
+        "table_4": test_accuracy,
+        "table_5": compared_networks,
+        "differences": all_differences,
+        "white_box": white_box,
+        "searches": searches,
+        "fronts": fronts,
+    }
+)
+
+
+def make_tables(study: Study, config: StudyConfig) -> list[Table]:
+    """Every table of the study, in the order of the report."""
+    return [make(study, config) for make in TABLES.values()]
+
+
+def write_tables(study: Study, config: StudyConfig, folder: str | Path) -> list[Table]:
+    """Makes every table and writes its CSV (fractions), Markdown and LaTeX (percent) files into `folder`.
+
+    The same study gives the same bytes: no table holds a time or a date.
+    """
+    tables = make_tables(study, config)
+    for table in tables:
+        table.write(folder)
+    return tables

@@ -1,0 +1,136 @@
+"""Individuals and populations, as files and as pymoo's populations. How they vary and survive is elsewhere."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from pymoo.core.population import Population as PymooPopulation
+from pymoo.core.problem import Problem
+
+from roco.artifacts import read_json, write_json
+from roco.space.complexity import complexity
+from roco.space.genome import Genome
+
+
+@dataclass(frozen=True)
+class Individual:
+    """An evaluated genome.
+
+    Attributes:
+        genome: its text.
+        key: its phenotype's key.
+        born: the generation that evaluated it first in this search.
+        status: `ok` or `failed`.
+        error: share of validation images that it gets wrong.
+        adversarial_error: share of the validation adversarial set that it gets wrong.
+        flops: of one forward pass, at the search's width.
+        parameters: at the search's width.
+        rank: non-domination rank in its population, 0 for its front.
+    """
+
+    genome: str
+    key: str
+    born: int
+    status: str
+    error: float
+    adversarial_error: float
+    flops: int
+    parameters: int
+    rank: int = 0
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any], *, born: int) -> Self:
+        """The individual of an evaluation record."""
+        kept = ("genome", "key", "status", "error", "adversarial_error", "flops", "parameters")
+        return cls(born=born, **{name: record[name] for name in kept})
+
+
+@dataclass(frozen=True)
+class PopulationFile:
+    """The survivors of a generation, and the keys of all phenotypes that the search has evaluated so far."""
+
+    search: str
+    seed: int
+    generation: int
+    objectives: tuple[str, ...]
+    individuals: tuple[Individual, ...]
+    seen: tuple[str, ...]
+
+    def save(self, path: str | Path) -> None:
+        """Writes it as an artifact."""
+        content = asdict(self)
+        write_json(path, "population", content)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Reads it; raises ArtifactError if the file is damaged."""
+        content = read_json(path, "population")
+        individuals = tuple(Individual(**individual) for individual in content.pop("individuals"))
+        objectives, seen = tuple(content.pop("objectives")), tuple(content.pop("seen"))
+        return cls(individuals=individuals, objectives=objectives, seen=seen, **content)
+
+
+class SearchProblem(Problem):  # type: ignore[misc]
+    """The bits and objectives as pymoo wants them described; a failed network breaks the one constraint."""
+
+    def __init__(self, n_bits: int, n_objectives: int) -> None:
+        super().__init__(n_var=n_bits, n_obj=n_objectives, n_ieq_constr=1, xl=0, xu=1, vtype=bool)
+
+
+def to_pymoo(individuals: Sequence[Individual], objectives: Sequence[str]) -> PymooPopulation:
+    """The individuals as a pymoo population: bits X, objectives F, and G > 0 for the failed ones."""
+    return PymooPopulation.new(
+        X=np.array([Genome.parse(individual.genome).bits for individual in individuals]),
+        F=np.array([[float(getattr(individual, name)) for name in objectives] for individual in individuals]),
+        G=np.array([[-1.0 if individual.status == "ok" else 1.0] for individual in individuals]),
+        individual=np.array(individuals, dtype=object),
+    )
+
+
+def from_pymoo(population: PymooPopulation) -> list[Individual]:
+    """The individuals behind a pymoo population, with the rank that survival gave them; failed ones rank last."""
+    ranks = [member.get("rank") for member in population]
+    last = len(population)
+    return [
+        replace(member.get("individual"), rank=last if rank is None else int(rank))
+        for member, rank in zip(population, ranks, strict=True)
+    ]
+
+
+def write_genomes(path: str | Path, genomes: Sequence[Genome], *, search: str, seed: int, generation: int) -> None:
+    """Writes the genomes that a generation has to evaluate."""
+    texts = [{"genome": str(genome), "key": genome.key} for genome in genomes]
+    write_json(path, "genomes", {"search": search, "seed": seed, "generation": generation, "genomes": texts})
+
+
+def read_genomes(path: str | Path) -> list[Genome]:
+    """The genomes that `write_genomes` wrote; raises ArtifactError if the file is damaged."""
+    return [Genome.parse(entry["genome"]) for entry in read_json(path, "genomes")["genomes"]]
+
+
+def write_front(
+    path: str | Path, networks: Sequence[Individual], *, search: str, seed: int, objectives: Sequence[str]
+) -> None:
+    """Writes the Pareto-optimal networks of a search, in the order given."""
+    content = {
+        "search": search,
+        "seed": seed,
+        "objectives": list(objectives),
+        "networks": [asdict(individual) for individual in networks],
+    }
+    write_json(path, "front", content)
+
+
+def read_front(path: str | Path) -> list[Individual]:
+    """The networks that `write_front` wrote; raises ArtifactError if the file is damaged."""
+    return [Individual(**network) for network in read_json(path, "front")["networks"]]
+
+
+def unevaluated(genome: Genome, *, channels: int, classes: int, stem_padding: int, image_size: int) -> Individual:
+    """A genome that no search evaluated, in the form of an individual; its errors are the worst."""
+    cost = complexity(
+        genome.phenotype, channels=channels, classes=classes, stem_padding=stem_padding, image_size=image_size
+    )
+    return Individual(str(genome), genome.key, 0, "unevaluated", 1.0, 1.0, cost.flops, cost.parameters)

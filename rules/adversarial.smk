@@ -1,0 +1,40 @@
+# Adversarial images: a job for each split, target and norm, a file for each threshold, and all of a split in one file.
+#
+# One job goes through the thresholds from the smallest on, because each starts from the solution before.
+rule adversarial_cells:
+    input:
+        dataset=rules.dataset.output.dataset,
+        network=rules.target.output.network,
+    output:
+        cells=expand(f"{FOLDER}/adversarial/{{{{split}}}}/{{{{target}}}}/{{{{norm}}}}_{{threshold}}.h5", threshold=THRESHOLDS),
+    params:
+        attack=lambda wildcards: section("adversarial", f"{wildcards.norm}_attack"),
+        images=section("adversarial", "images"),
+        thresholds=THRESHOLDS,
+        seed=section("adversarial", "seed"),
+    log:
+        f"{FOLDER}/logs/adversarial/{{split}}/{{target}}/{{norm}}.log",
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=memory(8000),
+        runtime=minutes(480),
+    script:
+        "../workflow_scripts/adversarial_cells.py"
+
+
+rule adversarial_set:
+    input:
+        cells=expand(
+            f"{FOLDER}/adversarial/{{{{split}}}}/{{target}}/{{norm}}_{{threshold}}.h5",
+            target=TARGETS,
+            norm=["l0", "linf"],
+            threshold=THRESHOLDS,
+        ),
+    output:
+        adversarial=f"{FOLDER}/adversarial/{{split}}.h5",
+    log:
+        f"{FOLDER}/logs/adversarial/{{split}}.log",
+    localrule: True
+    script:
+        "../workflow_scripts/adversarial_set.py"

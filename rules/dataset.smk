@@ -1,0 +1,35 @@
+# The images, cut into training, validation and test; and the targets, trained on the first.
+rule dataset:
+    output:
+        dataset=f"{FOLDER}/dataset.h5",
+    params:
+        dataset=section("dataset"),
+    log:
+        f"{FOLDER}/logs/dataset.log",
+    resources:
+        mem_mb=memory(8000),
+        runtime=minutes(60),
+    script:
+        "../workflow_scripts/dataset.py"
+
+
+rule target:
+    input:
+        dataset=rules.dataset.output.dataset,
+    output:
+        network=f"{FOLDER}/targets/{{target}}/network.safetensors",
+        metrics=f"{FOLDER}/targets/{{target}}/metrics.json",
+    params:
+        architecture=lambda wildcards: section("targets", wildcards.target),
+        training=section("targets", "training"),
+        seed=section("targets", "seed"),
+        store=STORE,
+    log:
+        f"{FOLDER}/logs/targets/{{target}}.log",
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=memory(8000),
+        runtime=minutes(480),
+    script:
+        "../workflow_scripts/target.py"

@@ -1,0 +1,21 @@
+# Retrained networks on test images, on the test adversarial set, and under white-box attacks.
+rule robustness:
+    input:
+        network=rules.retrain.output.network,
+        training=rules.retrain.output.training,
+        dataset=rules.dataset.output.dataset,
+        adversarial=f"{FOLDER}/adversarial/test.h5",
+    output:
+        robustness=f"{FOLDER}/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/robustness.json",
+    params:
+        robustness=section("robustness"),
+        store=STORE,
+    log:
+        f"{FOLDER}/logs/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/robustness.log",
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=memory(8000),
+        runtime=minutes(480),
+    script:
+        "../workflow_scripts/robustness.py"

@@ -1,0 +1,35 @@
+"""Attacks a target with one norm at all thresholds, and writes the verified successes of each."""
+
+from roco.attacks.cell import attack_chain
+from roco.config import AdversarialConfig
+from roco.data.dataset import Dataset
+from roco.networks import load_network
+from roco.runtime import job, start_torch
+
+if __name__ == "__main__":
+    with job(snakemake):
+        wildcards, params = snakemake.wildcards, snakemake.params
+        device = start_torch(snakemake.config.get("device", "auto"))
+        dataset = Dataset.load(snakemake.input.dataset)
+        network, _ = load_network(snakemake.input.network)
+        config = AdversarialConfig(
+            **{
+                "images": params.images,
+                "thresholds": params.thresholds,
+                f"{wildcards.norm}_attack": params.attack,
+                "seed": params.seed,
+            }
+        )
+        cells = attack_chain(
+            network.to(device),
+            dataset.split(wildcards.split),
+            target=wildcards.target,
+            norm=wildcards.norm,
+            thresholds=params.thresholds,
+            config=config,
+            split_name=wildcards.split,
+            dataset_fingerprint=dataset.fingerprint,
+            device=device,
+        )
+        for cell, path in zip(cells, snakemake.output.cells, strict=True):
+            cell.save(path)

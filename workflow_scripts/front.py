@@ -1,0 +1,17 @@
+"""Writes the Pareto-optimal networks of a search's last population."""
+
+from roco.runtime import job
+from roco.search.population import PopulationFile, write_front
+from roco.search.survival import pareto_front
+
+if __name__ == "__main__":
+    with job(snakemake):
+        population = PopulationFile.load(snakemake.input.population)
+        networks = pareto_front(population.individuals, population.objectives)
+        write_front(
+            snakemake.output.front,
+            networks,
+            search=population.search,
+            seed=population.seed,
+            objectives=population.objectives,
+        )

@@ -1,0 +1,18 @@
+"""Draws the first population, which all searches of a seed share."""
+
+from roco.config import PUBLISHED_GENOMES, SearchConfig, SpaceConfig
+from roco.runtime import job
+from roco.search.population import write_genomes
+from roco.search.variation import initial_genomes
+from roco.space.genome import Genome
+
+if __name__ == "__main__":
+    with job(snakemake):
+        params, seed = snakemake.params, int(snakemake.wildcards.seed)
+        space = SpaceConfig(**params.space)
+        named = [
+            Genome.parse(PUBLISHED_GENOMES.get(name, name), phases=space.phases, nodes=space.nodes)
+            for name in params.named
+        ]
+        genomes = initial_genomes(space, SearchConfig(population=params.population), named=named, seed=seed)
+        write_genomes(snakemake.output.genomes, genomes, search="initial", seed=seed, generation=0)

@@ -1,0 +1,31 @@
+"""Makes the offspring of a population."""
+
+from roco.config import SearchConfig, SpaceConfig
+from roco.runtime import job
+from roco.search.population import PopulationFile, write_genomes
+from roco.search.variation import offspring_genomes
+
+if __name__ == "__main__":
+    with job(snakemake):
+        params, generation = snakemake.params, int(snakemake.wildcards.generation)
+        population = PopulationFile.load(snakemake.input.parents[0])
+        genomes = offspring_genomes(
+            population.individuals,
+            population.objectives,
+            seen=population.seen,
+            space=SpaceConfig(**params.space),
+            search=SearchConfig(
+                offspring=params.offspring,
+                variation=params.variation,
+                crossover_probability=params.crossover_probability,
+            ),
+            seed=population.seed,
+            generation=generation,
+        )
+        write_genomes(
+            snakemake.output.genomes,
+            genomes,
+            search=population.search,
+            seed=population.seed,
+            generation=generation,
+        )

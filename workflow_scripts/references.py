@@ -1,0 +1,25 @@
+"""Writes published networks in the form of a front, so that they are retrained and attacked like the others."""
+
+from roco.config import PUBLISHED_GENOMES
+from roco.evaluation import dataset_shape
+from roco.runtime import job
+from roco.search.population import unevaluated, write_front
+from roco.space.genome import Genome
+
+if __name__ == "__main__":
+    with job(snakemake):
+        params = snakemake.params
+        image_size, classes = dataset_shape(snakemake.input.dataset)
+        networks = [
+            unevaluated(
+                Genome.parse(PUBLISHED_GENOMES.get(name, name)),
+                channels=params.channels,
+                classes=classes,
+                stem_padding=params.space["stem_padding"],
+                image_size=image_size,
+            )
+            for name in params.references
+        ]
+        write_front(
+            snakemake.output.front, networks, search="references", seed=int(snakemake.wildcards.seed), objectives=()
+        )

@@ -1,0 +1,37 @@
+"""Trains a target network and measures it on validation and test images; nothing is chosen on either."""
+
+from roco.artifacts import write_json
+from roco.config import Recipe
+from roco.data.dataset import Dataset
+from roco.fitting import fit, measure
+from roco.networks import describe_target, save_network
+from roco.runtime import job, seed_from
+from roco.store import Store
+
+if __name__ == "__main__":
+    with job(snakemake):
+        name, params = snakemake.wildcards.target, snakemake.params
+        dataset = Dataset.load(snakemake.input.dataset)
+        description = describe_target(
+            name, params.architecture, classes=dataset.classes, image_size=dataset.image_size
+        )
+        fitted = fit(
+            description,
+            dataset,
+            recipe=Recipe(**params.training),
+            seed=seed_from("target", params.seed, name),
+            device=snakemake.config.get("device", "auto"),
+            store=Store(params.store),
+        )
+        save_network(snakemake.output.network, fitted.network, description)
+        metrics = {
+            "target": name,
+            "architecture": params.architecture,
+            "parameters": sum(parameter.numel() for parameter in fitted.network.parameters()),
+            "epochs": params.training["epochs"],
+            "train_loss": fitted.losses,
+            "validation_error": measure(fitted.network, dataset.validation),
+            "test_error": measure(fitted.network, dataset.test),
+            "seconds": round(fitted.seconds, 3),
+        }
+        write_json(snakemake.output.metrics, "target", metrics)
