@@ -215,7 +215,7 @@ def _corner_colours(corners: Array) -> Array:
 
 def _free_position(positions: Array, uniform: Array, *, total: int) -> Array:
     """A position outside the sets `(m, k)` for each number in [0, 1), uniformly."""
-    place = (uniform * (total - positions.shape[1])).astype(np.int64)
+    place: Array = (uniform * (total - positions.shape[1])).astype(np.int64)
     for taken in np.sort(positions, axis=1).T:
         place += place >= taken
     return place

@@ -225,7 +225,7 @@ def _wrong(predictions: Any, adversarial: AdversarialSet) -> Array:
 
 
 def success_table(adversarial: AdversarialSet) -> "pd.DataFrame":
-    """Table I: target, norm, threshold, attacked, successes, success_rate (a fraction; NaN where nothing was attacked)."""
+    """Table I: target, norm, threshold, attacked, successes, success_rate (a fraction; NaN if none was attacked)."""
     import pandas as pd
 
     table = pd.DataFrame(adversarial.attacked)

@@ -1,0 +1,178 @@
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from roco.attacks import cell as cell_module
+from roco.attacks.cell import Cell, attack_chain
+from roco.attacks.norms import DECIDED
+from roco.config import AdversarialConfig, DifferentialEvolution, MomentumIterative, ProjectedGradient, RandomSearch
+from roco.data.dataset import Split
+from roco.errors import ArtifactError, AttackError
+
+L0 = [RandomSearch(queries=60, margin=1.0), DifferentialEvolution(population=8, steps=6)]
+LINF = [ProjectedGradient(steps=4, restarts=2), MomentumIterative(steps=4)]
+
+
+def chain(
+    network: nn.Module, split: Split, *, norm: str = "l0", thresholds: Any = (1, 3, 5), **settings: Any
+) -> list[Cell]:
+    config = AdversarialConfig(**({"images": 15, "l0_attack": L0[0], "linf_attack": LINF[0]} | settings))
+    return attack_chain(
+        network,
+        split,
+        target="lenet",
+        norm=norm,
+        thresholds=thresholds,
+        config=config,
+        split_name="validation",
+        dataset_fingerprint="f00d",
+        device=torch.device("cpu"),
+    )
+
+
+def predicted(network: nn.Module, images: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        return np.stack([network(torch.from_numpy(image)[None].float() / 255)[0].numpy() for image in images])
+
+
+@pytest.mark.parametrize(
+    ("norm", "settings"),
+    [("l0", {"l0_attack": attack}) for attack in L0] + [("linf", {"linf_attack": attack}) for attack in LINF],
+    ids=["random_search", "differential_evolution", "pgd", "mifgsm"],
+)
+def test_what_is_stored_is_true(convolutional, make_split, norm: str, settings: dict[str, Any]) -> None:
+    split = make_split(convolutional, 40)
+    wrong = np.arange(0, 40, 4)
+    split.labels[wrong] = (split.labels[wrong] + 1) % 4
+    cells = chain(convolutional, split, norm=norm, thresholds=[1, 4, 12], **settings)
+    assert [cell.threshold for cell in cells] == [1, 4, 12]
+    assert len(cells[-1]) >= 3
+    assert len(cells[0]) < len(cells[-1])
+    for smaller, larger in itertools.pairwise(cells):
+        assert set(smaller.source_index) <= set(larger.source_index)
+    for cell in cells:
+        assert cell.attacked == 15
+        assert not set(cell.source_index) & set(wrong)
+        assert (np.diff(cell.source_index) > 0).all()
+        clean = split.images[cell.source_index]
+        assert (cell.labels == split.labels[cell.source_index]).all()
+        change = np.abs(cell.images.astype(int) - clean.astype(int))
+        distance = change.any(axis=1).sum(axis=(1, 2)) if norm == "l0" else change.max(axis=(1, 2, 3))
+        assert (distance <= cell.threshold).all()
+        if len(cell):
+            logits = predicted(convolutional, cell.images)
+            rows = np.arange(len(cell))
+            assert (logits.argmax(axis=1) == cell.target_prediction).all()
+            assert (cell.target_prediction != cell.labels).all()
+            margins = logits[rows, cell.target_prediction] - logits[rows, cell.labels]
+            np.testing.assert_allclose(cell.margin, margins, atol=1e-4)
+            assert (cell.margin >= DECIDED).all()
+
+
+def test_the_same_chain_writes_the_same_bytes(convolutional, make_split, tmp_path: Path) -> None:
+    split = make_split(convolutional)
+    for name in ("a", "b"):
+        for cell in chain(convolutional, split):
+            cell.save(tmp_path / name / f"{cell.threshold}.h5")
+    for threshold in (1, 3, 5):
+        assert (tmp_path / "a" / f"{threshold}.h5").read_bytes() == (tmp_path / "b" / f"{threshold}.h5").read_bytes()
+    other = chain(convolutional, split, seed=1)[-1]
+    assert not np.array_equal(other.images, Cell.load(tmp_path / "a" / "5.h5").images)
+
+
+def test_an_image_is_attacked_alike_however_many_others_are(convolutional, make_split) -> None:
+    split = make_split(convolutional)
+    few, many = (chain(convolutional, split, images=images)[-1] for images in (15, 40))
+    shared = np.isin(many.source_index, few.source_index)
+    assert shared.any()
+    assert not shared.all()
+    assert np.array_equal(many.images[shared], few.images)
+
+
+def test_all_targets_are_attacked_on_the_same_images(make_linear, make_split) -> None:
+    first, second = make_linear(), make_linear()
+    with torch.no_grad():
+        second.weight *= 2
+        second.bias *= 2
+    split = make_split(first)
+    found = [chain(network, split, norm="linf", thresholds=[60])[0] for network in (first, second)]
+    assert len(found[0]) == 15
+    assert np.array_equal(found[0].source_index, found[1].source_index)
+
+
+def test_a_target_that_is_never_right_has_empty_cells(convolutional, make_split, tmp_path: Path) -> None:
+    split = make_split(convolutional)
+    never = Split(split.images, (split.labels + 1) % 4)
+    for norm in ("l0", "linf"):
+        for cell in chain(convolutional, never, norm=norm):
+            assert (len(cell), cell.attacked, cell.images.shape) == (0, 0, (0, 3, 8, 8))
+            cell.save(tmp_path / "cell.h5")
+            assert len(Cell.load(tmp_path / "cell.h5")) == 0
+
+
+def test_a_cell_survives_its_file(convolutional, make_split, tmp_path: Path) -> None:
+    cell = chain(convolutional, make_split(convolutional))[-1]
+    cell.save(tmp_path / "cell.h5")
+    loaded = Cell.load(tmp_path / "cell.h5")
+    for name, value in vars(cell).items():
+        assert np.array_equal(getattr(loaded, name), value), name
+    assert loaded.settings["attack"] == {"method": "random_search", "queries": 60, "margin": 1.0}
+    with h5py.File(tmp_path / "cell.h5") as file:
+        assert file["images"].dtype == np.uint8
+
+
+def edit(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        file["labels"][0] += 1
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-500])
+
+
+def rename(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        file.attrs["norm"] = '"linf"'
+
+
+@pytest.mark.parametrize("damage", [edit, cut, rename, Path.unlink])
+def test_a_damaged_cell_is_refused(convolutional, make_split, tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    chain(convolutional, make_split(convolutional))[-1].save(tmp_path / "cell.h5")
+    damage(tmp_path / "cell.h5")
+    with pytest.raises(ArtifactError, match=r"cell\.h5: "):
+        Cell.load(tmp_path / "cell.h5")
+
+
+def test_a_cell_of_unequal_arrays_is_refused(convolutional, make_split, tmp_path: Path) -> None:
+    cell = chain(convolutional, make_split(convolutional))[-1]
+    replace(cell, labels=cell.labels[1:]).save(tmp_path / "cell.h5")
+    with pytest.raises(ArtifactError, match="expected one label and one uint8 image"):
+        Cell.load(tmp_path / "cell.h5")
+
+
+def test_an_attack_that_breaks_its_budget_is_caught(convolutional, make_split, monkeypatch) -> None:
+    def careless(network: nn.Module, images: Tensor, **settings: Any) -> Tensor:
+        return 255 - images
+
+    monkeypatch.setattr(cell_module, "random_search", careless)
+    with pytest.raises(AttackError, match="validation lenet l0 1: the attack broke its budget on 15 of 15 images"):
+        chain(convolutional, make_split(convolutional))
+
+
+def test_an_attack_that_does_nothing_has_no_success(convolutional, make_split, monkeypatch) -> None:
+    monkeypatch.setattr(cell_module, "attack_linf", lambda network, images, **settings: images)
+    assert [len(cell) for cell in chain(convolutional, make_split(convolutional), norm="linf")] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("thresholds", [[3, 1], [1, 1]])
+def test_thresholds_must_rise(convolutional, make_split, thresholds: list[int]) -> None:
+    with pytest.raises(AttackError, match="rising order"):
+        chain(convolutional, make_split(convolutional), thresholds=thresholds)

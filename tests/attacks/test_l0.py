@@ -1,0 +1,158 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from roco.attacks.l0 import differential_evolution, random_search, resampled
+from roco.attacks.norms import DECIDED, changed_pixels, margins_of
+from roco.config import DifferentialEvolution, RandomSearch
+from roco.data.dataset import Split
+
+Attack = Callable[..., Tensor]
+SMALL = {
+    differential_evolution: DifferentialEvolution(population=8, steps=6),
+    random_search: RandomSearch(queries=40, margin=1.0),
+}
+both = pytest.mark.parametrize("attack", list(SMALL))
+
+
+def generators(indices: list[int], seed: int = 0) -> list[np.random.Generator]:
+    return [np.random.default_rng([seed, index]) for index in indices]
+
+
+def best_margins(network: nn.Module, images: Tensor, labels: Tensor, k: int) -> Tensor:
+    """Closed form for two classes: each pixel goes to the corner that gains most, and the k best pixels are taken."""
+    weight = network.weight.detach()[1 - labels] - network.weight.detach()[labels]
+    pixels, weight = (images.float() / 255).flatten(2), weight.view(len(images), 3, -1)
+    gains = torch.maximum(-weight * pixels, weight * (1 - pixels)).sum(dim=1)
+    return margins_of(network, images, labels=labels, batch_size=64) + gains.topk(k, dim=1).values.sum(dim=1)
+
+
+def tensors(split: Split) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(split.images), torch.from_numpy(split.labels)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_random_search_finds_the_best_pixels(make_linear, make_split, k: int) -> None:
+    network = make_linear(blocks=2)
+    images, labels = tensors(make_split(network, 3, spread=0))
+    found = random_search(
+        network,
+        images,
+        labels=labels,
+        n_pixels=k,
+        settings=RandomSearch(queries=600 * k, margin=1e6),
+        generators=generators([0, 1, 2]),
+    )
+    margins = margins_of(network, found, labels=labels, batch_size=64)
+    torch.testing.assert_close(margins, best_margins(network, images, labels, k), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("attack", "k", "reached"),
+    [
+        (random_search, 1, 0.95),
+        (random_search, 3, 0.95),
+        (differential_evolution, 1, 0.95),
+        (differential_evolution, 3, 0.6),
+    ],
+)
+def test_success_if_the_best_pixels_reach_it(make_linear, make_split, attack: Attack, k: int, reached: float) -> None:
+    network = make_linear(seed=1, blocks=2)
+    images, labels = tensors(make_split(network, 8, spread=20))
+    budget = {
+        differential_evolution: DifferentialEvolution(population=60, steps=60),
+        random_search: RandomSearch(queries=1200, margin=0.0),
+    }
+    # The boundary is moved for each image: within and beyond what the best k pixels can reach.
+    for share, expected in ((reached, True), (1.01, False)):
+        clean = margins_of(network, images, labels=labels, batch_size=64)
+        gain = best_margins(network, images, labels, k) - clean
+        for row in range(0, len(images), 4):
+            moved = make_linear(seed=1, blocks=2)
+            with torch.no_grad():
+                moved.bias[labels[row]] += clean[row] + share * gain[row]
+            found = attack(
+                moved,
+                images[row : row + 1],
+                labels=labels[row : row + 1],
+                n_pixels=k,
+                settings=budget[attack],
+                generators=generators([row]),
+            )
+            margin = margins_of(moved, found, labels=labels[row : row + 1], batch_size=1)
+            assert (margin >= DECIDED).item() is expected
+
+
+@both
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), k=st.integers(1, 40), size=st.sampled_from([(2, 5), (4, 4), (5, 3)]))
+def test_the_budget_is_never_broken(attack: Attack, seed: int, k: int, size: tuple[int, int]) -> None:
+    generator = np.random.default_rng(seed)
+    images = torch.from_numpy(generator.integers(0, 256, (3, 3, *size)).astype(np.uint8))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = nn.Sequential(nn.Flatten(), nn.Linear(images[0].numel(), 3))
+    labels = torch.tensor([0, 1, 2])
+    common = {"labels": labels, "settings": SMALL[attack]}
+    first = attack(network, images, n_pixels=k, generators=generators([0, 1, 2], seed), **common)
+    assert first.dtype == torch.uint8
+    assert (changed_pixels(images, first) <= k).all()
+    second = attack(network, images, n_pixels=k + 1, generators=generators([3, 4, 5], seed), start=first, **common)
+    assert (changed_pixels(images, second) <= k + 1).all()
+    before, after = (margins_of(network, found, labels=labels, batch_size=64) for found in (first, second))
+    assert (after >= before - 1e-5).all()
+
+
+@both
+def test_a_result_does_not_depend_on_its_batch(convolutional, make_split, attack: Attack) -> None:
+    images, labels = tensors(make_split(convolutional, 12))
+    common = {"n_pixels": 3, "settings": SMALL[attack]}
+    together = attack(convolutional, images, labels=labels, generators=generators(list(range(12))), **common)
+    chosen = [7, 2, 11]
+    alone = attack(convolutional, images[chosen], labels=labels[chosen], generators=generators(chosen), **common)
+    assert torch.equal(together[chosen], alone)
+    others = attack(convolutional, images, labels=labels, generators=generators(list(range(12)), seed=1), **common)
+    assert not torch.equal(together, others)
+
+
+def test_random_search_goes_on_to_its_margin(make_linear, make_split) -> None:
+    network = make_linear(seed=2)
+    images, labels = tensors(make_split(network, 6, spread=10))
+    margins = {}
+    for margin in (0.0, 5.0):
+        found = random_search(
+            network,
+            images,
+            labels=labels,
+            n_pixels=10,
+            settings=RandomSearch(queries=400, margin=margin),
+            generators=generators(list(range(6))),
+        )
+        margins[margin] = margins_of(network, found, labels=labels, batch_size=64)
+    assert (margins[5.0] >= 5.0).all()
+    assert (margins[0.0] >= DECIDED).all()
+    assert (margins[0.0] < 5.0).any()
+
+
+def test_images_that_are_done_are_not_queried_again(make_linear, make_split) -> None:
+    network = make_linear()
+    images, labels = tensors(make_split(network, 8, spread=5))
+    rows: list[int] = []
+    network.register_forward_hook(lambda module, inputs, output: rows.append(len(inputs[0])))
+    common = {"labels": labels, "n_pixels": 12, "generators": generators(list(range(8)))}
+    differential_evolution(network, images, settings=DifferentialEvolution(population=10, steps=50), **common)
+    assert sum(rows) < 10 * 8 * 51 / 2
+    rows.clear()
+    random_search(network, images, settings=RandomSearch(queries=500, margin=0.0), **common)
+    assert sum(rows) < 8 * 500 / 2
+
+
+def test_fewer_pixels_are_drawn_anew_as_the_search_goes_on() -> None:
+    counts = [resampled(progress, 100) for progress in (0.001, 0.01, 0.03, 0.07, 0.15, 0.3, 0.5, 0.7, 0.9)]
+    assert counts == [15, 7, 6, 5, 3, 3, 2, 2, 1]
+    assert resampled(0.001, 1) == 1

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from roco.attacks.torchattacks_adapter import run_torchattack
+from roco.errors import AttackError
+
+SETTINGS = {
+    "fgsm": {"eps": 0.05},
+    "bim": {"eps": 0.05, "alpha": 0.02, "steps": 3},
+    "pgd": {"eps": 0.05, "alpha": 0.02, "steps": 3, "random_start": True},
+    "mifgsm": {"eps": 0.05, "alpha": 0.02, "steps": 3, "decay": 1.0},
+    "deepfool": {"steps": 5, "overshoot": 0.02},
+    "cw": {"c": 5.0, "kappa": 0.0, "steps": 10, "lr": 0.02},
+    "onepixel": {"pixels": 2, "steps": 2, "popsize": 10},
+}
+every = pytest.mark.parametrize("method", list(SETTINGS))
+
+
+@pytest.fixture
+def images() -> Tensor:
+    return torch.rand((5, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+
+
+def run(network: nn.Module, images: Tensor, method: str, **changes: object) -> Tensor:
+    with torch.no_grad():
+        labels = network(images).argmax(dim=1)
+    options = {"seed": 0, "batch_size": 2, "settings": SETTINGS[method], "labels": labels} | changes
+    return run_torchattack(network, images, method=method, **options)
+
+
+@every
+def test_channels_last_images_and_networks_give_the_same(convolutional, images, method: str) -> None:
+    plain = run(convolutional, images, method)
+    assert plain.shape == images.shape
+    assert not torch.equal(plain, images)
+    network = convolutional.to(memory_format=torch.channels_last)
+    other = run(network, images.to(memory_format=torch.channels_last), method)
+    assert other.is_contiguous()
+    torch.testing.assert_close(other, plain, rtol=0, atol=1e-4)
+
+
+@every
+def test_a_training_network_is_attacked_in_evaluation_mode_and_left_as_it_was(convolutional, images, method) -> None:
+    labels = convolutional(images).argmax(dim=1)
+    expected = run(convolutional, images, method, labels=labels)
+    convolutional.train()
+    convolutional[1].eval()
+    convolutional[0].weight.requires_grad_(False)
+    weights = {name: tensor.clone() for name, tensor in convolutional.state_dict().items()}
+    found = run(convolutional, images, method, labels=labels)
+    assert torch.equal(found, expected)
+    assert [module.training for module in convolutional] == [True, False, *[True] * 7]
+    assert [parameter.requires_grad for parameter in convolutional.parameters()] == [False, *[True] * 7]
+    assert all(parameter.grad is None for parameter in convolutional.parameters())
+    assert all(torch.equal(weights[name], tensor) for name, tensor in convolutional.state_dict().items())
+
+
+@pytest.mark.parametrize("method", ["pgd", "onepixel"])
+def test_the_seed_decides_and_global_numbers_are_left_alone(convolutional, images, method: str) -> None:
+    torch.manual_seed(5)
+    np.random.seed(5)
+    expected = torch.rand(()).item(), np.random.rand()
+    torch.manual_seed(5)
+    np.random.seed(5)
+    first = run(convolutional, images, method)
+    assert (torch.rand(()).item(), np.random.rand()) == expected
+    assert torch.equal(run(convolutional, images, method), first)
+    assert not torch.equal(run(convolutional, images, method, seed=1), first)
+
+
+@pytest.mark.parametrize("method", ["deepfool", "cw", "bim"])
+def test_a_result_does_not_depend_on_its_batch(convolutional, images, method: str) -> None:
+    together = run(convolutional, images, method, batch_size=5)
+    alone = torch.cat([run(convolutional, image[None], method) for image in images])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-4)
+
+
+def test_deepfool_is_that_of_torchattacks(convolutional, images) -> None:
+    import torchattacks
+
+    labels = convolutional(images).argmax(dim=1)
+    expected = torchattacks.DeepFool(convolutional, steps=20, overshoot=0.02)(images, labels).detach()
+    found = run(convolutional, images, "deepfool", settings={"steps": 20, "overshoot": 0.02})
+    assert (convolutional(found).argmax(dim=1) != labels).sum() >= 4
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+def test_deepfool_leaves_images_without_a_gradient(images) -> None:
+    class Constant(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            mean = images.mean(dim=(1, 2, 3)) * 0
+            return torch.stack([mean + 1, mean], dim=1)
+
+    assert torch.equal(run(Constant(), images, "deepfool"), images)
+
+
+def test_cw_moves_black_and_white_pixels(make_linear) -> None:
+    network = make_linear()
+    images = torch.tensor([0.0, 1.0]).repeat(96).view(1, 3, 8, 8)
+    found = run(network, images, "cw", settings={"c": 100.0, "kappa": 0.0, "steps": 200, "lr": 0.1})
+    assert found.isfinite().all()
+    assert ((found - images).abs() > 0.01).sum() > 20
+
+
+def test_a_network_that_fails_is_one_error(convolutional, images) -> None:
+    class Picky(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = convolutional
+
+        def forward(self, images: Tensor) -> Tensor:
+            if images.requires_grad:
+                raise ValueError("no gradients,\nplease")
+            return self.inner(images)
+
+    network = Picky().train()
+    with pytest.raises(AttackError, match=r"^fgsm: .*ValueError: no gradients, please$"):
+        run(network, images, "fgsm")
+    assert network.training
+
+
+@pytest.mark.parametrize("bad", [torch.zeros((2, 3, 8, 8), dtype=torch.uint8), torch.zeros((3, 8, 8))])
+def test_other_images_are_refused(convolutional, bad: Tensor) -> None:
+    labels = torch.zeros(2, dtype=torch.int64)
+    with pytest.raises(AttackError, match="expected float32 images"):
+        run_torchattack(convolutional, bad, labels=labels, method="fgsm", settings={}, seed=0, batch_size=2)
