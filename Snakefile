@@ -30,5 +30,12 @@ rule all:
     localrule: True
 
 
+# Only the process that was called takes the place, not those that it starts for its jobs.
+onstart:
+    if workflow.is_main_process:
+        take_place()
+
+
 onsuccess:
-    print(f"The report is at {FOLDER}/report.html")
+    if Path(rules.all.input.page).exists():
+        print(f"The report is at {rules.all.input.page}")

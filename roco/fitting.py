@@ -102,8 +102,6 @@ def fit(
     return Fit(network, losses, time.perf_counter() - start)
 
 
-
-
 def measure(network: "nn.Module", split: "Split") -> float:
     """The share of a split's images that the network, on its device, gets wrong."""
     import torch

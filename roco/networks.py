@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roco.artifacts import read_tensors, write_tensors
+from roco.artifacts import read_checksum, read_tensors, write_tensors
 from roco.config import TargetsConfig
 from roco.errors import ArtifactError
 from roco.space.genome import Genome
@@ -82,3 +82,8 @@ def load_network(path: str | Path) -> "tuple[nn.Module, dict[str, Any]]":
     except (KeyError, RuntimeError) as error:
         raise ArtifactError(f"{path}: its weights do not fit its description ({type(error).__name__})") from None
     return network.eval(), description
+
+
+def checksum_of(path: str | Path) -> str:
+    """The SHA-256 of a network file's weights and description, as the file says."""
+    return read_checksum(path, KIND)

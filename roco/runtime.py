@@ -1,6 +1,7 @@
 """What a job needs around its work: device, threads, seeds, logging, and one-line errors. Nothing of the method."""
 
 import contextlib
+import fcntl
 import hashlib
 import logging
 import os
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -109,3 +110,32 @@ def job(snakemake: Any) -> Iterator[None]:
         log.exception("rule %s failed", snakemake.rule)
         raise
     log.info("done")
+
+
+def guard_run(folder: str | Path) -> IO[str] | None:
+    """Takes the only place of a run in a results folder; it is given back when the process ends, however it ends.
+
+    An advisory lock of the operating system, unlike Snakemake's own lock file, which outlives a killed process. Hold on
+    to what is returned: closing it gives the place back.
+
+    Returns:
+        The open lock file; None where the file system has no such locks, which is logged.
+
+    Raises:
+        ConfigError: another run has the place.
+    """
+    path = Path(folder) / ".running"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        raise ConfigError(f"{folder}: another run is at work here ({file.read().strip() or 'unknown process'})") from None
+    except OSError as error:
+        log.warning("%s: cannot be locked (%s); see to it that no other run is at work here", path, error.strerror)
+        return None
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {platform.node()}")
+    file.flush()
+    return file

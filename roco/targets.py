@@ -126,12 +126,16 @@ class ResidualUnit(nn.Module):
             _convolution(outputs, outputs),
         )
         changes = stride != 1 or inputs != outputs
-        self.shortcut = _convolution(inputs, outputs, kernel=1, stride=stride) if changes else None
+        self.shortcut = _convolution(inputs, outputs, kernel=1) if changes else None
+        self.stride = stride
 
     def forward(self, images: Tensor) -> Tensor:
         """Feature maps `(n, inputs, h, w)` to `(n, outputs, h / stride, w / stride)`, rounded up."""
         active = self.activate(images)
-        start = images if self.shortcut is None else self.shortcut(active)
+        # Skipping pixels before a 1x1 convolution is the same as a stride within it. That one crashes on the CPU with
+        # fewer than 8 channels in channels-last order (torch 2.15, oneDNN's AVX2 code).
+        skipped = active[:, :, :: self.stride, :: self.stride]
+        start = images if self.shortcut is None else self.shortcut(skipped)
         return start + self.residual(active)  # type: ignore[no-any-return]
 
 

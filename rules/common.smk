@@ -4,7 +4,7 @@ import sys
 try:
     from roco.config import check_config
     from roco.errors import ConfigError
-    from roco.runtime import resolve_device
+    from roco.runtime import guard_run, resolve_device
 except ModuleNotFoundError as error:
     sys.exit(f"roco: {error.name} is not installed here; run `make` once, then use .venv/bin/snakemake")
 
@@ -34,6 +34,14 @@ wildcard_constraints:
     split="validation|test",
     target="|".join(TARGETS),
     norm="l0|linf",
+
+
+def take_place():
+    """Keeps a second run out of the results folder for as long as this process lives."""
+    try:
+        workflow.roco_place = guard_run(FOLDER)
+    except ConfigError as error:
+        sys.exit(f"roco: {error}")
 
 
 def section(*keys):

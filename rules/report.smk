@@ -1,0 +1,105 @@
+# Tables, figures and the page. These read results only, in seconds, and run where Snakemake runs.
+TABLES = {
+    "table_1": "I. Adversarial samples",
+    "table_2": "II. Settings of the search",
+    "table_3": "III. Accuracy on the adversarial set",
+    "table_4": "IV. Accuracy on test images",
+    "table_5": "V. Networks of equal FLOPs",
+    "differences": "Differences between the searches",
+    "white_box": "All networks under white-box attacks",
+    "searches": "The searches",
+    "fronts": "Fronts of the searches",
+}
+FIGURES = {
+    "figure_2": "2. Accuracy and parameters",
+    "figure_3": "3. FLOPs of the lightest networks",
+    "figure_4": "4. Parameters of the lightest networks",
+    "figure_5": "5. PGD accuracy and FLOPs",
+    "figure_6": "6. Other white-box attacks and FLOPs",
+    "hypervolume": "Hypervolume of each generation",
+    "populations": "Final populations",
+}
+STUDY = {
+    "targets": all_target_metrics(),
+    "adversarial_sets": expand(
+        f"{FOLDER}/adversarial/{{split}}.h5", split=["validation", "test"]
+    ),
+    "shards": all_shard_files(),
+    "populations": all_population_files(),
+    "fronts": all_front_files(),
+    "robustness": all_robustness_files(),
+}
+
+
+rule tables:
+    input:
+        **STUDY,
+    output:
+        **{
+            name: report(
+                f"{FOLDER}/tables/{name}.csv",
+                caption=f"../report/{name}.rst",
+                category="Tables",
+                labels={"Table": title},
+            )
+            for name, title in TABLES.items()
+        },
+        markdown=expand(f"{FOLDER}/tables/{{table}}.md", table=TABLES),
+        latex=expand(f"{FOLDER}/tables/{{table}}.tex", table=TABLES),
+    log:
+        f"{FOLDER}/logs/tables.log",
+    localrule: True
+    params:
+        config=section(),
+    script:
+        "../workflow_scripts/tables.py"
+
+
+rule figures:
+    input:
+        **STUDY,
+    output:
+        **{
+            name: report(
+                f"{FOLDER}/figures/{name}.svg",
+                caption=f"../report/{name}.rst",
+                category="Figures",
+                labels={"Figure": title},
+            )
+            for name, title in FIGURES.items()
+        },
+        png=expand(f"{FOLDER}/figures/{{figure}}.png", figure=FIGURES),
+        numbers=expand(f"{FOLDER}/figures/{{figure}}.csv", figure=FIGURES),
+    log:
+        f"{FOLDER}/logs/figures.log",
+    localrule: True
+    params:
+        config=section(),
+    script:
+        "../workflow_scripts/figures.py"
+
+
+rule report_page:
+    input:
+        **STUDY,
+        trainings=[
+            path.replace("robustness.json", "training.json")
+            for path in STUDY["robustness"]
+        ],
+        dataset=rules.dataset.output.dataset,
+        tables=rules.tables.output,
+        figures=rules.figures.output,
+    output:
+        page=report(
+            f"{FOLDER}/report.html",
+            caption="../report/page.rst",
+            category="Page",
+            labels={"Page": "Report"},
+        ),
+    log:
+        f"{FOLDER}/logs/report_page.log",
+    localrule: True
+    params:
+        config=section(),
+    script:
+        "../workflow_scripts/page.py"
