@@ -44,12 +44,17 @@ def digest(payload: object, *, length: int = 64) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
+def _plain(value: Any) -> Any:
+    """A value as JSON gives it back: keys are text, which sorts otherwise than numbers do, and tuples are lists."""
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
 def _array_digest(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) -> str:
     checksum = hashlib.sha256(json.dumps(dict(attributes), sort_keys=True).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         checksum.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
-        checksum.update(memoryview(array.reshape(-1)).cast("B") if array.size else b"")
+        checksum.update(array.reshape(-1).view(np.uint8).data if array.size else b"")
     return checksum.hexdigest()
 
 
@@ -66,6 +71,7 @@ def _existing(path: str | Path) -> Path:
 
 def write_json(path: str | Path, kind: str, content: object) -> None:
     """Writes a JSON value as an artifact of the given kind; the same content gives the same bytes."""
+    content = _plain(content)
     document = {"kind": kind, "sha256": digest(content), "content": content}
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n")
@@ -81,11 +87,12 @@ def read_json(path: str | Path, kind: str) -> Any:
     try:
         document = json.loads(path.read_text())
         found, checksum, content = document["kind"], document["sha256"], document["content"]
-    except (ValueError, KeyError, TypeError) as error:
+        actual = digest(content)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, f"not a whole JSON artifact ({type(error).__name__})") from None
     if found != kind:
         raise _damaged(path, f"expected an artifact of kind '{kind}', found '{found}'")
-    if digest(content) != checksum:
+    if actual != checksum:
         raise _damaged(path, "its content does not match its checksum")
     return content
 
@@ -105,12 +112,15 @@ def write_arrays(
     """
     import h5py
 
+    attributes = _plain(dict(attributes))
     with atomic(path) as temporary:
+        # From v110 on HDF5 keeps checksums of its own structures, but not of the heap that texts of variable length
+        # lie in, and a damaged heap can make it loop for ever: attributes are texts of fixed length.
         with h5py.File(temporary, "w", libver="v110") as file:
-            file.attrs["kind"] = kind
-            file.attrs["sha256"] = _array_digest(arrays, attributes)
+            file.attrs["kind"] = np.bytes_(kind)
+            file.attrs["sha256"] = np.bytes_(_array_digest(arrays, attributes))
             for name, value in attributes.items():
-                file.attrs[name] = json.dumps(value, sort_keys=True)
+                file.attrs[name] = np.bytes_(json.dumps(value, sort_keys=True))
             for name, array in arrays.items():
                 packed = {"compression": "gzip", "shuffle": False} if compress and array.size else {}
                 file.create_dataset(name, data=array, track_times=False, **packed)
@@ -122,21 +132,9 @@ def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, Array], dict[str
     Raises:
         ArtifactError: the file is missing, damaged, or not of this kind.
     """
-    import h5py
-
-    path = _existing(path)
-    try:
-        with h5py.File(path, "r") as file:
-            stored = {name: file.attrs[name] for name in file.attrs}
-            arrays = {name: file[name][...] for name in file}
-        found, checksum = str(stored.pop("kind")), str(stored.pop("sha256"))
-        attributes = {name: json.loads(str(value)) for name, value in stored.items()}
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
-        raise _damaged(path, f"not a whole HDF5 artifact ({type(error).__name__})") from None
-    if found != kind:
-        raise _damaged(path, f"expected an artifact of kind '{kind}', found '{found}'")
+    arrays, attributes, checksum = _read_hdf5(_existing(path), kind, with_arrays=True)
     if _array_digest(arrays, attributes) != checksum:
-        raise _damaged(path, "its content does not match its checksum")
+        raise _damaged(Path(path), "its content does not match its checksum")
     return arrays, attributes
 
 
@@ -146,27 +144,33 @@ def read_attributes(path: str | Path, kind: str) -> dict[str, Any]:
     Raises:
         ArtifactError: the file is missing, damaged, or not of this kind.
     """
+    _, attributes, checksum = _read_hdf5(_existing(path), kind, with_arrays=False)
+    return attributes | {"sha256": checksum}
+
+
+def _read_hdf5(path: Path, kind: str, *, with_arrays: bool) -> tuple[dict[str, Array], dict[str, Any], str]:
     import h5py
 
-    path = _existing(path)
     try:
         with h5py.File(path, "r") as file:
-            stored = {name: str(file.attrs[name]) for name in file.attrs}
+            stored = {name: bytes(file.attrs[name]).decode() for name in file.attrs}
+            arrays = {name: file[name][...] for name in file} if with_arrays else {}
         found, checksum = stored.pop("kind"), stored.pop("sha256")
-        attributes = {name: json.loads(value) for name, value in stored.items()}
+        attributes = {name: json.loads(text) for name, text in stored.items()}
     except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
         raise _damaged(path, f"not a whole HDF5 artifact ({type(error).__name__})") from None
     if found != kind:
         raise _damaged(path, f"expected an artifact of kind '{kind}', found '{found}'")
-    return attributes | {"sha256": checksum}
+    return arrays, attributes, checksum
 
 
 def write_tensors(path: str | Path, kind: str, tensors: "Mapping[str, Tensor]", attributes: Mapping[str, Any]) -> None:
     """Writes named tensors and JSON attributes to a safetensors artifact."""
     from safetensors.numpy import save_file
 
+    attributes = _plain(dict(attributes))
     # As NumPy arrays: a file without tensors is then written without importing torch.
-    plain = {name: np.ascontiguousarray(tensor.detach().cpu().numpy()) for name, tensor in tensors.items()}
+    plain = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
     checksum = _array_digest(plain, attributes)
     metadata = {"kind": kind, "sha256": checksum, "attributes": json.dumps(dict(attributes), sort_keys=True)}
     with atomic(path) as temporary:
@@ -179,20 +183,37 @@ def read_tensors(path: str | Path, kind: str) -> "tuple[dict[str, Tensor], dict[
     Raises:
         ArtifactError: the file is missing, damaged, or not of this kind.
     """
+    path = _existing(path)
+    metadata, tensors = _read_safetensors(path, kind, framework="pt")
+    try:
+        checksum = metadata["sha256"]
+        attributes: dict[str, Any] = json.loads(metadata["attributes"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise _damaged(path, f"not a whole safetensors artifact ({type(error).__name__})") from None
+    if _array_digest({name: tensor.numpy() for name, tensor in tensors.items()}, attributes) != checksum:
+        raise _damaged(path, "its content does not match its checksum")
+    return tensors, attributes
+
+
+def read_checksum(path: str | Path, kind: str) -> str:
+    """The checksum that a safetensors artifact carries, without reading its tensors."""
+    path = _existing(path)
+    return str(_read_safetensors(path, kind, framework="np", tensors=False)[0]["sha256"])
+
+
+def _read_safetensors(
+    path: Path, kind: str, *, framework: str, tensors: bool = True
+) -> "tuple[dict[str, Any], dict[str, Tensor]]":
     from safetensors import SafetensorError, safe_open
 
-    path = _existing(path)
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework=framework) as file:
             metadata = json.loads(file.metadata()["roco"])
+            found, _ = metadata["kind"], metadata["sha256"]
             # Copied: a tensor backed by the mapped file would see a later change of it.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-        found, checksum = metadata["kind"], metadata["sha256"]
-        attributes: dict[str, Any] = json.loads(metadata["attributes"])
+            read = {name: file.get_tensor(name).clone() for name in file.keys()} if tensors else {}  # noqa: SIM118
     except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
         raise _damaged(path, f"not a whole safetensors artifact ({type(error).__name__})") from None
     if found != kind:
         raise _damaged(path, f"expected an artifact of kind '{kind}', found '{found}'")
-    if _array_digest({name: tensor.numpy() for name, tensor in tensors.items()}, attributes) != checksum:
-        raise _damaged(path, "its content does not match its checksum")
-    return tensors, attributes
+    return metadata, read

@@ -37,7 +37,7 @@ class Section(BaseModel):
 
 
 class Recipe(Section):
-    """How a network is trained: SGD with momentum and a cosine schedule to zero. Defaults: the paper's search recipe."""
+    """How a network is trained: SGD with momentum, cosine schedule to zero. Defaults: the paper's search recipe."""
 
     epochs: Count = 25
     batch_size: Annotated[int, Field(ge=2)] = 128

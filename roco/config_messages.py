@@ -68,8 +68,8 @@ def _describe(problem: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, 
         return f"{key}.method", f"expected one of {', '.join(_tags(section))}, got nothing"
     if kind == "value_error":
         # Our own validators begin with the key where they know better than pydantic which one is wrong.
-        own_key, message = re.fullmatch(r"(?:([a-z_0-9.]+): )?(.*)", str(context["error"]), re.DOTALL).groups()
-        return ".".join([*keys, *([own_key] if own_key else [])]), message
+        own_key, message = re.findall(r"^(?:([a-z_0-9.]+): )?(.*)", str(context["error"]), re.DOTALL)[0]
+        return ".".join(filter(None, [*keys, own_key])), message
     if kind in _EXPECTED:
         return key, f"expected {_EXPECTED[kind].format(**context)}, got {given}{_hint(problem)}"
     message = problem["msg"]

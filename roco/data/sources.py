@@ -58,10 +58,11 @@ def read_npz(config: DatasetConfig) -> Source:
 
 def _npz_arrays(where: str) -> list[Array]:
     try:
-        archive = np.load(where, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise DatasetError(f"{where}: expected an .npz file with {', '.join(NPZ_KEYS)}, got a single array")
-        with archive:
+        # Opened here: NumPy leaves a file that it opens itself open when it is damaged.
+        with Path(where).open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DatasetError(f"{where}: expected an .npz file with {', '.join(NPZ_KEYS)}, got a single array")
             if absent := [key for key in NPZ_KEYS if key not in archive]:
                 raise DatasetError(f"{where}: expected the arrays {', '.join(NPZ_KEYS)}, found no {absent[0]}")
             return [archive[key] for key in NPZ_KEYS]

@@ -1,0 +1,405 @@
+"""Readers: every format on small files made here, and one line for whatever is missing, damaged or inconsistent."""
+
+import gzip
+import pickle
+import struct
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import savemat
+from torchvision import datasets
+
+from roco.config import DatasetConfig
+from roco.data.images import describe_fit, fit
+from roco.data.pools import Source
+from roco.data.sources import read_source
+from roco.errors import DatasetError
+
+
+def random_images(count: int, *shape: int) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(0).integers(0, 256, (count, *shape), dtype=np.uint8)
+
+
+def read(name: str, path: Path | None = None, *, image_size: int = 16) -> Source:
+    return read_source(DatasetConfig(name=name, path=None if path is None else str(path), image_size=image_size))
+
+
+def refused(name: str, path: Path) -> str:
+    """The one line with which a data set is refused."""
+    with pytest.raises(DatasetError) as caught:
+        read_all(name, path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def read_all(name: str, path: Path) -> list[int]:
+    """The training labels, after all training images were read too."""
+    source = read(name, path)
+    source.train.take(np.arange(len(source.train.labels)))
+    return source.train.labels.tolist()
+
+
+def read_or_refusal(name: str, path: Path) -> list[int] | str:
+    """The training labels, or the one line with which the data set is refused."""
+    try:
+        return read_all(name, path)
+    except DatasetError as error:
+        return str(error)
+
+
+# Bringing images to one form
+
+
+def test_fit_pads_28_pixels_to_32_with_zeros() -> None:
+    images = random_images(2, 28, 28)
+    fitted = fit(images, 32)
+    assert fitted.shape == (2, 3, 32, 32)
+    assert fitted.dtype == np.uint8
+    for channel in range(3):
+        np.testing.assert_array_equal(fitted[:, channel, 2:30, 2:30], images)
+    assert fitted.sum(dtype=int) == 3 * images.sum(dtype=int)
+    assert describe_fit(images.shape, 32) == (
+        "grey images became three equal channels",
+        "images of 28 x 28 pixels were padded with zeros to 32 x 32",
+    )
+
+
+def test_fit_puts_an_odd_pixel_behind() -> None:
+    fitted = fit(np.full((1, 13, 16, 3), 9, dtype=np.uint8), 16)
+    assert fitted[0, 0, :, 0].tolist() == [0, *[9] * 13, 0, 0]
+    assert fitted[0, 0, 1].tolist() == [9] * 16
+
+
+@pytest.mark.parametrize(("side", "padded"), [(8, True), (7, False), (17, False)])
+def test_fit_pads_at_most_four_pixels_a_side(side: int, padded: bool) -> None:
+    fitted = fit(np.full((1, side, side), 200, dtype=np.uint8), 16)
+    assert (fitted.min() == 0) == padded
+    assert fitted.max() == 200
+    assert ("padded" in describe_fit((1, side, side), 16)[-1]) == padded
+
+
+def test_fit_resizes_as_pillow_does() -> None:
+    images = random_images(2, 20, 30, 3)
+    expected = Image.fromarray(images[1]).resize((16, 16), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(fit(images, 16)[1].transpose(1, 2, 0), np.asarray(expected))
+
+
+def test_fit_leaves_what_fits() -> None:
+    images = random_images(2, 16, 16, 3)
+    np.testing.assert_array_equal(fit(images, 16).transpose(0, 2, 3, 1), images)
+    assert describe_fit(images.shape, 16) == ()
+
+
+def test_one_grey_channel_is_as_no_channel_axis() -> None:
+    images = random_images(2, 14, 14)
+    np.testing.assert_array_equal(fit(images[..., None], 16), fit(images, 16))
+
+
+# Digits
+
+
+def test_digits_are_resized_grey_images_of_ten_classes() -> None:
+    source = read("digits")
+    assert source.class_names == tuple("0123456789")
+    assert source.test is None
+    assert len(source.train.labels) == 1797
+    images = source.train.take(np.array([0, 5]))
+    assert images.shape == (2, 3, 16, 16)
+    assert (images[:, 0] == images[:, 2]).all()
+    # Black to white, and no border of zeros around the strokes: 8 pixels were not padded to 16.
+    assert images.min() == 0
+    assert images.max() > 240
+    assert images[:, 0, 1].any()
+
+
+# Keras .npz files
+
+
+def arrays_of(*shape: int) -> dict[str, np.ndarray[Any, Any]]:
+    return {
+        "x_train": random_images(6, *shape),
+        "y_train": np.array([0, 1, 2, 0, 1, 2]),
+        "x_test": random_images(3, *shape),
+        "y_test": np.array([2, 1, 0]),
+    }
+
+
+def saved(folder: Path, arrays: dict[str, np.ndarray[Any, Any]]) -> Path:
+    np.savez(folder / "images.npz", **arrays)
+    return folder / "images.npz"
+
+
+@pytest.mark.parametrize("shape", [(16, 16, 3), (16, 16, 1), (16, 16), (14, 14, 3), (40, 20)])
+def test_npz_is_read(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    arrays = arrays_of(*shape)
+    source = read("npz", saved(tmp_path, arrays))
+    assert source.test is not None
+    assert source.class_names == ("0", "1", "2")
+    assert source.train.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    assert source.test.labels.tolist() == [2, 1, 0]
+    assert source.train.labels.dtype == np.int64
+    np.testing.assert_array_equal(source.train.take(np.array([4, 1])), fit(arrays["x_train"][[4, 1]], 16))
+    np.testing.assert_array_equal(source.test.take(np.array([2])), fit(arrays["x_test"][[2]], 16))
+    assert source.notes == describe_fit((6, *shape), 16)
+
+
+def test_npz_labels_may_be_a_column_as_keras_has_them(tmp_path: Path) -> None:
+    arrays = arrays_of(16, 16, 3)
+    arrays["y_train"] = arrays["y_train"][:, None].astype(np.uint8)
+    assert read("npz", saved(tmp_path, arrays)).train.labels.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("key", "array", "message"),
+    [
+        ("x_train", np.zeros((6, 16, 16, 3), dtype=np.float32), "x_train: expected uint8 values from 0 to 255"),
+        ("x_train", np.zeros((6, 3, 16, 16), dtype=np.uint8), "x_train: expected shape (n, h, w), (n, h, w, 1) or"),
+        ("x_test", np.zeros((6, 16), dtype=np.uint8), "x_test: expected shape (n, h, w)"),
+        ("x_test", np.zeros((0, 16, 16), dtype=np.uint8), "x_test: expected shape (n, h, w)"),
+        ("x_train", np.zeros((5, 16, 16), dtype=np.uint8), "expected a label for each of the 5 training images, got 6"),
+        ("y_test", np.array([0, 1]), "expected a label for each of the 3 test images, got 2"),
+        ("y_train", np.array([0.0, 1, 2, 0, 1, 2]), "y_train: expected integers of shape (n,), got float64"),
+        ("y_train", np.eye(6, dtype=int), "y_train: expected integers of shape (n,), got int64 of shape (6, 6)"),
+        ("y_train", np.array([0, 1, 3, 0, 1, 3]), "expected training images of every class, found none of class 2"),
+        ("y_train", np.array([1, 2, 3, 1, 2, 3]), "expected training images of every class, found none of class 0"),
+        ("y_train", np.array([0, 1, 2, 0, 1, -1]), "expected training labels 0 to 2, got -1"),
+        ("y_train", np.array([0, 1, 2, 0, 1, 2**60]), f"expected training labels 0 to 6, got {2**60}"),
+        ("y_test", np.array([0, 1, 3]), "expected test labels 0 to 2, got 3"),
+        ("y_train", np.zeros(6, dtype=int), "expected test labels 0 to 0, got 2"),
+        ("y_train", np.array([None] * 6), "cannot be read as an .npz file (ValueError: Object arrays"),
+    ],
+)
+def test_npz_with_a_wrong_array_is_refused(tmp_path: Path, key: str, array: Any, message: str) -> None:
+    path = saved(tmp_path, arrays_of(16, 16) | {key: array})
+    line = refused("npz", path)
+    assert line.startswith(f"{path}: ")
+    assert message in line
+
+
+def test_npz_of_one_class_is_refused(tmp_path: Path) -> None:
+    arrays = arrays_of(16, 16) | {"y_train": np.zeros(6, dtype=int), "y_test": np.zeros(3, dtype=int)}
+    assert "expected images of at least 2 classes, found 1" in refused("npz", saved(tmp_path, arrays))
+
+
+def test_npz_without_a_key_is_refused(tmp_path: Path) -> None:
+    arrays = arrays_of(16, 16)
+    del arrays["y_test"]
+    assert refused("npz", saved(tmp_path, arrays)).endswith(
+        "expected the arrays x_train, y_train, x_test, y_test, found no y_test"
+    )
+
+
+def test_a_file_that_is_no_npz_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "images.npz"
+    path.write_bytes(b"")
+    assert "cannot be read as an .npz file" in refused("npz", path)
+    path.write_bytes(pickle.dumps({"x_train": 1}))
+    assert "cannot be read as an .npz file" in refused("npz", path)
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+    assert "got a single array" in refused("npz", path)
+    assert "cannot be read as an .npz file (IsADirectoryError" in refused("npz", tmp_path)
+
+
+def test_a_damaged_npz_is_refused_or_reads_the_same(tmp_path: Path) -> None:
+    path = saved(tmp_path, arrays_of(16, 16))
+    whole = path.read_bytes()
+    refusals = 0
+    for offset in range(0, len(whole), 61):
+        for damaged in (whole[:offset], whole[:offset] + bytes([whole[offset] ^ 0xFF]) + whole[offset + 1 :]):
+            path.write_bytes(damaged)
+            found = read_or_refusal("npz", path)
+            if isinstance(found, str):
+                refusals += 1
+                assert "\n" not in found
+            else:
+                assert found == [0, 1, 2, 0, 1, 2]
+    assert refusals > len(whole) / 61
+
+
+# Folders of images
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    colours = {"cat": (255, 0, 0), "dog": (0, 0, 255)}
+    for part, count in (("train", 3), ("test", 1)):
+        for name, colour in colours.items():
+            (tmp_path / part / name).mkdir(parents=True)
+            for number in range(count):
+                Image.new("RGB", (20, 10), colour).save(tmp_path / part / name / f"{number}.png")
+    return tmp_path
+
+
+def test_an_image_folder_is_read_in_sorted_order(folder: Path) -> None:
+    Image.new("L", (5, 5), 128).save(folder / "train" / "cat" / "00.jpg")
+    (folder / "train" / "cat" / "notes.txt").write_text("no image")
+    (folder / "train" / "cat" / ".hidden.png").write_text("no image")
+    source = read("image_folder", folder)
+    assert source.test is not None
+    assert source.class_names == ("cat", "dog")
+    assert source.train.labels.tolist() == [0, 0, 0, 0, 1, 1, 1]
+    assert source.test.labels.tolist() == [0, 1]
+    images = source.train.take(np.array([6, 1, 0]))
+    assert images.shape == (3, 3, 16, 16)
+    # "0.png" sorts before "00.jpg".
+    assert [image[:, 4, 4].tolist() for image in images] == [[0, 0, 255], [128, 128, 128], [255, 0, 0]]
+
+
+def test_different_classes_in_train_and_test_are_refused(folder: Path) -> None:
+    (folder / "test" / "emu").mkdir()
+    assert "expected the same classes in train and test, only one of them has 'emu'" in refused("image_folder", folder)
+
+
+def test_an_empty_class_is_refused(folder: Path) -> None:
+    (folder / "train" / "emu").mkdir()
+    (folder / "test" / "emu").mkdir()
+    line = refused("image_folder", folder)
+    assert line.startswith(f"{folder / 'train' / 'emu'}: expected images")
+
+
+def test_a_folder_without_its_parts_is_refused(folder: Path, tmp_path: Path) -> None:
+    assert "no such folder" in refused("image_folder", folder / "train")
+    (tmp_path / "bare" / "train").mkdir(parents=True)
+    (tmp_path / "bare" / "test").mkdir()
+    assert "at least 2 classes, found 0" in refused("image_folder", tmp_path / "bare")
+
+
+@pytest.mark.parametrize("content", [b"", b"no image at all", b"\x89PNG\r\n\x1a\n"])
+def test_an_unreadable_image_is_named(folder: Path, content: bytes) -> None:
+    path = folder / "train" / "dog" / "1.png"
+    path.write_bytes(content)
+    assert refused("image_folder", folder).startswith(f"{path}: cannot be read as an image")
+
+
+def test_a_damaged_image_is_named_or_still_an_image(folder: Path) -> None:
+    path = folder / "train" / "dog" / "1.png"
+    Image.fromarray(random_images(1, 12, 12, 3)[0]).save(path)
+    whole = path.read_bytes()
+    refusals = 0
+    for offset in range(0, len(whole), 7):
+        for damaged in (whole[:offset], whole[:offset] + bytes([whole[offset] ^ 0xFF]) + whole[offset + 1 :]):
+            path.write_bytes(damaged)
+            found = read_or_refusal("image_folder", folder)
+            refusals += isinstance(found, str)
+            assert found == [0, 0, 0, 1, 1, 1] or str(found).startswith(f"{path}: cannot be read as an image")
+    assert refusals > len(whole) / 7
+
+
+def test_images_of_16_bits_are_refused(folder: Path) -> None:
+    Image.fromarray(np.full((16, 16), 40_000, dtype=np.uint16)).save(folder / "train" / "dog" / "1.png")
+    assert "1.png: expected 8 bits a channel, got mode I;16" in refused("image_folder", folder)
+
+
+# Through torchvision
+
+
+def no_network(*_: object, **__: object) -> None:
+    raise URLError("no route to host")
+
+
+@pytest.fixture
+def cifar_without_checksums(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files can take the place of the real ones, whose checksums torchvision knows."""
+    monkeypatch.setattr(datasets.CIFAR10, "train_list", [["data_batch_1", None], ["data_batch_2", None]])
+    monkeypatch.setattr(datasets.CIFAR10, "test_list", [["test_batch", None]])
+    monkeypatch.setattr(datasets.CIFAR10, "meta", datasets.CIFAR10.meta | {"md5": None})
+    monkeypatch.setattr("torchvision.datasets.cifar.download_and_extract_archive", no_network)
+
+
+@pytest.mark.usefixtures("cifar_without_checksums")
+def test_cifar_is_read_where_torchvision_keeps_it(tmp_path: Path) -> None:
+    images = random_images(6, 3, 32, 32)
+    batches = tmp_path / "cifar-10-batches-py"
+    batches.mkdir()
+    for number, name in enumerate(("data_batch_1", "data_batch_2", "test_batch")):
+        rows = slice(2 * number, 2 * number + 2)
+        labels = [2 * number % 3, (2 * number + 1) % 3]
+        (batches / name).write_bytes(pickle.dumps({"data": images[rows].reshape(2, -1), "labels": labels}))
+    (batches / "batches.meta").write_bytes(pickle.dumps({"label_names": ["plane", "car", "bird"]}))
+    source = read("cifar10", tmp_path, image_size=32)
+    assert source.test is not None
+    assert source.class_names == ("plane", "car", "bird")
+    assert source.train.labels.tolist() == [0, 1, 2, 0]
+    assert source.test.labels.tolist() == [1, 2]
+    np.testing.assert_array_equal(source.train.take(np.arange(4)), images[:4])
+    np.testing.assert_array_equal(source.test.take(np.arange(2)), images[4:])
+    assert source.notes == ()
+
+
+@pytest.mark.usefixtures("cifar_without_checksums")
+def test_cifar_that_is_neither_there_nor_reachable_says_where_to_put_it(tmp_path: Path) -> None:
+    line = refused("cifar10", tmp_path)
+    assert line.startswith("cifar10: cannot be read or downloaded (<urlopen error no route to host>); put the folder ")
+    assert f"cifar-10-batches-py into {tmp_path}" in line
+
+
+def test_svhn_is_read_where_torchvision_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"train": "train_32x32.mat", "test": "test_32x32.mat"}
+    monkeypatch.setattr(datasets.SVHN, "split_list", {part: ["", name, None] for part, name in names.items()})
+    monkeypatch.setattr("torchvision.datasets.svhn.download_url", no_network)
+    images = random_images(10, 32, 32, 3)
+    # SVHN's own files say 10 for the digit 0.
+    labels = np.array([*range(1, 10), 10])[:, None]
+    savemat(tmp_path / names["train"], {"X": images.transpose(1, 2, 3, 0), "y": labels})
+    assert "put train_32x32.mat and test_32x32.mat into" in refused("svhn", tmp_path)
+    savemat(tmp_path / names["test"], {"X": images[:2].transpose(1, 2, 3, 0), "y": labels[:2]})
+    source = read("svhn", tmp_path, image_size=32)
+    assert source.train.labels.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
+    np.testing.assert_array_equal(source.train.take(np.arange(10)).transpose(0, 2, 3, 1), images)
+
+
+def write_idx(path: Path, array: np.ndarray[Any, Any]) -> None:
+    header = struct.pack(f">I{array.ndim}I", 0x0800 + array.ndim, *array.shape)
+    content = header + array.tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+@pytest.fixture
+def idx_arrays() -> dict[str, np.ndarray[Any, Any]]:
+    return {
+        "train-images-idx3-ubyte": random_images(20, 28, 28),
+        "train-labels-idx1-ubyte": np.arange(20, dtype=np.uint8) % 10,
+        "t10k-images-idx3-ubyte": random_images(10, 28, 28),
+        "t10k-labels-idx1-ubyte": np.arange(10, dtype=np.uint8)[::-1],
+    }
+
+
+@pytest.mark.parametrize(("below", "suffix"), [("", ""), ("", ".gz"), ("FashionMNIST/raw", "")])
+def test_fashion_mnist_is_read_from_its_four_files(
+    tmp_path: Path, idx_arrays: dict[str, np.ndarray[Any, Any]], below: str, suffix: str
+) -> None:
+    (tmp_path / below).mkdir(parents=True, exist_ok=True)
+    for name, array in idx_arrays.items():
+        write_idx(tmp_path / below / f"{name}{suffix}", array)
+    source = read("fashion_mnist", tmp_path, image_size=32)
+    assert source.test is not None
+    assert source.class_names[9] == "Ankle boot"
+    assert source.test.labels.tolist() == list(range(9, -1, -1))
+    np.testing.assert_array_equal(source.train.take(np.arange(20)), fit(idx_arrays["train-images-idx3-ubyte"], 32))
+    assert "images of 28 x 28 pixels were padded with zeros to 32 x 32" in source.notes
+
+
+def test_damaged_or_missing_fashion_mnist_files_are_refused(
+    tmp_path: Path, idx_arrays: dict[str, np.ndarray[Any, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torchvision.datasets.mnist.download_and_extract_archive", no_network)
+    assert "set dataset.path to it" in refused("fashion_mnist", tmp_path / "empty")
+    for name, array in idx_arrays.items():
+        write_idx(tmp_path / f"{name}.gz", array)
+    for name in idx_arrays:
+        path = tmp_path / f"{name}.gz"
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        assert "fashion_mnist: cannot be read" in refused("fashion_mnist", tmp_path)
+        path.unlink()
+        assert f"no {name} or {name}.gz in {tmp_path}" in refused("fashion_mnist", tmp_path)
+        path.write_bytes(whole)
+    write_idx(tmp_path / "t10k-labels-idx1-ubyte.gz", np.arange(9, dtype=np.uint8))
+    assert "expected a label for each of the 10 test images, got 9" in refused("fashion_mnist", tmp_path)
+    write_idx(tmp_path / "t10k-labels-idx1-ubyte.gz", np.arange(1, 11, dtype=np.uint8))
+    assert "expected test labels 0 to 9, got 10" in refused("fashion_mnist", tmp_path)
