@@ -16,6 +16,7 @@ from roco.report.compare import (
     lightest,
     mean_accuracy,
     measurements,
+    metric_title,
     metrics,
     name_of,
 )
@@ -31,14 +32,14 @@ def adversarial_accuracy(study: Study, config: StudyConfig) -> Table:
     notes = (
         "Not comparable with the paper: its adversarial images come from the test images that its search had used, and "
         "include images that were misclassified before any attack.",
-        "Adversarial images made from one image are counted as independent where the interval is that of the images.",
+        "Adversarial images made from one image are counted as independent, which makes the intervals somewhat narrow.",
     )
     return _accuracy_table(
         "table_3", "Table III. Accuracy on the adversarial test set, %", numbers, study, config, notes
     )
 
 
-def test_accuracy(study: Study, config: StudyConfig) -> Table:
+def clean_accuracy(study: Study, config: StudyConfig) -> Table:
     """Table IV: accuracy on the test images of the N lightest networks of each search."""
     numbers = _of_lightest(study, config, TEST, TEST_ACCURACY)
     notes = (
@@ -127,17 +128,13 @@ def all_differences(study: Study, config: StudyConfig) -> Table:
         )
     notes = (
         f"Equal FLOPs: one-to-one pairs within a seed whose FLOPs differ by at most "
-        f"{FLOPS_TOLERANCE:.0%}, chosen on FLOPs alone. A network that both searches found pairs with itself.",
+        f"{FLOPS_TOLERANCE * 100:.0f} %, chosen on FLOPs alone. A network that both searches found pairs with itself.",
         "In parentheses the 95 % interval. Resolved: the interval leaves out zero and there are at least two seeds; "
         "one run of a search is not yet a finding.",
-        "Intervals from fewer than five seeds are rough: a bootstrap of few runs is too narrow.",
+        "Intervals cover seeds, networks and test images; from fewer than five seeds they are rough. Each row is "
+        "judged by itself: of twenty rows without any difference, one is resolved by chance.",
     )
     return Table("differences", "Differences between the searches", numbers, tuple(cells), notes)
-
-
-def metric_title(metric: str) -> str:
-    """How a metric is called in tables: an attack by its name in the configuration."""
-    return {ADVERSARIAL_SET: "adversarial set", TEST: "test images"}.get(metric, metric.replace("_", " "))
 
 
 def white_box(study: Study, config: StudyConfig) -> Table:

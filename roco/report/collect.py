@@ -5,100 +5,27 @@ Every function takes the files that it reads; none looks for files. Fractions ar
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 
-from roco.artifacts import read_arrays, read_json
+from roco.artifacts import read_attributes, read_json
 from roco.errors import ArtifactError
+from roco.report.columns import (
+    ATTACKS,
+    BREAKDOWN,
+    CELLS,
+    EVALUATIONS,
+    FRONTS,
+    NETWORKS,
+    POPULATIONS,
+    TARGETS,
+    TRAININGS,
+)
 
 REFERENCES = "references"
-
-_INDIVIDUAL = {
-    "genome": "str",
-    "key": "str",
-    "status": "str",
-    "error": "float64",
-    "adversarial_error": "float64",
-    "flops": "int64",
-    "parameters": "int64",
-}
-TARGETS = {
-    "target": "str",
-    "parameters": "int64",
-    "epochs": "int64",
-    "validation_error": "float64",
-    "test_error": "float64",
-    "seconds": "float64",
-}
-CELLS = {
-    "split": "str",
-    "target": "str",
-    "norm": "str",
-    "threshold": "int64",
-    "attacked": "int64",
-    "successes": "int64",
-}
-EVALUATIONS = {
-    "search": "str",
-    "seed": "int64",
-    "generation": "int64",
-    **_INDIVIDUAL,
-    "reason": "str",
-    "epochs": "int64",
-    "seconds": "float64",
-    "device": "str",
-}
-POPULATIONS = {"search": "str", "seed": "int64", "generation": "int64", "born": "int64", "rank": "int64", **_INDIVIDUAL}
-FRONTS = {"search": "str", "seed": "int64", "position": "int64", **_INDIVIDUAL}
-NETWORKS = {
-    "search": "str",
-    "seed": "int64",
-    "slot": "int64",
-    "status": "str",
-    "reason": "str",
-    "genome": "str",
-    "key": "str",
-    "channels": "int64",
-    "flops": "int64",
-    "parameters": "int64",
-    "search_flops": "int64",
-    "search_parameters": "int64",
-    "test_images": "int64",
-    "test_correct": "int64",
-    "test_accuracy": "float64",
-    "adversarial_images": "int64",
-    "adversarial_correct": "int64",
-    "adversarial_accuracy": "float64",
-    "white_box_images": "int64",
-    "clean_accuracy": "float64",
-}
-BREAKDOWN = {
-    "search": "str",
-    "seed": "int64",
-    "slot": "int64",
-    "target": "str",
-    "norm": "str",
-    "threshold": "int64",
-    "images": "int64",
-    "errors": "int64",
-}
-ATTACKS = {
-    "search": "str",
-    "seed": "int64",
-    "slot": "int64",
-    "key": "str",
-    "attack": "str",
-    "method": "str",
-    "images": "int64",
-    "correct": "int64",
-    "accuracy": "float64",
-    "median_l2": "float64",
-    "median_linf": "float64",
-    "failures": "int64",
-}
 
 
 @dataclass(frozen=True)
@@ -112,6 +39,7 @@ class StudyFiles:
         populations: population.json of all searches, seeds and generations.
         fronts: front.json of all searches and seeds.
         robustness: robustness.json of all slots, those of the references too.
+        trainings: training.json of the same slots; needed for the device time only.
     """
 
     targets: Sequence[str | Path] = ()
@@ -120,11 +48,17 @@ class StudyFiles:
     populations: Sequence[str | Path] = ()
     fronts: Sequence[str | Path] = ()
     robustness: Sequence[str | Path] = ()
+    trainings: Sequence[str | Path] = ()
+
+    @classmethod
+    def from_names(cls, source: Any) -> Self:
+        """The files of an object with attributes of these names, such as a rule's input; a kind it lacks is empty."""
+        return cls(**{field.name: tuple(getattr(source, field.name, ())) for field in fields(cls)})
 
 
 @dataclass(frozen=True)
 class Study:
-    """What a study found, one frame a kind of thing; the columns are the constants of this module.
+    """What a study found, one frame a kind of thing; with the columns that roco.report.columns names.
 
     Attributes:
         targets: TARGETS, one row a target.
@@ -135,6 +69,7 @@ class Study:
         networks: NETWORKS, one row a slot that is not empty; a failed one has missing numbers.
         breakdown: BREAKDOWN, the test adversarial set by cell for each retrained network.
         attacks: ATTACKS, one row for each retrained network and white-box attack.
+        trainings: TRAININGS, one row a retraining.
     """
 
     targets: pd.DataFrame
@@ -145,6 +80,7 @@ class Study:
     networks: pd.DataFrame
     breakdown: pd.DataFrame
     attacks: pd.DataFrame
+    trainings: pd.DataFrame
 
     @property
     def retrained(self) -> pd.DataFrame:
@@ -176,6 +112,7 @@ def collect(files: StudyFiles) -> Study:
         networks=networks,
         breakdown=breakdown,
         attacks=attacks,
+        trainings=_frame(_read_each(files.trainings, "training", _slot), TRAININGS, by=["search", "seed", "slot"]),
     )
 
 
@@ -200,6 +137,20 @@ def _read_each(paths: Iterable[str | Path], kind: str, rows: Any) -> list[dict[s
     return found
 
 
+def dataset_facts(path: str | Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """What a dataset file says of itself (its attributes), and the number of images of each split.
+
+    Raises:
+        ArtifactError: the file is missing, damaged, or no data set.
+    """
+    import h5py
+
+    attributes = read_attributes(path, "dataset")
+    with h5py.File(path, "r") as file:
+        images = {split: int(file[f"{split}_labels"].shape[0]) for split in ("train", "validation", "test")}
+    return attributes, images
+
+
 def _frame(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, by: list[str]) -> pd.DataFrame:
     # Nullable integers: a failed network has no FLOPs, and a float column would print the others as 1.0e7.
     types = {name: {"int64": "Int64", "str": "object"}.get(kind, kind) for name, kind in columns.items()}
@@ -214,7 +165,7 @@ def _one(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
 def _cells(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for path in paths:
-        _, attributes = read_arrays(path, "adversarial_set")
+        attributes = read_attributes(path, "adversarial_set")
         try:
             rows += [{"split": attributes["split"], **cell} for cell in attributes["attacked"]]
         except (KeyError, TypeError) as error:
@@ -223,7 +174,7 @@ def _cells(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
 
 
 def _shard_rows(path: Path, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found = re.search(r"search/([^/]+)/(?:seed_(\d+)/)?(?:generation_(\d+)/)?", path.as_posix())
+    found = re.search(r".*\bsearch/([^/]+)/(?:seed_(\d+)/)?(?:generation_(\d+)/)?", path.as_posix())
     search, seed, generation = found.groups() if found else ("", None, None)
     place = {"search": search, "seed": int(seed or 0), "generation": int(generation or 0)}
     return [{**record, **place} for record in records]
@@ -240,7 +191,7 @@ def _front_rows(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _robustness(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    slots = [slot for slot in _read_each(paths, "robustness", _slot) if slot["status"] != "empty"]
+    slots = _read_each(paths, "robustness", _measured_slot)
     breakdown = [{**_place(slot), **cell} for slot in slots for cell in slot.get("adversarial_breakdown") or []]
     attacks = [
         {**_place(slot), "key": slot["key"], "attack": name, "images": slot["white_box"]["images"], **found}
@@ -257,11 +208,15 @@ def _robustness(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame
 
 
 def _slot(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"seconds": None, **content}] if content["status"] != "empty" else []
+
+
+def _measured_slot(path: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
     if content["status"] == "ok":
         missing = {"test_images", "test_error", "adversarial_breakdown", "white_box", "flops", "key"} - set(content)
         if missing:
-            raise KeyError(*sorted(missing))
-    return [content]
+            raise KeyError(", ".join(sorted(missing)))
+    return _slot(path, content)
 
 
 def _place(slot: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from roco.report.statistics import (
     mean_interval,
     newcombe,
     pair_by_flops,
+    paired_interval,
     wilson,
 )
 from roco.runtime import numpy_generator
@@ -99,6 +100,13 @@ def metrics(config: StudyConfig) -> list[str]:
     return [ADVERSARIAL_SET, TEST, *config.robustness.attacks]
 
 
+def metric_title(metric: str) -> str:
+    """How a metric is called in tables: an attack by its name in the configuration."""
+    words = {ADVERSARIAL_SET: "adversarial set", TEST: "test images"}
+    known = {"fgsm": "FGSM", "bim": "BIM", "pgd": "PGD", "deepfool": "DeepFool", "cw": "C&W"}
+    return words.get(metric) or " ".join(known.get(part, part) for part in metric.split("_"))
+
+
 def attack_of(config: StudyConfig, method: str) -> str | None:
     """The attack that stands for a method in Table V: the one called like it, or the first that uses it."""
     names = [name for name, attack in config.robustness.attacks.items() if attack.method == method]
@@ -118,7 +126,9 @@ def name_of(genome: str) -> str:
 
 def _groups(values: pd.DataFrame, search: str) -> dict[int, Array]:
     of_search = values[values["search"] == search]
-    return {int(str(seed)): part["accuracy"].to_numpy(dtype=float) for seed, part in of_search.groupby("seed")}
+    return {
+        int(str(seed)): part[["accuracy", "images"]].to_numpy(dtype=float) for seed, part in of_search.groupby("seed")
+    }
 
 
 def _single(values: pd.DataFrame, search: str) -> Interval:
@@ -185,11 +195,20 @@ def _paired(
         if (search, pair.seed, pair.slot) in accuracy and (reference, pair.seed, pair.reference_slot) in accuracy
     ]
     seeds = sorted({seed for seed, _, _ in found})
-    if len(found) == 1:
+    if len(found) == 1 and found[0][1].key != found[0][2].key:
         one, two = (wilson(int(row.correct), int(row.images)) for row in found[0][1:])
         return newcombe(one, two), 1, 1
-    groups = [np.array([one.accuracy - two.accuracy for seed, one, two in found if seed == wanted]) for wanted in seeds]
-    interval = mean_interval(groups, numpy_generator("report", "pairs", search, reference, purpose), unit="pairs")
+    groups = [
+        np.array(
+            [
+                (one.accuracy, one.images, two.accuracy, two.images, one.key == two.key)
+                for s, one, two in found
+                if s == seed
+            ]
+        )
+        for seed in seeds
+    ]
+    interval = paired_interval(groups, numpy_generator("report", "pairs", search, reference, purpose))
     return interval, len(seeds), len(found)
 
 

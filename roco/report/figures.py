@@ -15,6 +15,7 @@ from roco.artifacts import atomic
 from roco.config import StudyConfig
 from roco.report import figure_data
 from roco.report.collect import Study
+from roco.report.compare import metric_title
 from roco.report.style import (
     INK,
     PUBLISHED_COLOUR,
@@ -63,7 +64,7 @@ def _flops_label(config: StudyConfig) -> str:
 
 
 # Labels of published points stand where they meet neither each other nor our networks, which are smaller.
-_LABEL_LEFT = ("DARTS", "NSGA-Net")
+_LABEL_LEFT = ("DARTS", "NSGA-Net", "SMASH")
 
 
 def _draw_parameters(data: pd.DataFrame, config: StudyConfig) -> Figure:
@@ -89,7 +90,7 @@ def _draw_parameters(data: pd.DataFrame, config: StudyConfig) -> Figure:
         scale_counts(axis, list(data["parameters"].to_numpy(dtype=float) / 1e6))
         axis.margins(x=0.14)
     axis.set(xlabel=f"Parameters (millions, {_width(config)})", ylabel="Test accuracy (%)")
-    stars = Line2D([], [], color=PUBLISHED_COLOUR, marker="*", linestyle="", markersize=8, label="published by others")
+    stars = Line2D([], [], color=PUBLISHED_COLOUR, marker="*", linestyle="", markersize=8, label="published")
     legend(figure, [known[s] for s in figure_data.searches_in(data, config)], extra=[stars] if len(published) else [])
     return figure
 
@@ -158,7 +159,7 @@ def _draw_other_attacks(data: pd.DataFrame, config: StudyConfig) -> Figure:
     known = looks(list(config.search.searches))
     for axis, name in zip(axes, names, strict=False):
         _scatter(axis, data[data["metric"] == name], config, "flops")
-        axis.set_title(name.replace("_", " "))
+        axis.set_title(metric_title(name))
     for axis in axes[len(names) :]:
         axis.set_axis_off()
     figure.supxlabel(_flops_label(config), fontsize=9)
@@ -224,7 +225,8 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
     {
         "figure_2": FigureKind(
             "Figure 2. Test accuracy and parameters",
-            _BARS + " Published points (CIFAR-10 only) as their authors trained them, for 300 epochs or more.",
+            _BARS + " References: given genomes, retrained here like the others. Published (CIFAR-10 only): as their "
+            "authors report them, after 300 epochs or more.",
             figure_data.accuracy_and_parameters,
             _draw_parameters,
         ),
@@ -249,15 +251,15 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
         ),
         "hypervolume": FigureKind(
             "Hypervolume of each generation",
-            "Thin: a seed; bold: the mean over seeds. Objectives scaled to the range that all searches found, reference point "
-            "at 1.1 in each, as a share of the box; larger is better.",
+            "Thin: a seed; bold: the mean over seeds. Objectives scaled to the range that all searches found, "
+            "reference point at 1.1 in each, as a share of the box; larger is better.",
             figure_data.hypervolume_course,
             _draw_hypervolume,
         ),
         "populations": FigureKind(
             "Final populations",
-            "The last population of each search and seed, as the search saw it: on validation images and the validation "
-            "adversarial set.",
+            "The last population of each search and seed, as the search saw it: on validation images and the "
+            "validation adversarial set.",
             figure_data.final_populations,
             _draw_populations,
         ),

@@ -46,7 +46,7 @@ def compared_networks(study: Study, config: StudyConfig) -> Table:
         "Network",
         "Parameters, M",
         "FLOPs, M",
-        "In the search, M",
+        "Parameters / FLOPs in the search, M",
         "Test",
         "Adversarial set",
         "PGD",
@@ -121,7 +121,7 @@ def _notes(config: StudyConfig) -> tuple[str, ...]:
         "The paper's FLOPs are those at 16 channels while its accuracies belong to wider networks, and its attacks ran "
         "on normalised inputs: read its rows for their direction."
         + (
-            " The rows called reference are its two published networks under this study's protocol."
+            " The rows called reference are given genomes under this study's protocol."
             if config.retraining.references
             else ""
         ),
@@ -184,7 +184,7 @@ def searches(study: Study, config: StudyConfig) -> Table:
         "Evaluated: different networks that the search has seen, with the first population, "
         "which all searches of a seed share.",
         f"Hypervolume in {', '.join(VOLUME_OBJECTIVES)}, each scaled to the range that all searches together found, "
-        "with the reference point at 1.1 in each, as a share of the box (larger is better); the same objectives for every "
-        "search, whichever of them it minimised.",
+        "with the reference point at 1.1 in each, as a share of the box (larger is better); the same objectives for "
+        "every search, whichever of them it minimised.",
     )
     return Table("searches", "The searches", numbers, tuple(cells), notes)

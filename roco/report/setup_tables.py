@@ -107,7 +107,8 @@ def settings(study: Study, config: StudyConfig) -> Table:
     objectives = "; ".join(f"{name}: {', '.join(found)}" for name, found in config.search.searches.items())
     notes = (
         f"Objectives, all minimised: {objectives}.",
-        "The first values are the paper's Table II; the others are from its Section IV.",
+        "Blocks, nodes, generations, population and epochs of the search are the paper's Table II; the others are from "
+        "its Section IV.",
     )
     header = ("Setting", "This study", "Paper")
     return Table("table_2", "Table II. Settings of the search", numbers, (header, *texts), notes)

@@ -1,7 +1,7 @@
 """Intervals, differences and hypervolumes from counts and objectives. No files, no wording.
 
 Accuracies and objectives are fractions, FLOPs multiply-adds. Groups are lists of one array a seed: the networks that a
-search found with that seed are not independent of one another, so both levels are resampled.
+search found with that seed are not independent of one another, so both levels are resampled, and the test images too.
 """
 
 import math
@@ -16,7 +16,7 @@ import pandas as pd
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 CONFIDENCE = 0.95
-RESAMPLES = 4000
+RESAMPLES = 2000
 # A hypervolume's reference point lies a tenth of the range beyond the worst value, so that extreme networks count too.
 REFERENCE_POINT = 1.1
 
@@ -76,8 +76,8 @@ def _percentiles(draws: Array, value: float, basis: str) -> Interval:
     return Interval(value, float(low), float(high), basis)
 
 
-def _basis(groups: Sequence[Array], unit: str) -> str:
-    return f"seeds and {unit}" if len(groups) > 1 else f"{unit} of one seed"
+def _basis(seeds: int, unit: str) -> str:
+    return f"seeds, {unit} and test images" if seeds > 1 else f"{unit} of one seed and test images"
 
 
 def _bootstrap(seeds: int, draw: Callable[[int], Array], generator: np.random.Generator) -> Array:
@@ -90,54 +90,76 @@ def _bootstrap(seeds: int, draw: Callable[[int], Array], generator: np.random.Ge
     return total / seeds
 
 
-def _resampled_means(values: Array, generator: np.random.Generator) -> Array:
-    return np.asarray(values[generator.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1))
+def _shares(group: Array, chosen: np.ndarray[Any, np.dtype[np.int64]], generator: np.random.Generator) -> Array:
+    """Accuracies of the chosen networks on as many test images drawn anew."""
+    accuracy, images = group[chosen, 0], group[chosen, 1].astype(np.int64)
+    return np.asarray(generator.binomial(images, accuracy) / images)
 
 
-def mean_interval(groups: Sequence[Array], generator: np.random.Generator, *, unit: str = "networks") -> Interval:
-    """The mean over seeds of the mean within a seed, with a percentile bootstrap over seeds and what is within them.
+def _network_means(group: Array, generator: np.random.Generator) -> Array:
+    chosen = generator.integers(len(group), size=(RESAMPLES, len(group)))
+    return np.asarray(_shares(group, chosen, generator).mean(axis=1))
+
+
+def mean_interval(groups: Sequence[Array], generator: np.random.Generator) -> Interval:
+    """The mean over seeds of the mean within a seed, with a percentile bootstrap over seeds, networks and test images.
 
     Args:
-        groups: for each seed its values, `(networks,)`; empty ones are left out.
+        groups: for each seed its networks, `(networks, 2)`: accuracy and the number of images; empty ones are left out.
         generator: the source of the resampling.
-        unit: what the values within a seed belong to, for the interval's basis.
     """
-    groups = [values for values in groups if len(values)]
+    groups = [group for group in groups if len(group)]
     if not groups:
         return NOTHING
-    value = float(np.mean([values.mean() for values in groups]))
-    if len(groups) == 1 and len(groups[0]) == 1:
-        return Interval(value, math.nan, math.nan, f"one of {unit}")
-    draws = _bootstrap(len(groups), lambda seed: _resampled_means(groups[seed], generator), generator)
-    return _percentiles(draws, value, _basis(groups, unit))
+    value = float(np.mean([group[:, 0].mean() for group in groups]))
+    draws = _bootstrap(len(groups), lambda seed: _network_means(groups[seed], generator), generator)
+    return _percentiles(draws, value, _basis(len(groups), "networks"))
 
 
-def difference_interval(
-    first: Sequence[Array], second: Sequence[Array], generator: np.random.Generator, *, unit: str = "networks"
-) -> Interval:
+def difference_interval(first: Sequence[Array], second: Sequence[Array], generator: np.random.Generator) -> Interval:
     """The difference of two searches, paired by seed: `mean(first) - mean(second)` with a percentile bootstrap.
 
-    Seeds are drawn once for both, because both searches of a seed start from the same population; the networks within
-    a seed are drawn for each.
+    Seeds are drawn once for both, because both searches of a seed start from the same population; networks within a
+    seed, and test images, are drawn for each. Drawing the images for each is cautious: both saw the same ones.
 
     Args:
-        first: for each seed the values of the one search.
+        first: for each seed the networks of the one search, `(networks, 2)`: accuracy and the number of images.
         second: for the same seeds in the same order, those of the other.
         generator: the source of the resampling.
-        unit: what the values within a seed belong to.
     """
     pairs = [(one, two) for one, two in zip(first, second, strict=True) if len(one) and len(two)]
     if not pairs:
         return NOTHING
-    value = float(np.mean([one.mean() - two.mean() for one, two in pairs]))
+    value = float(np.mean([one[:, 0].mean() - two[:, 0].mean() for one, two in pairs]))
 
     def draw(seed: int) -> Array:
         one, two = pairs[seed]
-        return _resampled_means(one, generator) - _resampled_means(two, generator)
+        return _network_means(one, generator) - _network_means(two, generator)
 
-    if len(pairs) == 1 and all(len(values) == 1 for values in pairs[0]):
-        return Interval(value, math.nan, math.nan, f"one of {unit}")
-    return _percentiles(_bootstrap(len(pairs), draw, generator), value, _basis([one for one, _ in pairs], unit))
+    return _percentiles(_bootstrap(len(pairs), draw, generator), value, _basis(len(pairs), "networks"))
+
+
+def paired_interval(groups: Sequence[Array], generator: np.random.Generator) -> Interval:
+    """The mean difference within pairs of networks, over pairs and then over seeds, with a percentile bootstrap.
+
+    Args:
+        groups: for each seed its pairs, `(pairs, 5)`: accuracy and images of the one, of the other, and whether both
+            are the same network (1 or 0), whose difference does not depend on the images.
+        generator: the source of the resampling.
+    """
+    groups = [group for group in groups if len(group)]
+    if not groups:
+        return NOTHING
+    value = float(np.mean([(group[:, 0] - group[:, 2]).mean() for group in groups]))
+
+    def draw(seed: int) -> Array:
+        group = groups[seed]
+        chosen = generator.integers(len(group), size=(RESAMPLES, len(group)))
+        drawn = _shares(group[:, :2], chosen, generator) - _shares(group[:, 2:4], chosen, generator)
+        exact = group[chosen, 0] - group[chosen, 2]
+        return np.asarray(np.where(group[chosen, 4] == 1, exact, drawn).mean(axis=1))
+
+    return _percentiles(_bootstrap(len(groups), draw, generator), value, _basis(len(groups), "pairs"))
 
 
 def pair_by_flops(

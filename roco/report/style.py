@@ -47,13 +47,13 @@ _LOOKS = (
 def looks(searches: Sequence[str]) -> dict[str, Look]:
     """The look of each search, by its place in the configuration, and of the retrained published networks."""
     found = {name: Look(*_LOOKS[place % len(_LOOKS)], name) for place, name in enumerate(searches)}
-    return found | {REFERENCES: Look(INK, "X", "published genomes, retrained here")}
+    return found | {REFERENCES: Look(INK, "X", "references")}
 
 
 @contextmanager
 def figure_settings() -> Iterator[None]:
     """The settings under which figures are drawn and saved; without them SVG files would differ from run to run."""
-    settings: dict[str, Any] = {
+    settings: Any = {
         "svg.hashsalt": "roco",
         "svg.fonttype": "none",
         "font.family": "DejaVu Sans",
@@ -94,7 +94,10 @@ def legend(figure: Figure, shown: Sequence[Look], *, extra: Sequence[Line2D] = (
     ]
     handles += extra
     if handles:
-        figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 4), frameon=False)
+        # About 62 characters fit in a line of the legend.
+        longest = max(len(str(handle.get_label())) for handle in handles) + 8
+        columns = len(handles) if sum(len(str(h.get_label())) + 6 for h in handles) <= 62 else max(1, 62 // longest)
+        figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False)
 
 
 def scale_counts(axis: Axes, values: Sequence[float]) -> None:

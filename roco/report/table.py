@@ -5,8 +5,8 @@ What the numbers are is known to the modules that make them.
 
 import csv
 import html
-import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,6 @@ from pathlib import Path
 import pandas as pd
 
 from roco.artifacts import atomic
-from roco.errors import ArtifactError
 
 NO_VALUE = "–"
 MINUS = "−"
@@ -106,42 +105,16 @@ class Table:
                 temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-# Columns of text that could be taken for numbers when a CSV is read back: a key may look like 123e45678901.
-_TEXT = [
-    "key",
-    "genome",
-    "search",
-    "reference",
-    "metric",
-    "attack",
-    "target",
-    "setting",
-    "ours",
-    "paper_value",
-    "seed_list",
-]
-
-
-def read_numbers(path: str | Path) -> pd.DataFrame:
-    """The numbers of a table's CSV, as they were written.
-
-    Raises:
-        ArtifactError: the file is missing or is no CSV.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        return pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(_TEXT, "object"), float_precision="round_trip")
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"{path}: expected a table's CSV ({type(error).__name__}); make it anew") from None
-
-
 def _piped(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
+# A number, perhaps with an interval or a second one behind it; genomes and keys are longer.
+_NUMBER = re.compile(rf"[{MINUS}+]?(\d{{1,6}}|\d{{1,3}}(,\d{{3}})+)(\.\d+)?( \(.*\)| / .*)?")
+
+
 def _is_number(cell: str) -> bool:
-    start = cell.lstrip(MINUS + "-+<")
-    return cell in ("", NO_VALUE) or start[:1].isdigit()
+    return cell in ("", NO_VALUE) or _NUMBER.fullmatch(cell) is not None
 
 
 _LATEX = {
@@ -179,11 +152,12 @@ def percent(value: float | None, *, digits: int = 1, sign: bool = False) -> str:
 
 
 def percent_interval(value: float | None, low: float | None, high: float | None, *, sign: bool = False) -> str:
-    """A fraction and its interval as percent: `81.9 (79.0 to 84.1)`."""
+    """A fraction and its interval as percent: `81.9 (79.0–84.1)`, or `+1.2 (−0.3 to +2.7)`."""
     shown = percent(value, sign=sign)
     if shown == NO_VALUE or missing(low):
         return shown
-    return f"{shown} ({percent(low, sign=sign)} to {percent(high, sign=sign)})"
+    # A dash between signed numbers would read as a sign.
+    return f"{shown} ({percent(low, sign=sign)}{' to ' if sign else '–'}{percent(high, sign=sign)})"
 
 
 def millions(value: float | None, *, digits: int = 2) -> str:

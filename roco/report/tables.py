@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from roco.config import StudyConfig
-from roco.report.accuracy_tables import adversarial_accuracy, all_differences, test_accuracy, white_box
+from roco.report.accuracy_tables import adversarial_accuracy, all_differences, clean_accuracy, white_box
 from roco.report.collect import Study
 from roco.report.network_tables import compared_networks, fronts, searches
 from roco.report.setup_tables import adversarial_samples, settings
@@ -16,7 +16,7 @@ TABLES: Mapping[str, Callable[[Study, StudyConfig], Table]] = MappingProxyType(
         "table_1": adversarial_samples,
         "table_2": settings,
         "table_3": adversarial_accuracy,
-        "table_4": test_accuracy,
+        "table_4": clean_accuracy,
         "table_5": compared_networks,
         "differences": all_differences,
         "white_box": white_box,

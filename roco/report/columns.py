@@ -1,0 +1,87 @@
+"""The columns of a study's frames and their types. Fractions are in [0, 1], FLOPs are multiply-adds."""
+
+_INDIVIDUAL = {
+    "genome": "str",
+    "key": "str",
+    "status": "str",
+    "error": "float64",
+    "adversarial_error": "float64",
+    "flops": "int64",
+    "parameters": "int64",
+}
+TARGETS = {
+    "target": "str",
+    "parameters": "int64",
+    "epochs": "int64",
+    "validation_error": "float64",
+    "test_error": "float64",
+    "seconds": "float64",
+}
+CELLS = {
+    "split": "str",
+    "target": "str",
+    "norm": "str",
+    "threshold": "int64",
+    "attacked": "int64",
+    "successes": "int64",
+}
+EVALUATIONS = {
+    "search": "str",
+    "seed": "int64",
+    "generation": "int64",
+    **_INDIVIDUAL,
+    "reason": "str",
+    "epochs": "int64",
+    "seconds": "float64",
+    "device": "str",
+}
+POPULATIONS = {"search": "str", "seed": "int64", "generation": "int64", "born": "int64", "rank": "int64", **_INDIVIDUAL}
+FRONTS = {"search": "str", "seed": "int64", "position": "int64", **_INDIVIDUAL}
+NETWORKS = {
+    "search": "str",
+    "seed": "int64",
+    "slot": "int64",
+    "status": "str",
+    "reason": "str",
+    "genome": "str",
+    "key": "str",
+    "channels": "int64",
+    "flops": "int64",
+    "parameters": "int64",
+    "search_flops": "int64",
+    "search_parameters": "int64",
+    "test_images": "int64",
+    "test_correct": "int64",
+    "test_accuracy": "float64",
+    "adversarial_images": "int64",
+    "adversarial_correct": "int64",
+    "adversarial_accuracy": "float64",
+    "white_box_images": "int64",
+    "clean_accuracy": "float64",
+}
+BREAKDOWN = {
+    "search": "str",
+    "seed": "int64",
+    "slot": "int64",
+    "target": "str",
+    "norm": "str",
+    "threshold": "int64",
+    "images": "int64",
+    "errors": "int64",
+}
+ATTACKS = {
+    "search": "str",
+    "seed": "int64",
+    "slot": "int64",
+    "key": "str",
+    "attack": "str",
+    "method": "str",
+    "images": "int64",
+    "correct": "int64",
+    "accuracy": "float64",
+    "median_l2": "float64",
+    "median_linf": "float64",
+    "failures": "int64",
+}
+
+TRAININGS = {"search": "str", "seed": "int64", "slot": "int64", "key": "str", "status": "str", "seconds": "float64"}

@@ -1,0 +1,185 @@
+"""The study as one page that stands alone: answer, tables, figures, how it was made. It loads nothing from anywhere.
+
+All numbers of the answer and of the tables are those of the tables' CSV files.
+"""
+
+import base64
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from roco.artifacts import atomic
+from roco.config import StudyConfig
+from roco.errors import ArtifactError
+from roco.report.answer import answer
+from roco.report.collect import Study, dataset_facts
+from roco.report.figures import FIGURES
+from roco.report.paper import DEVIATIONS, PUBLISHED_NETWORKS
+from roco.report.setup_tables import smaller_than_paper
+from roco.report.style import INK
+from roco.report.table import Table, whole
+from roco.report.tables import make_tables
+from roco.report.totals import totals
+from roco.runtime import versions
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the numbers come from: facts that are in no table.
+
+    Attributes:
+        versions: of Python and the packages, by name.
+        dataset: what the dataset's file says about itself: name, fingerprint, notes.
+        train_images: training images; None where the data set is not at hand.
+    """
+
+    versions: Mapping[str, str]
+    dataset: Mapping[str, Any]
+    train_images: int | None
+
+
+def origin_of(dataset_path: str | Path) -> Origin:
+    """The versions of this environment, and what the data set's file says about itself.
+
+    Raises:
+        ArtifactError: the file is missing, damaged, or no data set.
+    """
+    attributes, images = dataset_facts(dataset_path)
+    counts = ", ".join(f"{whole(count)} {split}" for split, count in images.items())
+    facts = {"Data set": f"{attributes['name']}, {len(attributes['class_names'])} classes; images: {counts}"}
+    facts |= {"Data set's fingerprint (SHA-256)": attributes["fingerprint"]}
+    if attributes["notes"]:
+        facts["Data set's preparation"] = "; ".join(attributes["notes"])
+    return Origin(versions(), facts, images["train"])
+
+
+@dataclass(frozen=True)
+class FigureView:
+    """A figure in the page: an inlined drawing, and its files as links that hold their content."""
+
+    name: str
+    title: str
+    caption: str
+    drawing: Markup
+    links: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A table in the page, with its files as links that hold their content."""
+
+    table: Table
+    element: Markup
+    links: tuple[tuple[str, str, str], ...]
+
+
+def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: str | Path, origin: Origin) -> str:
+    """The page as HTML.
+
+    Args:
+        study: the study.
+        config: its configuration.
+        figures: the folder with the figures' SVG and CSV files.
+        tables: the folder with the tables' files; they must be those of this study.
+        origin: versions and data set.
+
+    Raises:
+        ArtifactError: a figure or table is missing, or a table's CSV is not that of this study.
+    """
+    made = make_tables(study, config)
+    for table in made:
+        if _text(Path(tables) / f"{table.name}.csv") != table.csv():
+            raise ArtifactError(f"{tables}/{table.name}.csv: not the table of this study; delete it and run again")
+    by_name = {table.name: table for table in made}
+    sentences = answer(by_name["differences"].numbers, by_name["table_3"].numbers, config)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = resources.files("roco.report").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(template).render(
+        config=config,
+        sentences=sentences,
+        tables=[_table_view(table) for table in made],
+        figures=[_figure_view(name, Path(figures)) for name in FIGURES],
+        totals=totals(study, train_images=origin.train_images),
+        failures=_failures(study),
+        deviations=DEVIATIONS,
+        budget=smaller_than_paper(by_name["table_2"].numbers),
+        published=PUBLISHED_NETWORKS if config.dataset.name == "cifar10" else (),
+        origin=origin,
+        settings=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+    )
+
+
+def write_page(
+    study: Study, config: StudyConfig, path: str | Path, *, figures: str | Path, tables: str | Path, origin: Origin
+) -> None:
+    """Writes the page; its arguments are those of `render`.
+
+    Raises:
+        ArtifactError: as `render`.
+    """
+    text = render(study, config, figures=figures, tables=tables, origin=origin)
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path}: cannot be read ({type(error).__name__}); it is made by an earlier step") from None
+
+
+def _download(name: str, text: str, kind: str) -> tuple[str, str, str]:
+    """A file as a link that carries it: label, file name, content."""
+    content = base64.b64encode(text.encode()).decode()
+    return name.rsplit(".", 1)[1].upper(), name, f"data:{kind};base64,{content}"
+
+
+def _table_view(table: Table) -> TableView:
+    links = (
+        _download(f"{table.name}.csv", table.csv(), "text/csv"),
+        _download(f"{table.name}.md", table.markdown(), "text/markdown"),
+        _download(f"{table.name}.tex", table.latex(), "application/x-tex"),
+    )
+    # Table.html escapes each of its cells.
+    return TableView(table, Markup(table.html()), links)
+
+
+def _figure_view(name: str, folder: Path) -> FigureView:
+    drawing, kind = _text(folder / f"{name}.svg"), FIGURES[name]
+    links = (
+        _download(f"{name}.svg", drawing, "image/svg+xml"),
+        _download(f"{name}.csv", _text(folder / f"{name}.csv"), "text/csv"),
+    )
+    # The drawing is matplotlib's own output, which escapes text.
+    return FigureView(name, kind.title, kind.caption, Markup(inline_svg(drawing, name, kind.title)), links)
+
+
+def inline_svg(drawing: str, name: str, title: str) -> str:
+    """An SVG file as an element of a page: no prolog, identifiers of its own, the page's text colour, its own name."""
+    body = drawing[drawing.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'(href="|url\()#', rf"\1#{name}-", body)
+    body = body.replace(INK, "currentColor")
+    return body.replace("<svg", f'<svg role="img" aria-label="{html.escape(title)}"', 1)
+
+
+def _failures(study: Study) -> list[str]:
+    networks = study.networks[study.networks["status"] == "failed"]
+    evaluations = study.evaluations[study.evaluations["status"] == "failed"].drop_duplicates(["key", "seed"])
+    return [*_reasons(networks, "retrained"), *_reasons(evaluations, "in the search")]
+
+
+def _reasons(failed: pd.DataFrame, when: str) -> list[str]:
+    rows = zip(failed["key"], failed["search"], failed["seed"], failed["reason"], strict=True)
+    return [f"{key} ({search}, seed {seed}, {when}): {reason}" for key, search, seed, reason in rows]

@@ -1,0 +1,24 @@
+"""One made-up study for all tests of the report: collected, with its tables and figures written."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from fabricated_study import config_of, fabricate, write_dataset
+
+from roco.report.collect import collect
+from roco.report.figures import write_figures
+from roco.report.tables import write_tables
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """Three seeds of two searches on CIFAR-10, the second more robust; one network a search and seed failed."""
+    folder: Path = tmp_path_factory.mktemp("study")
+    config = config_of(dataset="cifar10")
+    files = fabricate(folder, config, failed=1).files
+    write_dataset(folder / "dataset.h5")
+    study = collect(files)
+    tables = {table.name: table for table in write_tables(study, config, folder / "tables")}
+    write_figures(study, config, folder / "figures")
+    return SimpleNamespace(folder=folder, config=config, files=files, study=study, tables=tables)

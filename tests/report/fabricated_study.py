@@ -1,0 +1,228 @@
+"""Makes up the files of a study, with invented numbers, for tests of the report. Nothing here was measured."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from roco.artifacts import write_arrays, write_json
+from roco.config import PUBLISHED_GENOMES, StudyConfig, check_config
+from roco.report.collect import StudyFiles
+
+ATTACKS = {
+    "fgsm_0.1": {"method": "fgsm", "eps": 25.5},
+    "bim": {"method": "bim", "eps": 1.0, "alpha": 0.25, "steps": 10},
+    "pgd": {"method": "pgd", "eps": 1.0, "alpha": 0.25, "steps": 10},
+    "deepfool": {"method": "deepfool"},
+    "cw": {"method": "cw"},
+}
+SEARCHES = {"baseline": ["error", "flops"], "roco": ["error", "flops", "adversarial_error"]}
+PHASES = ["0010000000000000", "1000101100001101", "0001010111101111", "0010000010000000", "0001100101011101"]
+
+
+def config_of(
+    searches: Mapping[str, Sequence[str]] = SEARCHES,
+    *,
+    seeds: Sequence[int] = (0, 1, 2),
+    dataset: str = "digits",
+    **changes: Any,
+) -> StudyConfig:
+    raw = {
+        "experiment": "made_up",
+        "seeds": list(seeds),
+        "dataset": {"name": dataset},
+        "search": {
+            "searches": {name: list(found) for name, found in searches.items()},
+            "generations": 3,
+            "population": 8,
+        },
+        "retraining": {"references": ["paper_roco"]},
+        "robustness": {"images": 200, "attacks": ATTACKS},
+    }
+    return check_config(raw | changes)
+
+
+def individual(generator: np.random.Generator, *, progress: float, status: str = "ok") -> dict[str, Any]:
+    genome = "-".join(generator.choice(PHASES, 3))
+    flops = int(generator.integers(4_000_000, 40_000_000))
+    error = 0.08 + 3e5 / flops**0.9 + 0.3 * (1 - progress) * generator.random()
+    failed = status == "failed"
+    return {
+        "genome": genome,
+        "key": f"{generator.integers(16**12):012x}",
+        "status": status,
+        "error": 1.0 if failed else float(round(error, 4)),
+        "adversarial_error": 1.0 if failed else float(round(error + 0.1 * generator.random(), 4)),
+        "flops": flops,
+        "parameters": flops // 100,
+    }
+
+
+def robustness(
+    generator: np.random.Generator, place: dict[str, Any], network: dict[str, Any], bonus: float
+) -> dict[str, Any]:
+    """The robustness.json of a slot; `bonus` is added to its robust accuracies."""
+    images, cells = (
+        200,
+        [("lenet", "l0", 1, 40), ("lenet", "linf", 3, 30), ("resnet", "l0", 1, 20), ("resnet", "linf", 3, 25)],
+    )
+    attacks = {}
+    for position, (name, settings) in enumerate(ATTACKS.items()):
+        correct = int(generator.binomial(images, min(0.95, 0.3 + 0.08 * position + bonus)))
+        attacks[name] = {
+            "method": settings["method"],
+            "settings": settings,
+            "accuracy": correct / images,
+            "correct": correct,
+            "robust_images": "1" * correct + "0" * (images - correct),
+            "median_l2": None if name == "pgd" else 0.5,
+            "median_linf": 0.004,
+            "failures": 0,
+        }
+    errors = [int(generator.binomial(count, 0.3 - bonus)) for *_, count in cells]
+    breakdown = [
+        {"target": t, "norm": n, "threshold": k, "images": count, "errors": e}
+        for (t, n, k, count), e in zip(cells, errors, strict=True)
+    ]
+    return {
+        **place,
+        "status": "ok",
+        "reason": None,
+        "genome": network["genome"],
+        "key": network["key"],
+        "channels": 32,
+        "flops": network["flops"] * 4,
+        "parameters": network["parameters"] * 4,
+        "search_flops": network["flops"],
+        "search_parameters": network["parameters"],
+        "test_images": 500,
+        "test_error": int(generator.integers(20, 60)) / 500,
+        "adversarial_error": sum(errors) / 115,
+        "adversarial_breakdown": breakdown,
+        "white_box": {"images": images, "clean_accuracy": 0.92, "attacks": attacks},
+    }
+
+
+class FabricatedStudy:
+    """Writes the files of a study below a folder and remembers their paths."""
+
+    def __init__(self, folder: Path, config: StudyConfig) -> None:
+        self.folder, self.config = folder, config
+        self.paths: dict[str, list[Path]] = {name: [] for name in StudyFiles.__dataclass_fields__}
+
+    @property
+    def files(self) -> StudyFiles:
+        return StudyFiles(**{name: tuple(paths) for name, paths in self.paths.items()})
+
+    def json(self, collection: str, path: str, kind: str, content: object) -> None:
+        write_json(self.folder / path, kind, content)
+        self.paths[collection].append(self.folder / path)
+
+    def targets(self) -> None:
+        for name in ("resnet", "lenet"):
+            content = {"target": name, "architecture": {}, "parameters": 5000, "epochs": 3, "train_loss": [1.0]}
+            errors = {"validation_error": 0.1, "test_error": 0.12, "seconds": 12.5}
+            self.json("targets", f"targets/{name}/metrics.json", "target", content | errors)
+
+    def adversarial_sets(self, successes: int = 7) -> None:
+        for split in ("validation", "test"):
+            cells = [
+                {"target": t, "norm": n, "threshold": k, "attacked": 50, "successes": successes * (k + i)}
+                for i, t in enumerate(("lenet", "resnet"))
+                for n in ("l0", "linf")
+                for k in (1, 3)
+            ]
+            path = self.folder / f"adversarial/{split}.h5"
+            write_arrays(
+                path, "adversarial_set", {"labels": np.zeros(0, np.int64)}, {"split": split, "attacked": cells}
+            )
+            self.paths["adversarial_sets"].append(path)
+
+    def search(self, name: str, seed: int, *, networks: int = 6, bonus: float = 0.0, failed: int = 0) -> None:
+        generator = np.random.default_rng([len(name), sum(map(ord, name)), seed])
+        place = {"search": name, "seed": seed}
+        population: list[dict[str, Any]] = []
+        for generation in range(self.config.search.generations + 1):
+            progress = generation / max(1, self.config.search.generations)
+            made = [individual(generator, progress=progress) for _ in range(7)]
+            made.append(individual(generator, progress=progress, status="failed"))
+            extra = {"reason": None, "epochs": 2, "seconds": 4.0, "device": "cpu", "seed": 99}
+            folder = f"search/{name if generation else 'initial'}/seed_{seed}/generation_{generation:03d}"
+            records = [{**one, **extra, "reason": "NaN" if one["status"] == "failed" else None} for one in made]
+            self.json("shards", f"{folder}/evaluations/shard_{name}.json", "evaluations", records)
+            population = sorted(population + made, key=lambda one: one["error"])[:8]
+            members = [{**one, "born": generation, "rank": 0} for one in population]
+            content = {
+                **place,
+                "generation": generation,
+                "objectives": ["error", "flops"],
+                "individuals": members,
+                "seen": [],
+            }
+            self.json(
+                "populations",
+                f"search/{name}/seed_{seed}/generation_{generation:03d}/population.json",
+                "population",
+                content,
+            )
+        chosen = sorted([one for one in population if one["status"] == "ok"][:networks], key=lambda one: one["flops"])
+        front = [{**one, "born": 0, "rank": 0} for one in chosen]
+        self.json(
+            "fronts", f"search/{name}/seed_{seed}/front.json", "front", {**place, "objectives": [], "networks": front}
+        )
+        for slot, network in enumerate(front):
+            content = robustness(generator, {**place, "slot": slot}, network, bonus)
+            if slot >= len(front) - failed:
+                content = {
+                    **place,
+                    "slot": slot,
+                    "status": "failed",
+                    "reason": "loss is NaN",
+                    "genome": network["genome"],
+                }
+                content |= {"key": network["key"], "channels": 32, "flops": network["flops"] * 4}
+            self.slot(content)
+        self.slot({**place, "slot": len(front), "status": "empty"})
+
+    def slot(self, content: dict[str, Any]) -> None:
+        folder = f"retrained/{content['search']}/seed_{content['seed']}/slot_{content['slot']:03d}"
+        self.json("robustness", f"{folder}/robustness.json", "robustness", content)
+        kept = {name: content.get(name) for name in ("search", "seed", "slot", "status", "key")}
+        seconds = {"seconds": 30.0} if content["status"] == "ok" else {}
+        self.json("trainings", f"{folder}/training.json", "training", kept | seconds)
+
+    def reference(self) -> None:
+        network = {
+            "genome": PUBLISHED_GENOMES["paper_roco"],
+            "key": "0123456789e1",
+            "flops": 32_000_000,
+            "parameters": 338_394,
+        }
+        generator = np.random.default_rng(5)
+        self.slot(robustness(generator, {"search": "references", "seed": 0, "slot": 0}, network, 0.0))
+
+
+def fabricate(
+    folder: Path, config: StudyConfig | None = None, *, bonus: float = 0.08, networks: int = 6, failed: int = 0
+) -> FabricatedStudy:
+    """A whole made-up study: the last search of the configuration is more robust by `bonus`."""
+    config = config or config_of()
+    study = FabricatedStudy(folder, config)
+    study.targets()
+    study.adversarial_sets()
+    for place, name in enumerate(config.search.searches):
+        for seed in config.seeds:
+            gain = bonus if place and place == len(config.search.searches) - 1 else 0.0
+            study.search(name, seed, networks=networks, bonus=gain, failed=failed)
+    study.reference()
+    return study
+
+
+def write_dataset(path: Path) -> None:
+    arrays = {
+        f"{split}_labels": np.zeros(count, np.int64)
+        for split, count in (("train", 90), ("validation", 10), ("test", 20))
+    }
+    facts = {"name": "digits", "class_names": ["0", "1"], "fingerprint": "ab" * 32, "notes": ["resized to 32 x 32"]}
+    write_arrays(path, "dataset", arrays, facts)

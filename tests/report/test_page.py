@@ -1,0 +1,226 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+import yaml
+from fabricated_study import FabricatedStudy, config_of, fabricate, write_dataset
+
+from roco.errors import ArtifactError
+from roco.report.answer import answer
+from roco.report.collect import collect
+from roco.report.figures import FIGURES, write_figures
+from roco.report.page import origin_of, render
+from roco.report.style import looks
+from roco.report.tables import TABLES, write_tables
+from roco.report.totals import duration, scientific, totals
+
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Collects what a browser would load, identifiers, and whether elements nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.targets: list[str] = []
+        self.names: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attributes:
+            if name == "id":
+                self.names.append(str(value))
+            elif name in ("src", "srcset", "poster", "data", "action") or (
+                name in ("href", "xlink:href") and tag != "a"
+            ):
+                self.loads.append(str(value))
+            elif name == "href":
+                self.targets.append(str(value))
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def text(made: SimpleNamespace) -> str:
+    folder = made.folder
+    return render(
+        made.study,
+        made.config,
+        figures=folder / "figures",
+        tables=folder / "tables",
+        origin=origin_of(folder / "dataset.h5"),
+    )
+
+
+def test_page_loads_nothing_and_its_links_lead_somewhere(text: str) -> None:
+    page = Page(text)
+    assert page.open == []
+    assert all(load.startswith(("#", "data:")) for load in page.loads)
+    assert all(target.startswith(("#", "data:")) for target in page.targets)
+    inside = [link[1:] for link in (*page.loads, *page.targets) if link.startswith("#")]
+    assert inside
+    assert set(inside) <= set(page.names)
+    assert len(page.names) == len(set(page.names))
+    assert not re.search(r"@import|url\((?!#)|<script|https?://(?!www\.w3\.org/)", text)
+
+
+def test_page_has_every_table_and_figure_and_the_settings(text: str, made: SimpleNamespace) -> None:
+    names = set(Page(text).names)
+    assert {*TABLES, *FIGURES} <= names
+    for table in made.tables.values():
+        assert table.html() in text
+    settings = re.search(r"<pre>(.*?)</pre>", text, re.DOTALL)
+    assert settings
+    assert yaml.safe_load(settings[1])["search"]["population"] == 8
+    assert "networks found by roco (the search with the robustness objective)" in text
+    assert "loss is NaN" in text
+
+
+def test_answer_says_what_the_table_of_differences_says(text: str, made: SimpleNamespace) -> None:
+    numbers = made.tables["differences"].numbers
+    at_equal = numbers[numbers["selection"] == "equal_flops"].set_index("metric")
+    for metric in ("adversarial_set", "pgd", "test"):
+        row = at_equal.loc[metric]
+        points = f"{abs(100 * row['difference']):.1f} points {'less' if row['difference'] < 0 else 'more'} accurate"
+        low, high = (f"{100 * row[name]:+.1f}".replace("-", "−") for name in ("low", "high"))
+        assert f"{points} (95 % interval {low} to {high}" in text
+    assert f"rests on {at_equal.loc['test', 'networks']} pairs" in text
+
+
+def test_the_same_files_give_the_same_page_and_others_are_refused(text: str, made: SimpleNamespace) -> None:
+    places = {"figures": made.folder / "figures", "tables": made.folder / "tables"}
+    origin = origin_of(made.folder / "dataset.h5")
+    assert render(made.study, made.config, origin=origin, **places) == text
+    with pytest.raises(ArtifactError, match=r"table_1\.csv: cannot be read"):
+        render(made.study, made.config, origin=origin, figures=places["figures"], tables=made.folder / "nowhere")
+    (made.folder / "edited").mkdir()
+    for path in places["tables"].iterdir():
+        (made.folder / "edited" / path.name).write_bytes(path.read_bytes().replace(b"0", b"1"))
+    with pytest.raises(ArtifactError, match="not the table of this study"):
+        render(made.study, made.config, origin=origin, figures=places["figures"], tables=made.folder / "edited")
+
+
+@pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small pictures: they are written, but nobody looks at them here."""
+    monkeypatch.setattr("roco.report.style.DPI", 30)
+
+
+def _sentences(folder: Path, study: FabricatedStudy) -> str:
+    collected = collect(study.files)
+    tables = {t.name: t.numbers for t in write_tables(collected, study.config, folder / "tables")}
+    write_figures(collected, study.config, folder / "figures")
+    write_dataset(folder / "dataset.h5")
+    origin = origin_of(folder / "dataset.h5")
+    page = render(collected, study.config, figures=folder / "figures", tables=folder / "tables", origin=origin)
+    first, second = answer(tables["differences"], tables["table_3"], study.config)
+    assert Page(page).open == []
+    return f"{first} {second}"
+
+
+@pytest.mark.usefixtures("coarse")
+def test_one_seed_is_said_to_be_no_finding(tmp_path: Path) -> None:
+    said = _sentences(tmp_path, fabricate(tmp_path, config_of(seeds=[0]), bonus=0.25))
+    assert "not resolved" in said
+    assert "1 seed on digits, and one run of a search is not yet a finding" in said
+
+
+@pytest.mark.usefixtures("coarse")
+def test_a_single_search_makes_no_comparison(tmp_path: Path) -> None:
+    said = _sentences(tmp_path, fabricate(tmp_path, config_of({"alone": ["error", "flops"]}, seeds=[0]), networks=1))
+    assert said.startswith("The one retrained network of alone classifies ")
+    assert "cannot say what an objective gains" in said
+
+
+@pytest.mark.usefixtures("coarse")
+def test_nothing_retrained_is_said(tmp_path: Path) -> None:
+    study = FabricatedStudy(tmp_path, config_of(seeds=[0]))
+    for name in ("baseline", "roco"):
+        study.search(name, 0, networks=2, failed=2)
+    assert "no seed has a retrained network of both" in _sentences(tmp_path, study)
+
+
+@pytest.mark.usefixtures("coarse")
+def test_a_study_of_no_files_has_a_page(tmp_path: Path) -> None:
+    assert "Nothing can be said" in _sentences(tmp_path, FabricatedStudy(tmp_path, config_of()))
+
+
+def test_answer_without_pairs_falls_back_to_the_lightest(made: SimpleNamespace) -> None:
+    numbers = made.tables["differences"].numbers
+    said = " ".join(answer(numbers[numbers["selection"] != "equal_flops"], made.tables["table_3"].numbers, made.config))
+    assert said.startswith("Among the 5 lightest networks, networks found by roco")
+    assert "no two networks have FLOPs within 10 % of each other" in said
+
+
+def test_totals_count_a_shared_network_once(made: SimpleNamespace) -> None:
+    found = dict(totals(made.study, train_images=90))
+    assert found["Networks trained in the searches"] == "192"
+    assert found["Networks retrained"] == "36"
+    assert found["Device time of the searches' trainings on cpu"] == "12.8 min"
+    assert found["Device time of the retrainings"] == duration(31 * 30.0)
+    trained = made.study.evaluations[made.study.evaluations["status"] == "ok"].drop_duplicates("key")
+    assert (
+        found["Multiply-adds of the searches' trainings"]
+        == f"about {scientific(3 * 2 * 90 * float(trained['flops'].sum()))}"
+    )
+
+
+def test_numbers_for_people() -> None:
+    assert [duration(seconds) for seconds in (12, 150, 7200)] == ["12 s", "2.5 min", "2.0 h"]
+    assert scientific(2.13e12) == "2.1 × 10¹²"
+
+
+def test_figures_are_the_same_bytes_again(made: SimpleNamespace, tmp_path: Path) -> None:
+    write_figures(made.study, made.config, tmp_path)
+    for name in FIGURES:
+        for suffix in ("svg", "csv", "png"):
+            assert (tmp_path / f"{name}.{suffix}").read_bytes() == (
+                made.folder / "figures" / f"{name}.{suffix}"
+            ).read_bytes()
+
+
+def test_figure_numbers_are_those_of_the_tables(made: SimpleNamespace) -> None:
+    points = pd.read_csv(made.folder / "figures" / "figure_5.csv")
+    table = made.tables["white_box"].numbers.set_index(["search", "seed", "slot"])
+    for row in points.itertuples():
+        assert row.accuracy == pytest.approx(table.loc[(row.search, row.seed, row.slot), "pgd"])
+        assert row.low < row.accuracy < row.high
+    assert len(points) == 31
+    assert set(pd.read_csv(made.folder / "figures" / "figure_6.csv")["metric"]) == {"fgsm_0.1", "bim", "deepfool", "cw"}
+
+
+def test_published_points_are_for_cifar10_only(made: SimpleNamespace, tmp_path: Path) -> None:
+    drawing = (made.folder / "figures" / "figure_2.svg").read_text()
+    assert "ProxylessNAS" in drawing
+    config = config_of(dataset="digits")
+    assert set(FIGURES["figure_2"].data(made.study, config)["published"]) == {""}
+
+
+def test_a_search_looks_the_same_in_every_figure(made: SimpleNamespace) -> None:
+    look = looks(list(made.config.search.searches))
+    assert (look["baseline"].colour, look["roco"].colour) == ("#0072b2", "#d55e00")
+    for name in FIGURES:
+        drawing = (made.folder / "figures" / f"{name}.svg").read_text()
+        assert {"#0072b2", "#d55e00"} <= set(re.findall(r"#[0-9a-f]{6}", drawing)), name
+
+
+def test_rules_name_every_table_and_figure_and_have_their_captions() -> None:
+    root = Path(__file__).parents[2]
+    rules = (root / "rules" / "report.smk").read_text()
+    listed = re.findall(r'^    "(\w+)": "', rules, re.MULTILINE)
+    assert listed == [*TABLES, *FIGURES]
+    for name in (*listed, "page"):
+        assert (root / "report" / f"{name}.rst").read_text().strip()
