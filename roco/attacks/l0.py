@@ -50,7 +50,7 @@ def differential_evolution(
     and normally distributed colours at first. Differs from it: fitness is the margin and not the probability of the
     true class, which is 0 or 1 to float32 for a sure network; genes are whole numbers, as images are stored in uint8.
     """
-    problem = Problem(network, images, labels, forward_batch(images.device))
+    problem = Problem(network.eval(), images, labels, forward_batch(images.device))
     k = min(n_pixels, problem.positions)
     sizes = np.array([images.shape[2], images.shape[3], 256, 256, 256])
     population = np.stack([_first_genes(g, sizes, shape=(settings.population, k)) for g in generators])
@@ -165,7 +165,7 @@ def random_search(
     Source: Croce et al. 2022 (Sparse-RS), Algorithm 1, with its L0 schedule. Differs from it: pixels also stay and
     change their colour, or move to a place near by, for a single pixel would otherwise be sought blindly.
     """
-    problem = Problem(network, images, labels, forward_batch(images.device))
+    problem = Problem(network.eval(), images, labels, forward_batch(images.device))
     # Some positions must be free to go to.
     k = min(n_pixels, max(1, problem.positions // 2))
     positions, colours = _first_pixels(problem, k, generators=generators, start=start)

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from roco.attacks.norms import margins_of
+from roco.attacks.norms import margins
+from roco.training import to_unit
 
 Array = np.ndarray[Any, Any]
 Generators = list[np.random.Generator]
@@ -15,7 +16,7 @@ Generators = list[np.random.Generator]
 
 @dataclass(frozen=True)
 class Problem:
-    """A network to fool on some images: uint8 images `(n, 3, h, w)` and int64 labels `(n,)` on one device."""
+    """A network in evaluation mode to fool on some images: uint8 `(n, 3, h, w)`, labels int64 `(n,)`, on one device."""
 
     network: nn.Module
     images: Tensor
@@ -45,6 +46,7 @@ class Problem:
             flat[index, :, where[:, slot]] = what[:, slot]
         return flat.reshape(images.shape)
 
+    @torch.no_grad()
     def margins(self, rows: Array, positions: Array, *, colours: Array) -> Array:
         """The margins float64 `(m,)` of the images `rows` with k pixels set; see `changed`."""
         parts = []
@@ -52,7 +54,8 @@ class Problem:
             part = slice(begin, begin + self.batch_size)
             images = self.changed(rows[part], positions[part], colours=colours[part])
             labels = self.labels[torch.from_numpy(rows[part]).to(self.labels.device)]
-            parts.append(margins_of(self.network, images, labels=labels, batch_size=self.batch_size))
+            # Not `logits_of`, which walks through all modules: here a network is called thousands of times.
+            parts.append(margins(self.network(to_unit(images)), labels))
         return torch.cat(parts).double().cpu().numpy() if parts else np.zeros(0)
 
 
