@@ -131,7 +131,8 @@ def guard_run(folder: str | Path) -> IO[str] | None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.seek(0)
-        raise ConfigError(f"{folder}: another run is at work here ({file.read().strip() or 'unknown process'})") from None
+        holder = file.read().strip() or "unknown process"
+        raise ConfigError(f"{folder}: another run is at work here ({holder})") from None
     except OSError as error:
         log.warning("%s: cannot be locked (%s); see to it that no other run is at work here", path, error.strerror)
         return None

@@ -57,7 +57,7 @@ def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tenso
 
 
 def _outside_squares(n: int, height: int, width: int, side: int, generator: torch.Generator) -> Tensor:
-    """1 outside and 0 inside a square of `side` pixels at a random centre (DeVries and Taylor 2017): uint8 `(n, 1, h, w)`."""
+    """0 in a square of `side` pixels at a random centre, 1 outside: uint8 `(n, 1, h, w)` (DeVries and Taylor 2017)."""
     row = torch.randint(0, height, (n, 1), generator=generator) - side // 2
     column = torch.randint(0, width, (n, 1), generator=generator) - side // 2
     rows, columns = torch.arange(height), torch.arange(width)

@@ -12,9 +12,7 @@ if __name__ == "__main__":
     with job(snakemake):
         name, params = snakemake.wildcards.target, snakemake.params
         dataset = Dataset.load(snakemake.input.dataset)
-        description = describe_target(
-            name, params.architecture, classes=dataset.classes, image_size=dataset.image_size
-        )
+        description = describe_target(name, params.architecture, classes=dataset.classes, image_size=dataset.image_size)
         fitted = fit(
             description,
             dataset,
