@@ -1,0 +1,83 @@
+"""A study so small that all its stages run in a test, and the means to run it through Snakemake."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+RECIPE = {"epochs": 1, "batch_size": 32, "crop_padding": 1, "flip": False}
+TINY = {
+    "experiment": "tiny",
+    "device": "cpu",
+    "dataset": {"name": "digits", "image_size": 16, "train_images": 160, "test_images": 60},
+    "targets": {
+        "lenet": {"width": 0.5},
+        "vgg16": None,
+        "resnet": None,
+        "densenet": None,
+        "training": {**RECIPE, "epochs": 3},
+    },
+    "adversarial": {
+        "images": 10,
+        "thresholds": [5, 40],
+        "l0_attack": {"method": "random_search", "queries": 20},
+        "linf_attack": {"method": "mifgsm", "steps": 4},
+    },
+    "space": {"phases": 2, "nodes": 3},
+    "search": {"population": 2, "offspring": 2, "generations": 1},
+    "evaluation": {"channels": 2, "training": RECIPE, "genomes_per_job": 2, "workers": 1},
+    "retraining": {"channels": 2, "training": {**RECIPE, "epochs": 2}, "networks": 1},
+    "robustness": {
+        "images": 10,
+        "attacks": {
+            "fgsm": {"method": "fgsm", "eps": 8.0},
+            "pgd": {"method": "pgd", "eps": 8.0, "alpha": 2.0, "steps": 3},
+            "cw": {"method": "cw", "steps": 3},
+        },
+    },
+    "report": {"top": [1]},
+}
+
+
+class Study:
+    """A configuration in a folder of its own, and Snakemake on it."""
+
+    def __init__(self, folder: Path, config: dict) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        self.results = folder / "results" / str(config.get("experiment"))
+
+    def command(self, *arguments: str) -> list[str]:
+        """The user's own command, in this folder."""
+        return [
+            *(sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")),
+            *("--cores", "all", "--resources", "gpu=1", "--configfile", "config.yaml"),
+            *arguments,
+        ]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Runs it to its end."""
+        return subprocess.run(self.command(*arguments), cwd=self.folder, capture_output=True, text=True)
+
+    def start(self) -> subprocess.Popen:
+        """Starts it in a process group of its own, to be killed with all its jobs."""
+        return subprocess.Popen(
+            self.command(),
+            cwd=self.folder,
+            start_new_session=True,
+            stdout=(self.folder / "snakemake.log").open("w"),
+            stderr=subprocess.STDOUT,
+        )
+
+    def artifacts(self) -> dict[str, bytes]:
+        """All files that have to be the same whenever the study is run, by their names."""
+        timed = ("metrics.json", "training.json", "report.html")
+        return {
+            str(path.relative_to(self.results)): path.read_bytes()
+            for path in sorted(self.results.rglob("*"))
+            if path.is_file() and "logs" not in path.parts and "evaluations" not in path.parts
+            if path.name not in timed and not path.name.startswith(".")
+        }
