@@ -8,7 +8,7 @@ from typing import Any
 
 from roco import __version__
 from roco.config import PUBLISHED_GENOMES
-from roco.errors import RocoError
+from roco.errors import ConfigError, RocoError
 from roco.space.complexity import complexity
 from roco.space.genome import Genome
 
@@ -55,6 +55,7 @@ def _image_size(text: str) -> int:
 
 def _describe(options: argparse.Namespace) -> None:
     genome = Genome.parse(PUBLISHED_GENOMES.get(options.genome, options.genome))
+    _check_size(genome, options.image_size + 2 * options.stem_padding)
     facts = description_of(
         genome,
         channels=options.channels,
@@ -68,6 +69,13 @@ def _describe(options: argparse.Namespace) -> None:
 
         draw_network(genome.phenotype, options.svg, channels=options.channels, title=genome.key)
         print(f"drawn into {options.svg}", file=sys.stderr)
+
+
+def _check_size(genome: Genome, padded: int) -> None:
+    """An image without a pixel left after the stem and a halving between active phases gives no network."""
+    halvings = max(0, len(genome.phenotype.phases) - 1)
+    if (padded - 2) >> halvings < 1:
+        raise ConfigError(f"--image-size: too small for a network of {halvings + 1} active phases")
 
 
 def description_of(

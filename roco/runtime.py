@@ -73,7 +73,8 @@ def start_torch(device: Device) -> "torch.device":
         torch.backends.cudnn.benchmark = False
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
-    torch.use_deterministic_algorithms(True, warn_only=use_cuda)
+    # Not torch.use_deterministic_algorithms, which does the same and imports the whole compiler (seconds a process).
+    torch.set_deterministic_debug_mode("warn" if use_cuda else "error")
     return torch.device("cuda" if use_cuda else "cpu")
 
 
@@ -132,8 +133,10 @@ def guard_run(folder: str | Path) -> IO[str] | None:
     except BlockingIOError:
         file.seek(0)
         holder = file.read().strip() or "unknown process"
+        file.close()
         raise ConfigError(f"{folder}: another run is at work here ({holder})") from None
     except OSError as error:
+        file.close()
         log.warning("%s: cannot be locked (%s); see to it that no other run is at work here", path, error.strerror)
         return None
     file.truncate(0)

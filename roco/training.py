@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.sgd import sgd
 
 from roco.artifacts import read_tensors, write_tensors
 from roco.config import Recipe
@@ -75,6 +76,40 @@ def to_unit(images: Tensor) -> Tensor:
 # Training
 
 
+class MomentumSGD:
+    """Stochastic gradient descent with momentum and weight decay, by torch's own fused function.
+
+    Not torch.optim.SGD, which calls the same function: its first step imports torch's compiler, which costs a process
+    of a minute several seconds.
+    """
+
+    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
+        self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.buffers: list[Tensor | None] = [None] * len(self.parameters)
+        self.recipe = recipe
+
+    def zero_grad(self) -> None:
+        """Forgets the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self, learning_rate: float) -> None:
+        """Moves every parameter along its gradient, which each must have."""
+        sgd(
+            self.parameters,  # type: ignore[arg-type]
+            [parameter.grad for parameter in self.parameters],  # type: ignore[misc]
+            self.buffers,
+            fused=True,
+            lr=learning_rate,
+            momentum=self.recipe.momentum,
+            weight_decay=self.recipe.weight_decay,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+        )
+
+
 @dataclass
 class TrainingState:
     """What a training has come to: finished epochs, and the mean loss of each."""
@@ -117,16 +152,12 @@ def train(
 
     Source: paper, Section IV. Differs from the paper: images are shuffled, each network has a seed of its own.
     """
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-    )
+    optimizer = MomentumSGD(network, recipe)
     state = TrainingState()
     if checkpoint is not None and checkpoint.exists():
         _restore(checkpoint, network, optimizer=optimizer, state=state)
     batches = math.ceil(len(images) / recipe.batch_size)
+    used = len(images) - (len(images) % recipe.batch_size == 1)
     network.train()
     for epoch in range(state.epoch, recipe.epochs):
         # A generator for each epoch, not one for all: a resumed training needs no generator state.
@@ -137,9 +168,8 @@ def train(
                 continue
             chosen = chosen.to(images.device)
             progress = (epoch + number / batches) / recipe.epochs
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-            optimizer.zero_grad(set_to_none=True)
+            learning_rate = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+            optimizer.zero_grad()
             for part in chosen.chunk(pieces) if len(chosen) >= 2 * pieces else [chosen]:
                 logits = network(to_unit(augment(images[part], recipe, generator)))
                 loss = F.cross_entropy(logits, labels[part], reduction="sum")
@@ -147,8 +177,8 @@ def train(
                 total += loss.detach()
             if recipe.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
-            optimizer.step()
-        mean_loss = float(total) / len(images)
+            optimizer.step(learning_rate)
+        mean_loss = float(total) / max(used, 1)
         if not math.isfinite(mean_loss):
             raise TrainingFailed(f"the training loss of epoch {epoch + 1} is {mean_loss}")
         state.epoch, state.losses = epoch + 1, [*state.losses, mean_loss]
@@ -195,25 +225,29 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
-def _save(path: Path, network: nn.Module, *, optimizer: torch.optim.SGD, state: TrainingState) -> None:
+def _save(path: Path, network: nn.Module, *, optimizer: MomentumSGD, state: TrainingState) -> None:
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    for index, parameter in enumerate(network.parameters()):
-        tensors[f"momentum.{index}"] = optimizer.state[parameter]["momentum_buffer"]
+    # Without momentum there is no buffer.
+    tensors |= {f"momentum.{i}": buffer for i, buffer in enumerate(optimizer.buffers) if buffer is not None}
     write_tensors(path, "checkpoint", tensors, {"epoch": state.epoch, "losses": state.losses})
 
 
-def _restore(path: Path, network: nn.Module, *, optimizer: torch.optim.SGD, state: TrainingState) -> None:
-    """Goes on from a checkpoint; one that is damaged or of another network is put aside, and training begins anew."""
+def _restore(path: Path, network: nn.Module, *, optimizer: MomentumSGD, state: TrainingState) -> None:
+    """Goes on from a checkpoint; one that is damaged counts for nothing, one of another network is an error."""
     try:
         tensors, attributes = read_tensors(path, "checkpoint")
-        network.load_state_dict(
-            {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-        )
-        for index, parameter in enumerate(network.parameters()):
-            buffer = tensors[f"momentum.{index}"].to(parameter.device)
-            optimizer.state[parameter]["momentum_buffer"] = buffer
-    except (ArtifactError, RuntimeError, KeyError) as error:
-        raise ArtifactError(f"{path}: not a checkpoint of this training; delete it ({error})") from None
+    except ArtifactError as error:
+        log.warning("%s (training begins anew)", error)
+        return
+    weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError:
+        # What torch says of it fills many lines.
+        raise ArtifactError(f"{path}: a checkpoint of another network; delete it and run again") from None
+    for index, parameter in enumerate(optimizer.parameters):
+        if (buffer := tensors.get(f"momentum.{index}")) is not None:
+            optimizer.buffers[index] = torch.empty_like(parameter).copy_(buffer)
     state.epoch, state.losses = attributes["epoch"], attributes["losses"]
     log.info("goes on after epoch %d", state.epoch)
 

@@ -13,7 +13,7 @@ INPUT, OUTPUT = "in", "out"
 
 
 def draw_network(phenotype: Phenotype, path: str | Path, *, channels: int, title: str = "") -> None:
-    """Draws the active phases side by side into an SVG (or PNG, by the name's ending); equal networks, equal bytes.
+    """Draws the active phases side by side into a PNG where the name ends so, else an SVG; equal networks, equal bytes.
 
     Args:
         phenotype: what to draw; without active phases the drawing says so.
@@ -38,7 +38,8 @@ def draw_network(phenotype: Phenotype, path: str | Path, *, channels: int, title
         figure.suptitle(title, fontsize=10)
         path = Path(path)
         with atomic(path) as temporary:
-            figure.savefig(temporary, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=200)
+            png = path.suffix.lower() == ".png"
+            figure.savefig(temporary, format="png" if png else "svg", metadata=None if png else {"Date": None}, dpi=200)
 
 
 def _positions(graph: PhaseGraph) -> dict[int | str, tuple[float, float]]:

@@ -15,6 +15,9 @@ import numpy as np
 
 from roco.errors import GenomeError
 
+# Canonical forms try the orders that colours leave open: 5,040 for 8 nodes, years for 20.
+LARGEST_PHASE = 8
+
 
 def bits_per_phase(nodes: int) -> int:
     """The length of a phase of `nodes` nodes: one bit for each possible edge, and the residual bit."""
@@ -36,6 +39,8 @@ class Genome:
     nodes: int
 
     def __post_init__(self) -> None:
+        if not 2 <= self.nodes <= LARGEST_PHASE:
+            raise GenomeError(f"expected 2 to {LARGEST_PHASE} nodes in a phase, got {self.nodes}")
         length = bits_per_phase(self.nodes)
         for number, phase in enumerate(self.phases, start=1):
             if len(phase) != length:
@@ -57,14 +62,15 @@ class Genome:
         """
         groups = text.strip().split("-")
         if phases is not None and len(groups) != phases:
-            raise GenomeError(f"expected {phases} groups of bits joined by '-', got {len(groups)} in '{text}'")
+            raise GenomeError(f"expected {phases} groups of bits joined by '-', got {len(groups)} in {text!r}")
         if stray := sorted(set(text.strip()) - set("01-")):
-            raise GenomeError(f"expected only 0, 1 and '-', got '{stray[0]}' in '{text}'")
+            raise GenomeError(f"expected only 0, 1 and '-', got {stray[0]!r} in {text!r}")
         if nodes is None:
-            sizes = {bits_per_phase(n): n for n in range(2, 20)}
+            sizes = {bits_per_phase(n): n for n in range(2, LARGEST_PHASE + 1)}
             if len(groups[0]) not in sizes:
                 raise GenomeError(
-                    f"expected n(n-1)/2+1 bits in a group (16 for 6 nodes), got {len(groups[0])} in '{text}'"
+                    f"expected n(n-1)/2+1 bits in a group for 2 to {LARGEST_PHASE} nodes (16 for 6), "
+                    f"got {len(groups[0])} in {text!r}"
                 )
             nodes = sizes[len(groups[0])]
         return cls(tuple(tuple(int(bit) for bit in group) for group in groups), nodes)

@@ -1,0 +1,62 @@
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ptflops import get_model_complexity_info
+
+from roco.config import PUBLISHED_GENOMES
+from roco.space.complexity import Complexity, complexity
+from roco.space.genome import Genome, bits_per_phase
+from roco.space.network import build_network
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "flops"),
+    [("paper_roco", 338_394, 32_364_042), ("paper_baseline", 327_418, 34_383_626)],
+)
+def test_published_networks(name: str, parameters: int, flops: int) -> None:
+    phenotype = Genome.parse(PUBLISHED_GENOMES[name]).phenotype
+    assert complexity(phenotype, channels=16, classes=10, stem_padding=0, image_size=32) == Complexity(
+        parameters, flops
+    )
+
+
+@settings(max_examples=25)
+@given(st.data())
+def test_complexity_is_what_ptflops_and_torch_count(data: st.DataObject) -> None:
+    phases, nodes = data.draw(st.integers(1, 4)), data.draw(st.integers(2, 6))
+    length = phases * bits_per_phase(nodes)
+    bits = data.draw(st.lists(st.integers(0, 1), min_size=length, max_size=length))
+    phenotype = Genome.from_bits(bits, phases=phases, nodes=nodes).phenotype
+    shape = {
+        "channels": data.draw(st.integers(1, 4)),
+        "classes": data.draw(st.integers(2, 5)),
+        "stem_padding": data.draw(st.integers(0, 1)),
+    }
+    # Odd sizes lose a row and a column in a pool.
+    size = data.draw(st.integers(16, 23))
+    network = build_network(phenotype, **shape, mean=[0.5] * 3, std=[0.25] * 3).eval()
+    flops, _ = get_model_complexity_info(
+        network, (3, size, size), as_strings=False, print_per_layer_stat=False, backend="pytorch"
+    )
+    parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    assert complexity(phenotype, **shape, image_size=size) == Complexity(parameters, flops)
+
+
+def test_one_phase_by_hand() -> None:
+    # 1 -> 2 and the residual, width 2, on 6x6 pixels after the stem.
+    found = complexity(Genome.parse("11").phenotype, channels=2, classes=3, stem_padding=0, image_size=8)
+    stem, node, join, norm, linear = 3 * 2 * 9, 2 * 2 * 9, 4 * 2, 2 * 2, 2 * 3 + 3
+    assert found.parameters == stem + 2 * (node + norm) + join + norm + linear
+    # Each of three normalisations costs 2 a value, each ReLU after it 2; the last pool 2 a value.
+    assert found.flops == 36 * (stem + 2 * node + join) + 3 * 36 * 2 * (2 + 2) + 36 * 2 * 2 + linear
+
+
+def test_genomes_and_search_never_import_torch() -> None:
+    code = (
+        "import sys, roco.config, roco.space.genome, roco.space.complexity, roco.search.variation, "
+        "roco.search.survival, roco.workers; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

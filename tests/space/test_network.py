@@ -1,0 +1,145 @@
+import pytest
+import torch
+from ptflops import get_model_complexity_info
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from roco.config import PUBLISHED_GENOMES
+from roco.space.genome import Genome
+from roco.space.network import GenomeNetwork, Normalise, build_network
+
+MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
+
+
+def network_of(
+    text: str, *, channels: int = 2, classes: int = 3, stem_padding: int = 0, seed: int = 0
+) -> GenomeNetwork:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return build_network(
+            Genome.parse(text).phenotype,
+            channels=channels,
+            classes=classes,
+            stem_padding=stem_padding,
+            mean=MEAN,
+            std=STD,
+        )
+
+
+def images_of(n: int = 4, size: int = 12) -> Tensor:
+    return torch.rand((n, 3, size, size), generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "pytorch", "aten"),
+    [("paper_roco", 338_394, 32_364_042, 31_852_362), ("paper_baseline", 327_418, 34_383_626, 33_814_346)],
+)
+def test_published_networks_have_their_published_complexity(
+    name: str, parameters: int, pytorch: int, aten: int
+) -> None:
+    network = network_of(PUBLISHED_GENOMES[name], channels=16, classes=10).eval()
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    for backend, flops in (("pytorch", pytorch), ("aten", aten)):
+        found, _ = get_model_complexity_info(
+            network, (3, 32, 32), as_strings=False, print_per_layer_stat=False, backend=backend
+        )
+        assert found == flops
+
+
+@pytest.mark.parametrize("text", ["1010-0111-1100", "0000-0111-0001", "0000-0001-0000"])
+@pytest.mark.parametrize("stem_padding", [0, 1])
+def test_logits_have_their_shape_and_every_parameter_a_gradient(text: str, stem_padding: int) -> None:
+    network = network_of(text, stem_padding=stem_padding)
+    logits = network(images_of())
+    assert logits.shape == (4, 3)
+    assert logits.dtype == torch.float32
+    logits.square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+
+
+def test_without_an_active_phase_the_mean_colour_decides() -> None:
+    network, images = network_of("0000-0001"), images_of()
+    colours = (images.mean(dim=(2, 3)) - torch.tensor(MEAN)) / torch.tensor(STD)
+    expected = colours @ network.classify.weight.T + network.classify.bias
+    torch.testing.assert_close(network(images), expected)
+    assert sum(parameter.numel() for parameter in network.parameters()) == 3 * 3 + 3
+
+
+def batch_norm(maps: Tensor, weights: dict[str, Tensor], name: str) -> Tensor:
+    shift, scale, mean, variance = (
+        weights[f"{name}.{part}"].view(1, -1, 1, 1) for part in ("bias", "weight", "running_mean", "running_var")
+    )
+    return ((maps - mean) / torch.sqrt(variance + 1e-5) * scale + shift).relu()
+
+
+def by_hand(images: Tensor, weights: dict[str, Tensor]) -> Tensor:
+    """Phase 1 of `0111`: 1 -> 3 <- 2 and the residual; phase 2 of `1010`: 1 -> 2 -> 3."""
+
+    def node(maps: Tensor, name: str) -> Tensor:
+        return batch_norm(F.conv2d(maps, weights[f"{name}.0.weight"], padding=1), weights, f"{name}.1")
+
+    maps = (images - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
+    start = F.conv2d(maps, weights["phases.0.widen.weight"], padding=1)
+    first, second = node(start, "phases.0.nodes.0"), node(start, "phases.0.nodes.1")
+    joined = F.conv2d(torch.cat([first, second], dim=1), weights["phases.0.joins.2.reduce.weight"])
+    third = node(joined, "phases.0.nodes.2")
+    out = F.conv2d(torch.cat([third, start], dim=1), weights["phases.0.output_join.reduce.weight"])
+    maps = F.max_pool2d(batch_norm(out, weights, "phases.0.finish.0"), 2)
+    maps = F.conv2d(maps, weights["phases.2.widen.weight"])
+    for number in range(3):
+        maps = node(maps, f"phases.2.nodes.{number}")
+    maps = batch_norm(maps, weights, "phases.2.finish.0")
+    return maps.mean(dim=(2, 3)) @ weights["classify.weight"].T + weights["classify.bias"]
+
+
+def test_a_network_computes_what_its_graph_says() -> None:
+    network = network_of("0111-1010", stem_padding=1)
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                for values in (module.weight, module.bias, module.running_mean, module.running_var):
+                    values.copy_(torch.rand(values.shape, generator=generator) + 0.2)
+        images = images_of()
+        found = network.eval()(images)
+    torch.testing.assert_close(found, by_hand(images, dict(network.state_dict())))
+    assert found.std() > 0.01
+
+
+def test_widths_double_and_inactive_phases_take_none() -> None:
+    network = network_of("1010-0000-0111-1100", channels=4)
+    assert [phase.widen.out_channels for phase in network.phases if hasattr(phase, "widen")] == [4, 8, 16]
+    assert [phase.widen.kernel_size for phase in network.phases if hasattr(phase, "widen")] == [(3, 3), (1, 1), (1, 1)]
+    assert sum(isinstance(layer, nn.MaxPool2d) for layer in network.phases) == 2
+
+
+def test_evaluation_mode_takes_each_image_alone_and_training_mode_the_batch() -> None:
+    network, images = network_of("1011-0110"), images_of()
+    with torch.no_grad():
+        together = network(images)
+        assert not torch.allclose(together[:2], network(images[:2]), atol=1e-3)
+        network.eval()
+        state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        torch.testing.assert_close(network(images)[:2], network(images[:2]))
+    assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
+
+
+def test_normalise_gives_zero_mean_and_unit_variance_and_does_not_train() -> None:
+    images = images_of(50)
+    normalise = Normalise(images.mean(dim=(0, 2, 3)).tolist(), images.std(dim=(0, 2, 3)).tolist())
+    found = normalise(images)
+    torch.testing.assert_close(found.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.std(dim=(0, 2, 3)), torch.ones(3), atol=1e-5, rtol=0)
+    assert not list(normalise.parameters())
+    assert set(normalise.state_dict()) == {"mean", "std"}
+
+
+def test_equal_phenotypes_and_seeds_give_equal_networks() -> None:
+    # 2 -> 3 and 1 -> 2 are both a chain of two nodes once the isolated one is dropped.
+    state, same, other = (
+        network_of(text, seed=seed).state_dict() for text, seed in (("1000", 0), ("0010", 0), ("1000", 1))
+    )
+    assert list(state) == list(same)
+    assert all(torch.equal(state[name], same[name]) for name in state)
+    assert not torch.equal(state["classify.weight"], other["classify.weight"])

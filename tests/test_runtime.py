@@ -1,0 +1,192 @@
+import contextlib
+import errno
+import hashlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from roco import runtime
+from roco.errors import ArtifactError, ConfigError
+
+
+@pytest.fixture
+def torch_settings() -> Iterator[None]:
+    """Puts torch's global settings back."""
+    deterministic, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    yield
+    torch.use_deterministic_algorithms(deterministic)
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def root_logger() -> Iterator[logging.Logger]:
+    """Puts the root logger back, whose handlers `configure_logging` replaces."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    for handler in handlers:
+        root.removeHandler(handler)
+    yield root
+    for handler in root.handlers[:]:
+        root.removeHandler(handler)
+        handler.close()
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Seeds
+
+
+def test_a_seed_is_63_bits_of_its_parts() -> None:
+    expected = int(hashlib.sha256(b"train\x1f0\x1f12").hexdigest()[:16], 16) // 2
+    assert runtime.seed_from("train", 0, 12) == expected < 2**63
+    parts = [("a", "b"), ("ab",), ("b", "a"), ("a", "b", ""), ("a", 1), ("a", 11)]
+    assert len({runtime.seed_from(*part) for part in parts}) == len(parts)
+
+
+def test_generators_follow_their_parts() -> None:
+    numpy_draws = [runtime.numpy_generator("x", seed).random(4) for seed in (1, 1, 2)]
+    torch_draws = [torch.rand(4, generator=runtime.torch_generator("x", seed)).numpy() for seed in (1, 1, 2)]
+    for first, same, other in (numpy_draws, torch_draws):
+        assert np.array_equal(first, same)
+        assert not np.array_equal(first, other)
+
+
+def test_generators_leave_the_global_ones_alone() -> None:
+    state = torch.random.get_rng_state()
+    torch.rand(3, generator=runtime.torch_generator(0))
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Devices
+
+
+@pytest.mark.usefixtures("torch_settings")
+def test_torch_starts_deterministic_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(2)
+    torch.use_deterministic_algorithms(False)
+    assert runtime.start_torch("cpu") == torch.device("cpu")
+    assert torch.get_num_threads() == 1
+    assert torch.are_deterministic_algorithms_enabled()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(runtime, "has_nvidia_driver", lambda: True)
+    # A driver without a torch that can use it.
+    assert runtime.start_torch("auto") == torch.device("cpu")
+    with pytest.raises(ConfigError, match="expected a GPU for 'cuda', but torch sees none"):
+        runtime.start_torch("cuda")
+
+
+@pytest.mark.parametrize(
+    ("asked", "driver", "device"),
+    [("auto", True, "cuda"), ("auto", False, "cpu"), ("cpu", True, "cpu"), ("cuda", False, "cuda")],
+)
+def test_auto_is_a_gpu_where_there_is_one(
+    asked: runtime.Device, driver: bool, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "has_nvidia_driver", lambda: driver)
+    assert runtime.resolve_device(asked) == device
+
+
+def test_versions_name_what_decides_numbers() -> None:
+    found = runtime.versions()
+    assert found["torch"] == torch.__version__.split("+")[0] or found["torch"] == torch.__version__
+    assert found["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert set(found) == {"python", "roco-nas", "torch", "torchattacks", "pymoo", "numpy", "h5py"}
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Jobs
+
+
+def snakemake_of(log_file: Path) -> SimpleNamespace:
+    return SimpleNamespace(log=[str(log_file)], rule="evaluate", wildcards={"seed": "0"})
+
+
+@pytest.mark.usefixtures("root_logger")
+def test_a_job_logs_to_its_file(tmp_path: Path) -> None:
+    log_file = tmp_path / "logs" / "job.log"
+    with runtime.job(snakemake_of(log_file)):
+        logging.getLogger("roco").info("half way")
+    lines = log_file.read_text().splitlines()
+    assert [line.split(" ", 3)[3] for line in lines] == ["rule evaluate {'seed': '0'}", "half way", "done"]
+    assert all(line.split(" ")[2] == "INFO" for line in lines)
+
+
+@pytest.mark.usefixtures("root_logger")
+def test_a_roco_error_ends_a_job_with_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as caught:
+        with runtime.job(snakemake_of(tmp_path / "job.log")):
+            raise ArtifactError("dataset.h5: no such file")
+    assert caught.value.code == "roco: dataset.h5: no such file"
+    text = (tmp_path / "job.log").read_text()
+    assert "ERROR dataset.h5: no such file" in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.usefixtures("root_logger")
+def test_any_other_error_is_a_crash_with_its_traceback_in_the_log(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), runtime.job(snakemake_of(tmp_path / "job.log")):
+        _ = 1 / 0
+    text = (tmp_path / "job.log").read_text()
+    assert "rule evaluate failed" in text
+    assert "Traceback" in text
+    assert "ZeroDivisionError" in text
+    assert "done" not in text
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# One run at a time
+
+
+def test_a_folder_has_one_place_that_is_given_back(tmp_path: Path) -> None:
+    place = runtime.guard_run(tmp_path / "study")
+    assert place is not None
+    with pytest.raises(ConfigError, match=f"another run is at work here .process {os.getpid()} on"):
+        runtime.guard_run(tmp_path / "study")
+    other = runtime.guard_run(tmp_path / "other")
+    assert other is not None
+    other.close()
+    place.close()
+    again = runtime.guard_run(str(tmp_path / "study"))
+    assert again is not None
+    again.close()
+
+
+def test_the_place_of_a_killed_run_is_free(tmp_path: Path) -> None:
+    code = "import sys, time; from roco.runtime import guard_run; f = guard_run(sys.argv[1]); print(1, flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{code}; time.sleep(60)", str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "1\n"
+        with pytest.raises(ConfigError, match=f"process {run.pid} on"):
+            runtime.guard_run(tmp_path)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    place = runtime.guard_run(tmp_path)
+    assert place is not None
+    with contextlib.closing(place):
+        assert (tmp_path / ".running").read_text().startswith(f"process {os.getpid()} ")
+
+
+def test_a_file_system_without_locks_is_only_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(runtime.fcntl, "flock", refuse)
+    assert runtime.guard_run(tmp_path) is None
+    assert "cannot be locked (No locks available)" in caplog.text

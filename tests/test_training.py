@@ -1,0 +1,381 @@
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from roco.config import Recipe
+from roco.errors import ArtifactError, TrainingFailed
+from roco.training import augment, error_of, logits_of, predict, train, train_within_memory
+
+PLAIN = {"crop_padding": 0, "flip": False, "cutout": 0}
+
+
+class Small(nn.Sequential):
+    """A network with batch normalisation."""
+
+    def __init__(self, channels: int = 4) -> None:
+        super().__init__(
+            nn.Conv2d(3, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(channels, 2),
+        )
+
+
+class Smooth(nn.Sequential):
+    """A network without batch normalisation: the gradient of a batch is the sum of its images' gradients."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(3 * 6 * 6, 5), nn.Tanh(), nn.Linear(5, 2))
+
+
+def fresh(make: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return make()
+
+
+def recipe_of(**changes: object) -> Recipe:
+    base = {"epochs": 4, "batch_size": 8, "learning_rate": 0.1, "crop_padding": 1, "cutout": 2}
+    return Recipe.model_validate(base | changes)
+
+
+def data_of(n: int = 20) -> tuple[Tensor, Tensor]:
+    """Noise, red in class 0 and blue in class 1."""
+    labels = torch.arange(n) % 2
+    images = torch.randint(0, 120, (n, 3, 6, 6), generator=torch.Generator().manual_seed(7))
+    images[torch.arange(n), 2 * labels] += 130
+    return images.to(torch.uint8), labels
+
+
+def state_bytes(network: nn.Module) -> bytes:
+    return b"".join(tensor.numpy().tobytes() for tensor in network.state_dict().values())
+
+
+def batch_sizes(network: nn.Module) -> list[int]:
+    """A list that fills with the number of images of each forward pass."""
+    sizes: list[int] = []
+    network.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    return sizes
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Batches
+
+
+def windows(image: Tensor, pad: int) -> list[Tensor]:
+    """All crops of a padded image, in the order of their shifts."""
+    _, height, width = image.shape
+    padded = F.pad(image, (pad, pad, pad, pad))
+    return [
+        padded[:, y : y + height, x : x + width] for y in range(2 * pad + 1) for x in range(2 * pad + 1)
+    ]  # fmt: skip
+
+
+@settings(max_examples=40)
+@given(
+    size=st.tuples(st.integers(1, 5), st.integers(2, 6), st.integers(2, 6)),
+    pad=st.integers(0, 3),
+    flip=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_augmented_images_are_crops_of_the_padded_ones(
+    size: tuple[int, int, int], pad: int, flip: bool, seed: int
+) -> None:
+    n, height, width = size
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(1, 256, (n, 3, height, width), generator=generator).to(torch.uint8)
+    found = augment(images, recipe_of(crop_padding=pad, flip=flip, cutout=0), generator)
+    assert (found.shape, found.dtype) == (images.shape, torch.uint8)
+    for before, after in zip(images, found, strict=True):
+        allowed = windows(before, pad) + (windows(before.flip(2), pad) if flip else [])
+        assert any(torch.equal(after, window) for window in allowed)
+
+
+def test_all_shifts_and_flips_come_alike_often() -> None:
+    image = torch.arange(1, 28, dtype=torch.uint8).view(3, 3, 3)
+    allowed = windows(image, 1) + windows(image.flip(2), 1)
+    found = augment(image.expand(3600, 3, 3, 3), recipe_of(crop_padding=1, cutout=0), torch.Generator().manual_seed(0))
+    counts = [int((found == window).flatten(1).all(dim=1).sum()) for window in allowed]
+    assert sum(counts) == 3600
+    # 200 each on average, with a standard deviation of 14.
+    assert all(140 < count < 260 for count in counts)
+
+
+@settings(max_examples=40)
+@given(side=st.integers(1, 8), seed=st.integers(0, 1000))
+def test_cutout_blanks_a_square_and_nothing_else(side: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(1, 256, (6, 3, 5, 7), generator=generator).to(torch.uint8)
+    found = augment(images, recipe_of(**PLAIN | {"cutout": side}), generator)
+    assert found.dtype == torch.uint8
+    for before, after in zip(images, found, strict=True):
+        blank = (after == 0).all(dim=0)
+        assert torch.equal(after, torch.where(blank, 0, before).to(torch.uint8))
+        rows, columns = blank.any(dim=1).nonzero()[:, 0], blank.any(dim=0).nonzero()[:, 0]
+        # A rectangle without gaps: a square, or what the border leaves of one.
+        assert 1 <= len(rows) <= side
+        assert 1 <= len(columns) <= side
+        assert int(blank.sum()) == len(rows) * len(columns)
+        assert int(rows[-1] - rows[0]) == len(rows) - 1
+        assert int(columns[-1] - columns[0]) == len(columns) - 1
+
+
+def test_augmentation_follows_its_generator() -> None:
+    images, _ = data_of()
+    recipe = recipe_of()
+    first, same, other = (augment(images, recipe, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+    assert torch.equal(augment(images, recipe_of(**PLAIN), torch.Generator()), images)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Training
+
+
+def test_training_learns_what_can_be_learnt() -> None:
+    images, labels = data_of()
+    network = fresh(Small)
+    seen: list[tuple[int, float]] = []
+    losses = train(
+        network, images, labels=labels, recipe=recipe_of(epochs=8), seed=0, on_epoch=lambda *epoch: seen.append(epoch)
+    )
+    assert losses[-1] < 0.5 * losses[0]
+    assert error_of(network, images, labels=labels) == 0
+    assert seen == list(enumerate(losses, start=1))
+    assert not network.training
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    images, labels = data_of()
+    networks = [fresh(Small) for _ in range(3)]
+    losses = [
+        train(network, images, labels=labels, recipe=recipe_of(), seed=seed)
+        for network, seed in zip(networks, (5, 5, 6), strict=True)
+    ]
+    assert losses[0] == losses[1] != losses[2]
+    assert state_bytes(networks[0]) == state_bytes(networks[1]) != state_bytes(networks[2])
+
+
+@pytest.mark.parametrize("clip", [None, 0.01])
+def test_training_is_plain_sgd_with_a_cosine_and_a_clipped_gradient(clip: float | None) -> None:
+    images, labels = data_of()
+    recipe = recipe_of(**PLAIN, batch_size=32, gradient_clip=clip, momentum=0.8, weight_decay=0.05, epochs=6)
+    network, expected = fresh(Smooth), fresh(Smooth)
+    losses = train(network, images, labels=labels, recipe=recipe, seed=0)
+    optimizer = torch.optim.SGD(expected.parameters(), lr=0.1, momentum=0.8, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=6)
+    for loss in losses:
+        optimizer.zero_grad()
+        error = F.cross_entropy(expected(images / 255), labels)
+        error.backward()
+        if clip:
+            nn.utils.clip_grad_norm_(expected.parameters(), clip)
+        optimizer.step()
+        schedule.step()
+        assert loss == pytest.approx(error.item(), rel=1e-4)
+    for found, want in zip(network.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-6)
+
+
+def test_the_learning_rate_falls_along_a_cosine_step_by_step() -> None:
+    images, labels = data_of(20)
+    rates: list[float] = []
+    hook = register_optimizer_step_pre_hook(lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"]))
+    try:
+        train(fresh(Small), images, labels=labels, recipe=recipe_of(epochs=3, learning_rate=0.4), seed=0)
+    finally:
+        hook.remove()
+    # 3 epochs of 3 batches; the rate after the last step would be 0.
+    assert rates[0] == 0.4
+    assert rates == pytest.approx([0.2 * (1 + math.cos(math.pi * step / 9)) for step in range(9)])
+    assert rates[-1] < 0.02
+
+
+def test_a_batch_in_pieces_gives_nearly_the_same_step() -> None:
+    images, labels = data_of(19)
+    recipe = recipe_of(**PLAIN)
+    whole, halves = fresh(Smooth), fresh(Smooth)
+    sizes = batch_sizes(halves)
+    losses = train(whole, images, labels=labels, recipe=recipe, seed=0)
+    assert train(halves, images, labels=labels, recipe=recipe, seed=0, pieces=2) == pytest.approx(losses, rel=1e-4)
+    # 19 = 8 + 8 + 3, and 3 images are too few to be cut in two.
+    assert sizes == [4, 4, 4, 4, 3] * 4
+    for found, want in zip(halves.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-5)
+
+
+def test_a_last_batch_of_one_image_is_left_out_and_not_counted() -> None:
+    images, labels = data_of(17)
+    network = fresh(Small)
+    nn.init.zeros_(network[5].weight)
+    nn.init.zeros_(network[5].bias)
+    sizes = batch_sizes(network)
+    losses = train(network, images, labels=labels, recipe=recipe_of(epochs=2, learning_rate=1e-9), seed=0)
+    assert sizes == [8, 8] * 2
+    assert losses == pytest.approx([math.log(2)] * 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("weights", [math.nan, None])
+def test_a_loss_that_is_no_number_fails(weights: float | None) -> None:
+    images, labels = data_of()
+    network = fresh(Small)
+    if weights is not None:
+        nn.init.constant_(network[5].weight, weights)
+    recipe = recipe_of(learning_rate=1e36, gradient_clip=None)
+    with pytest.raises(TrainingFailed, match=r"the training loss of epoch \d is (nan|inf)"):
+        train(network, images, labels=labels, recipe=recipe, seed=0)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Checkpoints
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_at(passes: int) -> Callable[..., None]:
+    """A hook that raises at that forward pass."""
+    left = iter(range(passes))
+
+    def hook(*_: object) -> None:
+        if next(left, None) is None:
+            raise Interrupted
+
+    return hook
+
+
+# Of 4 epochs of 3 batches: within the first, within the second, at the start of the fourth.
+@pytest.mark.parametrize("passes", [1, 5, 9])
+@pytest.mark.parametrize("momentum", [0.9, 0.0])
+def test_an_interrupted_training_ends_as_an_uninterrupted_one(passes: int, momentum: float, tmp_path: Path) -> None:
+    images, labels = data_of()
+    checkpoint, recipe = tmp_path / "checkpoint.safetensors", recipe_of(momentum=momentum)
+    whole, first, second = fresh(Small), fresh(Small), fresh(Small, seed=0 if passes < 3 else 99)
+    losses = train(whole, images, labels=labels, recipe=recipe, seed=3)
+    first.register_forward_pre_hook(interrupt_at(passes))
+    with pytest.raises(Interrupted):
+        train(first, images, labels=labels, recipe=recipe, seed=3, checkpoint=checkpoint)
+    assert checkpoint.exists() == (passes > 2)
+    epochs: list[int] = []
+    resumed = train(
+        second,
+        images,
+        labels=labels,
+        recipe=recipe,
+        seed=3,
+        checkpoint=checkpoint,
+        on_epoch=lambda epoch, _: epochs.append(epoch),
+    )
+    assert epochs == list(range(passes // 3 + 1, 5))
+    assert resumed == losses
+    assert state_bytes(second) == state_bytes(whole)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_that_does_not_fit_is_one_line(tmp_path: Path) -> None:
+    images, labels = data_of()
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    network = fresh(Small)
+    network.register_forward_pre_hook(interrupt_at(4))
+    with pytest.raises(Interrupted):
+        train(network, images, labels=labels, recipe=recipe_of(), seed=0, checkpoint=checkpoint)
+    others = (lambda: Small(channels=5), Smooth)
+    for make in others:
+        with pytest.raises(ArtifactError, match="a checkpoint of another network; delete it") as caught:
+            train(fresh(make), images, labels=labels, recipe=recipe_of(), seed=0, checkpoint=checkpoint)
+        assert "\n" not in str(caught.value)
+    content = bytearray(checkpoint.read_bytes())
+    content[-5] ^= 1
+    checkpoint.write_bytes(content)
+    with pytest.raises(ArtifactError, match="does not match its checksum") as caught:
+        train(fresh(Small), images, labels=labels, recipe=recipe_of(), seed=0, checkpoint=checkpoint)
+    assert "\n" not in str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Memory
+
+
+class Starved:
+    """Makes networks whose first `failures` trainings run out of memory in their third forward pass."""
+
+    def __init__(self, failures: int, error: Exception) -> None:
+        self.failures, self.error, self.sizes = failures, error, list[list[int]]()
+
+    def __call__(self) -> nn.Module:
+        network = fresh(Small)
+        self.sizes.append(batch_sizes(network))
+        if len(self.sizes) <= self.failures:
+            network.register_forward_pre_hook(self._fail)
+        return network
+
+    def _fail(self, *_: object) -> None:
+        if len(self.sizes[-1]) == 3:
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate"),
+    ],
+)
+def test_out_of_memory_once_means_batches_in_halves(error: Exception) -> None:
+    images, labels = data_of()
+    starved = Starved(1, error)
+    network, losses = train_within_memory(starved, images, labels=labels, recipe=recipe_of(), seed=0)
+    assert starved.sizes[0] == [8, 8, 4]
+    assert starved.sizes[1] == [4, 4, 4, 4, 2, 2] * 4
+    expected = fresh(Small)
+    assert train(expected, images, labels=labels, recipe=recipe_of(), seed=0, pieces=2) == losses
+    assert state_bytes(network) == state_bytes(expected)
+
+
+def test_out_of_memory_twice_is_a_failed_training_and_other_errors_are_none() -> None:
+    images, labels = data_of()
+    starved = Starved(2, torch.OutOfMemoryError("CUDA out of memory"))
+    with pytest.raises(TrainingFailed, match="out of memory, also with batches of 4"):
+        train_within_memory(starved, images, labels=labels, recipe=recipe_of(), seed=0)
+    assert len(starved.sizes) == 2
+    broken = Starved(2, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        train_within_memory(broken, images, labels=labels, recipe=recipe_of(), seed=0)
+    assert len(broken.sizes) == 1
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Prediction
+
+
+def test_predictions_are_those_of_unit_images_in_evaluation_mode() -> None:
+    images, labels = data_of()
+    network = fresh(Small)
+    train(network, images, labels=labels, recipe=recipe_of(epochs=1), seed=0)
+    with torch.no_grad():
+        expected = network.eval()(images.double().float() / 255)
+    network.train()
+    before = state_bytes(network)
+    found = logits_of(network, images, batch_size=7)
+    torch.testing.assert_close(found, expected)
+    assert not found.requires_grad
+    assert state_bytes(network) == before
+    assert torch.equal(predict(network, images, batch_size=3), expected.argmax(dim=1))
+    wrong = labels.clone()
+    wrong[:3] = 1 - expected.argmax(dim=1)[:3]
+    wrong[3:] = expected.argmax(dim=1)[3:]
+    assert error_of(network, images, labels=wrong) == 3 / 20
+    assert predict(network, images[:0]).shape == (0,)
