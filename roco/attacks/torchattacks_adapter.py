@@ -1,7 +1,9 @@
 """The one place that runs torchattacks: evaluation mode, plain inputs, seeds, one kind of error. It judges nothing."""
 
 import contextlib
+import importlib.util
 import io
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -60,6 +62,7 @@ def run_torchattack(
 
 
 def _build(network: nn.Module, method: Method, *, settings: Mapping[str, float], device: torch.device) -> Any:
+    _postpone("scipy", "stats")
     import torchattacks
 
     from roco.attacks.torchattacks_variants import BatchedDeepFool, SteadyCW
@@ -76,6 +79,21 @@ def _build(network: nn.Module, method: Method, *, settings: Mapping[str, float],
     attack = classes[method](network, **settings)
     attack.set_device(device)
     return attack
+
+
+def _postpone(package: str, module: str) -> None:
+    """Lets a package's module be imported when something in it is first used.
+
+    Torchattacks imports scipy.stats, which takes longer than all the rest of it, for TI-FGSM alone.
+    """
+    name = f"{package}.{module}"
+    spec = None if name in sys.modules else importlib.util.find_spec(name)
+    if spec is not None and spec.loader is not None:
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        sys.modules[name] = postponed = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(postponed)
+        # As the package's attribute, `from package import module` finds it without looking into it.
+        setattr(sys.modules[package], module, postponed)
 
 
 def _attacked(attack: Any, images: Tensor, *, labels: Tensor, method: str) -> Tensor:

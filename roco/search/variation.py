@@ -155,7 +155,7 @@ def offspring_genomes(
 def _warn_if_fewer(found: int, wanted: int) -> None:
     if found < wanted:
         log.warning(
-            "the space has no more new phenotypes: %d genomes instead of %d; going on with fewer",
+            "no more new phenotypes were found: %d genomes instead of %d; going on with fewer",
             found,
             wanted,
         )
