@@ -85,7 +85,9 @@ def fit(
     if finished.exists():
         log.info("trained before: %s", finished)
         network, described = load_network(finished)
-        return Fit(network.to(place), described["losses"], time.perf_counter() - start)
+        # The layout decides how sums are rounded: the logits are those that the training's end gave.
+        network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return Fit(network, described["losses"], time.perf_counter() - start)
     torch.manual_seed(seed_from("weights", seed))
     network = build(description, mean=list(dataset.channel_mean), std=list(dataset.channel_std))
     network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]

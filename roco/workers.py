@@ -95,7 +95,8 @@ def _serve(
             if answer.startswith("error "):
                 errors.append(answer.removeprefix("error ").strip())
             elif answer.strip() != "done":
-                reason = f"the worker process ended with {_ending(worker.wait())}"
+                worker.communicate()
+                reason = f"the worker process ended with {_ending(worker.returncode)}"
                 log.warning("%s failed: %s", genome.key, reason)
                 size, classes = dataset_shape(settings.dataset)
                 failures[genome.key] = failed_record(genome, settings, reason=reason, image_size=size, classes=classes)

@@ -1,0 +1,30 @@
+"""What all sections of the configuration share: how they are checked, kinds of numbers, and the training recipe."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are errors, values keep their types, nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+
+
+class Recipe(Section):
+    """How a network is trained: SGD with momentum, cosine schedule to zero. Defaults: the paper's search recipe."""
+
+    epochs: Count = 25
+    batch_size: Annotated[int, Field(ge=2)] = 128
+    learning_rate: Positive = 0.025
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: NonNegative = 3e-4
+    gradient_clip: Positive | None = 5.0
+    crop_padding: Annotated[int, Field(ge=0, le=16)] = 4
+    flip: bool = True
+    cutout: Annotated[int, Field(ge=0)] = 0

@@ -1,0 +1,67 @@
+"""Settings of the networks that adversarial images are made from."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from roco.config.section import Count, Positive, Recipe, Section, Seed
+
+
+class LeNetConfig(Section):
+    """LeNet-5 for colour images; `width` scales its channels."""
+
+    width: Positive = 1.0
+
+
+class VGG16Config(Section):
+    """VGG-16 with batch normalisation; `width` scales its channels."""
+
+    width: Positive = 1.0
+
+
+class ResNetConfig(Section):
+    """Pre-activation ResNet of depth 6 n + 2; `width` scales its channels."""
+
+    width: Positive = 1.0
+    depth: Annotated[int, Field(ge=8)] = 32
+
+    @model_validator(mode="after")
+    def _depth_fits(self) -> Self:
+        if (self.depth - 2) % 6:
+            raise ValueError(f"depth: expected 6 n + 2 (8, 14, 20, 26, 32, ...), got {self.depth}")
+        return self
+
+
+class DenseNetConfig(Section):
+    """DenseNet-BC of depth 6 n + 4 with three dense blocks; `growth` channels are added by each layer."""
+
+    growth: Count = 12
+    depth: Annotated[int, Field(ge=10)] = 100
+
+    @model_validator(mode="after")
+    def _depth_fits(self) -> Self:
+        if (self.depth - 4) % 6:
+            raise ValueError(f"depth: expected 6 n + 4 (10, 16, 22, ..., 100), got {self.depth}")
+        return self
+
+
+class TargetsConfig(Section):
+    """The networks that the adversarial images are made from; a target set to null is left out."""
+
+    lenet: LeNetConfig | None = LeNetConfig()
+    vgg16: VGG16Config | None = VGG16Config()
+    resnet: ResNetConfig | None = ResNetConfig()
+    densenet: DenseNetConfig | None = DenseNetConfig()
+    training: Recipe = Recipe(epochs=200, learning_rate=0.1, weight_decay=5e-4)
+    seed: Seed = 0
+
+    def architectures(self) -> dict[str, LeNetConfig | VGG16Config | ResNetConfig | DenseNetConfig]:
+        """The targets that are used, by name, in the order of the paper's Table I."""
+        chosen = {"densenet": self.densenet, "lenet": self.lenet, "resnet": self.resnet, "vgg16": self.vgg16}
+        return {name: architecture for name, architecture in chosen.items() if architecture is not None}
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not self.architectures():
+            raise ValueError("expected at least one target that is not null, got none")
+        return self
