@@ -1,0 +1,137 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_study import GENOMES, RECIPE, TinyStudy
+
+from roco import training
+from roco.config import Recipe
+from roco.errors import ArtifactError, TrainingFailed
+from roco.fitting import Fit, fit, measure
+from roco.networks import describe_genome, describe_target
+from roco.store import Store
+from roco.training import to_unit
+
+DESCRIPTION = describe_genome(GENOMES[1], channels=2, classes=3, stem_padding=0)
+
+
+def fit_tiny(tiny: TinyStudy, store: Store, **changes: Any) -> Fit:
+    arguments = {"recipe": Recipe(**RECIPE), "seed": 0, "device": "cpu", "validation_images_too": False} | changes
+    description = arguments.pop("description", DESCRIPTION)
+    return fit(description, arguments.pop("dataset", tiny.dataset), store=store, **arguments)
+
+
+def logits(fitted: Fit, tiny: TinyStudy) -> torch.Tensor:
+    with torch.no_grad():
+        return fitted.network(to_unit(torch.from_numpy(tiny.dataset.test.images)))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def no_training(*_: object, **__: object) -> None:
+    raise AssertionError("trained again")
+
+
+def test_a_finished_fit_is_not_repeated(tiny: TinyStudy, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = fit_tiny(tiny, store)
+    assert len(first.losses) == RECIPE["epochs"]
+    monkeypatch.setattr(training, "train", no_training)
+    second = fit_tiny(tiny, store)
+    assert second.losses == first.losses
+    assert torch.equal(logits(first, tiny), logits(second, tiny))
+    assert not first.network.training
+    assert not second.network.training
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 1},
+        {"recipe": Recipe(**RECIPE | {"weight_decay": 0.1})},
+        {"validation_images_too": True},
+        {"description": DESCRIPTION | {"channels": 3}},
+        {"description": describe_target("lenet", {"width": 0.5}, classes=3, image_size=16)},
+    ],
+)
+def test_what_decides_a_fit_makes_it_another(tiny: TinyStudy, store: Store, changes: dict[str, Any]) -> None:
+    fits = [fit_tiny(tiny, store, **extra) for extra in ({}, changes)]
+    assert not torch.equal(logits(fits[0], tiny), logits(fits[1], tiny))
+    assert len(list((store.root / "network").iterdir())) == 2
+
+
+def test_another_data_set_makes_it_another(tiny: TinyStudy, store: Store) -> None:
+    fit_tiny(tiny, store)
+    fit_tiny(tiny, store, dataset=replace(tiny.dataset, fingerprint="f00d"))
+    assert len(list((store.root / "network").iterdir())) == 2
+
+
+@pytest.mark.parametrize("too", [False, True])
+def test_validation_images_are_trained_on_when_asked(
+    tiny: TinyStudy, store: Store, too: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Tensor] = []
+
+    def train(network: torch.nn.Module, images: torch.Tensor, **arguments: Any) -> list[float]:
+        seen.extend([images, arguments["labels"]])
+        return [0.0]
+
+    monkeypatch.setattr(training, "train", train)
+    fit_tiny(tiny, store, validation_images_too=too)
+    splits = [tiny.dataset.train, tiny.dataset.validation] if too else [tiny.dataset.train]
+    assert np.array_equal(seen[0].numpy(), np.concatenate([split.images for split in splits]))
+    assert np.array_equal(seen[1].numpy(), np.concatenate([split.labels for split in splits]))
+
+
+def test_an_interrupted_fit_goes_on(
+    tiny: TinyStudy, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fit_tiny(tiny, Store(tmp_path / "whole"))
+    train = training.train
+
+    def killed(*arguments: Any, **named: Any) -> None:
+        def stop(epoch: int, loss: float) -> None:
+            raise KeyboardInterrupt
+
+        train(*arguments, **named | {"on_epoch": stop})
+
+    monkeypatch.setattr(training, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fit_tiny(tiny, store)
+    monkeypatch.setattr(training, "train", train)
+    assert len(list((store.root / "checkpoint").iterdir())) == 1
+    resumed = fit_tiny(tiny, store)
+    assert resumed.losses == whole.losses
+    assert torch.equal(logits(resumed, tiny), logits(whole, tiny))
+    assert not list((store.root / "checkpoint").iterdir())
+    (one,), (other,) = ((root / "network").iterdir() for root in (store.root, tmp_path / "whole"))
+    assert one.name == other.name
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_failed_fit_leaves_no_network(tiny: TinyStudy, store: Store) -> None:
+    recipe = Recipe(**RECIPE | {"learning_rate": 1e36, "gradient_clip": None})
+    with pytest.raises(TrainingFailed, match="the training loss of epoch"):
+        fit_tiny(tiny, store, recipe=recipe)
+    assert not (store.root / "network").exists()
+
+
+def test_a_damaged_network_in_the_store_is_one_line(tiny: TinyStudy, store: Store) -> None:
+    fit_tiny(tiny, store)
+    (path,) = (store.root / "network").iterdir()
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(ArtifactError, match="delete it") as caught:
+        fit_tiny(tiny, store)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_error_is_the_share_of_wrong_images(tiny: TinyStudy, store: Store) -> None:
+    fitted = fit_tiny(tiny, store)
+    wrong = logits(fitted, tiny).argmax(dim=1).numpy() != tiny.dataset.test.labels
+    assert 0 < wrong.sum() < 15
+    assert measure(fitted.network, tiny.dataset.test) == pytest.approx(wrong.sum() / 15)

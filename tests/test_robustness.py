@@ -1,0 +1,115 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_study import CELLS, GENOMES, TinyStudy
+
+from roco import robustness
+from roco.attacks.white_box import evaluate_robustness
+from roco.config import BIM, FGSM, RobustnessConfig
+from roco.errors import ArtifactError
+from roco.networks import build, describe_genome, save_network
+from roco.store import Store
+
+ATTACKS = {"fgsm": FGSM(method="fgsm", eps=8.0), "bim": BIM(method="bim", eps=4.0, alpha=1.0, steps=2)}
+# Brings the second class so near that some images of the others are taken for it.
+BIAS = 1.45
+CONFIG = RobustnessConfig(images=10, attacks=ATTACKS)
+
+
+@pytest.fixture(scope="module")
+def network_path(tiny: TinyStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that looks at the mean colour alone: right on most images, but not on all."""
+    description = describe_genome(GENOMES[0], channels=2, classes=3, stem_padding=0) | {"genome": "0000-0000"}
+    network = build(description, mean=list(tiny.dataset.channel_mean), std=list(tiny.dataset.channel_std))
+    with torch.no_grad():
+        network.classify.weight.copy_(torch.eye(3))
+        network.classify.bias.copy_(torch.tensor([0.0, BIAS, 0.0]))
+    path = tmp_path_factory.mktemp("network") / "network.safetensors"
+    save_network(path, network, description)
+    return path
+
+
+def measure_tiny(
+    tiny: TinyStudy, network_path: Path, store: Store, config: RobustnessConfig = CONFIG
+) -> dict[str, Any]:
+    return robustness.measure_robustness(
+        network_path,
+        dataset_path=tiny.dataset_path,
+        adversarial_path=tiny.adversarial_path,
+        config=config,
+        device="cpu",
+        store=store,
+    )
+
+
+def predictions_by_hand(tiny: TinyStudy, images: np.ndarray) -> np.ndarray:
+    colours = images.astype(np.float64).mean(axis=(2, 3)) / 255
+    colours = (colours - tiny.dataset.channel_mean) / np.array(tiny.dataset.channel_std)
+    return (colours + np.array([0, BIAS, 0])).argmax(axis=1)
+
+
+def test_errors_on_test_images_and_adversarial_set(tiny: TinyStudy, network_path: Path, tmp_path: Path) -> None:
+    found = measure_tiny(tiny, network_path, Store(tmp_path))
+    test, adversarial = tiny.dataset.test, tiny.adversarial
+    wrong = predictions_by_hand(tiny, test.images) != test.labels
+    assert 0 < wrong.sum() < len(test)
+    assert found["test_images"] == 15
+    assert found["test_error"] == pytest.approx(wrong.mean())
+    fooled = predictions_by_hand(tiny, adversarial.images) != adversarial.labels
+    assert found["adversarial_error"] == pytest.approx(fooled.mean())
+    assert [row["images"] for row in found["adversarial_breakdown"]] == [count for *_, count in CELLS]
+    assert sum(row["errors"] for row in found["adversarial_breakdown"]) == fooled.sum() > 0
+
+
+def test_attacks_one_by_one_are_the_attacks_together(tiny: TinyStudy, network_path: Path, tmp_path: Path) -> None:
+    found = measure_tiny(tiny, network_path, Store(tmp_path))["white_box"]
+    network, _ = robustness.load_network(network_path)
+    expected = evaluate_robustness(network, tiny.dataset.test, config=CONFIG, device=torch.device("cpu"))
+    assert found == expected
+    assert list(found["attacks"]) == ["fgsm", "bim"]
+    assert found["images"] == 10
+
+
+def test_the_store_answers_the_second_time(
+    tiny: TinyStudy, network_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run: list[str] = []
+
+    def counted(*arguments: Any, config: RobustnessConfig, device: torch.device) -> dict[str, Any]:
+        run.extend(config.attacks)
+        return evaluate_robustness(*arguments, config=config, device=device)
+
+    monkeypatch.setattr(robustness, "evaluate_robustness", counted)
+    store = Store(tmp_path)
+    first = measure_tiny(tiny, network_path, store)
+    assert run == ["fgsm", "bim"]
+    assert measure_tiny(tiny, network_path, store) == first
+    assert run == ["fgsm", "bim"]
+    # A new attack alone is run; other settings and other images are other attacks.
+    stronger = CONFIG.model_copy(update={"attacks": {**ATTACKS, "bim": ATTACKS["bim"].model_copy(update={"steps": 3})}})
+    measure_tiny(tiny, network_path, store, stronger)
+    assert run == ["fgsm", "bim", "bim"]
+    measure_tiny(tiny, network_path, store, CONFIG.model_copy(update={"images": 5}))
+    assert run[3:] == ["fgsm", "bim"]
+
+
+def test_other_weights_are_attacked_anew(tiny: TinyStudy, network_path: Path, tmp_path: Path) -> None:
+    network, description = robustness.load_network(network_path)
+    with torch.no_grad():
+        network.classify.bias.copy_(torch.tensor([-9.0, 9.0, -9.0]))
+    save_network(tmp_path / "other.safetensors", network, description)
+    store = Store(tmp_path / "store")
+    first, other = (measure_tiny(tiny, path, store) for path in (network_path, tmp_path / "other.safetensors"))
+    # Always the second class: no attack changes that, and 5 of 15 images have it.
+    assert other["test_error"] == pytest.approx(2 / 3)
+    assert other["white_box"] != first["white_box"]
+    robust = [attack["accuracy"] for attack in other["white_box"]["attacks"].values()]
+    assert robust == [other["white_box"]["clean_accuracy"]] * 2
+
+
+def test_a_missing_file_is_one_line(tiny: TinyStudy, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="no such file"):
+        measure_tiny(tiny, tmp_path / "none.safetensors", Store(tmp_path))

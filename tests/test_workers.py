@@ -1,0 +1,124 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+from tiny_study import GENOMES, TinyStudy, make_tiny_study
+
+from roco import workers
+from roco.errors import RocoError
+from roco.evaluation import EvaluationSettings, Evaluator
+from roco.space.genome import Genome
+from roco.store import Store
+
+# Speaks as a worker does, without torch; its end comes with the genome in its argument.
+STAND_IN = """
+import json, os, signal, sys
+from roco.evaluation import EvaluationSettings
+from roco.space.genome import Genome
+from roco.store import Store
+
+request = json.loads(sys.stdin.readline())
+settings, store = EvaluationSettings(**request["settings"]), Store(request["store"])
+for line in sys.stdin:
+    genome = Genome.parse(line)
+    if str(genome) == sys.argv[1]:
+        os.kill(os.getpid(), signal.SIGKILL) if sys.argv[2] == "killed" else sys.exit(3)
+    store.write("evaluation", settings.store_key(genome), {"key": genome.key, "status": "ok", "process": os.getpid()})
+    print("done", flush=True)
+"""
+
+
+def settings_of(tiny: TinyStudy, recipe: dict[str, Any]) -> EvaluationSettings:
+    return EvaluationSettings(
+        dataset=str(tiny.dataset_path),
+        adversarial_set=str(tiny.adversarial_path),
+        recipe=recipe,
+        channels=2,
+        stem_padding=0,
+        seed=0,
+        device="cpu",
+    )
+
+
+@pytest.fixture
+def settings(tiny: TinyStudy) -> EvaluationSettings:
+    return settings_of(tiny, {"epochs": 1, "batch_size": 8})
+
+
+def no_worker(*_: object) -> None:
+    raise AssertionError("a worker was started")
+
+
+def without_seconds(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in record.items() if name != "seconds"} for record in records]
+
+
+def test_workers_give_the_records_of_this_process(
+    settings: EvaluationSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, log_file = Store(tmp_path), tmp_path / "workers.log"
+    evaluator = Evaluator(settings)
+    expected = [evaluator.evaluate(genome) for genome in GENOMES]
+    records = workers.evaluate_genomes(GENOMES, settings, store=store, workers=2, log_file=str(log_file))
+    assert without_seconds(records) == without_seconds(expected)
+    assert all(record["seconds"] > 0 for record in records)
+    assert f"{GENOMES[0].key} epoch 1/1 loss" in log_file.read_text()
+    # What the store has is not computed again, in whatever order and under whatever text it is asked for.
+    monkeypatch.setattr(workers, "_start", no_worker)
+    texts = ("0000-1011", "1000-0000", "0000-0110")
+    again = workers.evaluate_genomes([Genome.parse(text) for text in texts], settings, store=store, workers=2)
+    assert [record["genome"] for record in again] == list(texts)
+    assert [record["key"] for record in again] == [GENOMES[index].key for index in (2, 0, 1)]
+    assert [record["train_loss"] for record in again] == [records[index]["train_loss"] for index in (2, 0, 1)]
+    assert workers.evaluate_genomes([], settings, store=store, workers=2) == []
+
+
+def test_damaged_data_end_with_one_line(tmp_path: Path) -> None:
+    tiny = make_tiny_study(tmp_path)
+    with h5py.File(tiny.dataset_path, "r+") as file:
+        file["train_images"][0, 0, 0, 0] ^= 1
+    settings = settings_of(tiny, {"epochs": 1})
+    with pytest.raises(RocoError, match="does not match its checksum") as caught:
+        workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), workers=1, log_file=str(tmp_path / "log"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [("killed", "the worker process ended with signal 9"), ("exit", "the worker process ended with exit code 3")],
+)
+def test_a_worker_that_ends_takes_one_genome_with_it(
+    settings: EvaluationSettings, tmp_path: Path, end: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    popen, started = subprocess.Popen, list[int]()
+
+    def stand_in(command: list[str], **named: Any) -> subprocess.Popen[str]:
+        assert command == [sys.executable, "-m", "roco.workers"]
+        process = popen([sys.executable, "-c", STAND_IN, str(GENOMES[1]), end], **named)
+        started.append(process.pid)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", stand_in)
+    store = Store(tmp_path)
+    records = workers.evaluate_genomes(GENOMES, settings, store=store, workers=1)
+    assert [record["status"] for record in records] == ["ok", "failed", "ok"]
+    assert [record["genome"] for record in records] == [str(genome) for genome in GENOMES]
+    assert records[1]["reason"] == reason
+    assert (records[1]["error"], records[1]["adversarial_error"]) == (1.0, 1.0)
+    # Another worker took over, and the failure is not kept: the next run tries again.
+    assert [records[0]["process"], records[2]["process"]] == started
+    assert store.read("evaluation", settings.store_key(GENOMES[1])) is None
+
+
+def test_a_worker_that_cannot_start_ends_the_work(
+    settings: EvaluationSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(RocoError, match="OSError: no more processes"):
+        workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), workers=2)
