@@ -26,6 +26,8 @@ rule target:
         store=STORE,
     log:
         f"{FOLDER}/logs/targets/{{target}}.log",
+    # Much waits for the targets; the largest of them should not be the last job to start.
+    priority: 10
     threads: 1
     resources:
         gpu=GPU,

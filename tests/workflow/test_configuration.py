@@ -46,7 +46,7 @@ def test_a_wrong_configuration_ends_with_one_line_before_any_job(tmp_path, name)
 def test_a_dry_run_of_the_papers_study_shows_the_whole_search(tmp_path):
     study = Study(tmp_path, TINY)
     shutil.copy(REPOSITORY / "configs" / "paper.yaml", study.folder / "config.yaml")
-    result = study.run("--dry-run", "--quiet")
+    result = study.run("--dry-run")
     assert result.returncode == 0, result.stderr
     jobs = jobs_of(result.stdout + result.stderr)
     assert jobs["evaluate"] == 5 + 2 * 20 * 5
@@ -56,6 +56,6 @@ def test_a_dry_run_of_the_papers_study_shows_the_whole_search(tmp_path):
 
 def test_a_configuration_given_on_the_command_line_is_not_mixed_with_the_default_one(tmp_path):
     study = Study(tmp_path, TINY)
-    result = study.run("--dry-run", "--quiet")
+    result = study.run("--dry-run")
     # The default configuration has four targets, and generations that this one leaves to the defaults.
     assert jobs_of(result.stdout + result.stderr)["target"] == 1
