@@ -6,12 +6,10 @@ rule adversarial_cells:
         dataset=rules.dataset.output.dataset,
         network=rules.target.output.network,
     output:
-        cells=expand(f"{FOLDER}/adversarial/{{{{split}}}}/{{{{target}}}}/{{{{norm}}}}_{{threshold}}.h5", threshold=THRESHOLDS),
-    params:
-        attack=lambda wildcards: section("adversarial", f"{wildcards.norm}_attack"),
-        images=section("adversarial", "images"),
-        thresholds=THRESHOLDS,
-        seed=section("adversarial", "seed"),
+        cells=expand(
+            f"{FOLDER}/adversarial/{{{{split}}}}/{{{{target}}}}/{{{{norm}}}}_{{threshold}}.h5",
+            threshold=THRESHOLDS,
+        ),
     log:
         f"{FOLDER}/logs/adversarial/{{split}}/{{target}}/{{norm}}.log",
     threads: 1
@@ -19,6 +17,11 @@ rule adversarial_cells:
         gpu=GPU,
         mem_mb=memory(8000),
         runtime=minutes(480),
+    params:
+        attack=lambda wildcards: section("adversarial", f"{wildcards.norm}_attack"),
+        images=section("adversarial", "images"),
+        thresholds=THRESHOLDS,
+        seed=section("adversarial", "seed"),
     script:
         "../workflow_scripts/adversarial_cells.py"
 

@@ -6,10 +6,14 @@ try:
     from roco.errors import ConfigError
     from roco.runtime import guard_run, resolve_device
 except ModuleNotFoundError as error:
-    sys.exit(f"roco: {error.name} is not installed here; run `make` once, then use .venv/bin/snakemake")
+    sys.exit(
+        f"roco: {error.name} is not installed here; run `make` once, then use .venv/bin/snakemake"
+    )
 
 try:
-    CONFIG = check_config(config, source=", ".join(map(str, workflow.configfiles)) or "configuration")
+    CONFIG = check_config(
+        config, source=", ".join(map(str, workflow.configfiles)) or "configuration"
+    )
 except ConfigError as error:
     sys.exit(f"roco: {error}")
 
@@ -86,7 +90,11 @@ def population_of(search, seed, generation):
 def parents_of(wildcards):
     """The population before, or nothing for the first generation."""
     generation = int(wildcards.generation)
-    return [population_of(wildcards.search, wildcards.seed, generation - 1)] if generation else []
+    return (
+        [population_of(wildcards.search, wildcards.seed, generation - 1)]
+        if generation
+        else []
+    )
 
 
 def all_seeds():
@@ -123,6 +131,16 @@ def all_target_metrics():
 
 def all_robustness_files():
     """One for each slot: the networks of each front, and the published ones."""
-    slots = [(search, seed, slot) for search, seed in all_seeds() for slot in range(CONFIG.slots)]
-    slots += [(REFERENCES, CONFIG.seeds[0], slot) for slot in range(len(CONFIG.retraining.references))]
-    return [f"{FOLDER}/retrained/{search}/seed_{seed}/slot_{slot:03d}/robustness.json" for search, seed, slot in slots]
+    slots = [
+        (search, seed, slot)
+        for search, seed in all_seeds()
+        for slot in range(CONFIG.slots)
+    ]
+    slots += [
+        (REFERENCES, CONFIG.seeds[0], slot)
+        for slot in range(len(CONFIG.retraining.references))
+    ]
+    return [
+        f"{FOLDER}/retrained/{search}/seed_{seed}/slot_{slot:03d}/robustness.json"
+        for search, seed, slot in slots
+    ]

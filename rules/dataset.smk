@@ -2,13 +2,13 @@
 rule dataset:
     output:
         dataset=f"{FOLDER}/dataset.h5",
-    params:
-        dataset=section("dataset"),
     log:
         f"{FOLDER}/logs/dataset.log",
     resources:
         mem_mb=memory(8000),
         runtime=minutes(60),
+    params:
+        dataset=section("dataset"),
     script:
         "../workflow_scripts/dataset.py"
 
@@ -19,11 +19,6 @@ rule target:
     output:
         network=f"{FOLDER}/targets/{{target}}/network.safetensors",
         metrics=f"{FOLDER}/targets/{{target}}/metrics.json",
-    params:
-        architecture=lambda wildcards: section("targets", wildcards.target),
-        training=section("targets", "training"),
-        seed=section("targets", "seed"),
-        store=STORE,
     log:
         f"{FOLDER}/logs/targets/{{target}}.log",
     # Much waits for the targets; the largest of them should not be the last job to start.
@@ -33,5 +28,10 @@ rule target:
         gpu=GPU,
         mem_mb=memory(8000),
         runtime=minutes(480),
+    params:
+        architecture=lambda wildcards: section("targets", wildcards.target),
+        training=section("targets", "training"),
+        seed=section("targets", "seed"),
+        store=STORE,
     script:
         "../workflow_scripts/target.py"

@@ -7,13 +7,6 @@ rule retrain:
     output:
         network=f"{FOLDER}/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/network.safetensors",
         training=f"{FOLDER}/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/training.json",
-    params:
-        channels=section("retraining", "channels"),
-        training=section("retraining", "training"),
-        validation_images_too=section("retraining", "validation_images_too"),
-        seed=section("retraining", "seed"),
-        stem_padding=section("space", "stem_padding"),
-        store=STORE,
     log:
         f"{FOLDER}/logs/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/training.log",
     threads: 1
@@ -21,5 +14,12 @@ rule retrain:
         gpu=GPU,
         mem_mb=memory(8000),
         runtime=minutes(480),
+    params:
+        channels=section("retraining", "channels"),
+        training=section("retraining", "training"),
+        validation_images_too=section("retraining", "validation_images_too"),
+        seed=section("retraining", "seed"),
+        stem_padding=section("space", "stem_padding"),
+        store=STORE,
     script:
         "../workflow_scripts/retrain.py"

@@ -7,9 +7,6 @@ rule robustness:
         adversarial=f"{FOLDER}/adversarial/test.h5",
     output:
         robustness=f"{FOLDER}/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/robustness.json",
-    params:
-        robustness=section("robustness"),
-        store=STORE,
     log:
         f"{FOLDER}/logs/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/robustness.log",
     threads: 1
@@ -17,5 +14,8 @@ rule robustness:
         gpu=GPU,
         mem_mb=memory(8000),
         runtime=minutes(480),
+    params:
+        robustness=section("robustness"),
+        store=STORE,
     script:
         "../workflow_scripts/robustness.py"

@@ -2,13 +2,13 @@
 rule initial_genomes:
     output:
         genomes=f"{FOLDER}/search/initial/seed_{{seed}}/generation_000/genomes.json",
+    log:
+        f"{FOLDER}/logs/search/initial/seed_{{seed}}/genomes.log",
+    localrule: True
     params:
         space=section("space"),
         population=section("search", "population"),
         named=section("search", "population_0"),
-    log:
-        f"{FOLDER}/logs/search/initial/seed_{{seed}}/genomes.log",
-    localrule: True
     script:
         "../workflow_scripts/initial_genomes.py"
 
@@ -18,16 +18,16 @@ rule offspring_genomes:
         parents=parents_of,
     output:
         genomes=f"{FOLDER}/search/{{search}}/seed_{{seed}}/generation_{{generation}}/genomes.json",
+    log:
+        f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/generation_{{generation}}/genomes.log",
     wildcard_constraints:
         search="|".join(SEARCHES),
+    localrule: True
     params:
         space=section("space"),
         offspring=section("search", "offspring"),
         variation=section("search", "variation"),
         crossover_probability=section("search", "crossover_probability"),
-    log:
-        f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/generation_{{generation}}/genomes.log",
-    localrule: True
     script:
         "../workflow_scripts/offspring_genomes.py"
 
@@ -39,12 +39,6 @@ rule evaluate:
         adversarial=f"{FOLDER}/adversarial/validation.h5",
     output:
         records=f"{FOLDER}/search/{{search}}/seed_{{seed}}/generation_{{generation}}/evaluations/shard_{{shard}}.json",
-    params:
-        channels=section("evaluation", "channels"),
-        training=section("evaluation", "training"),
-        stem_padding=section("space", "stem_padding"),
-        genomes_per_job=section("evaluation", "genomes_per_job"),
-        store=STORE,
     log:
         f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/generation_{{generation}}/shard_{{shard}}.log",
     threads: min(CONFIG.evaluation.workers, CONFIG.evaluation.genomes_per_job)
@@ -52,6 +46,12 @@ rule evaluate:
         gpu=GPU,
         mem_mb=memory(8000),
         runtime=minutes(720),
+    params:
+        channels=section("evaluation", "channels"),
+        training=section("evaluation", "training"),
+        stem_padding=section("space", "stem_padding"),
+        genomes_per_job=section("evaluation", "genomes_per_job"),
+        store=STORE,
     script:
         "../workflow_scripts/evaluate.py"
 
@@ -59,30 +59,34 @@ rule evaluate:
 rule survivors:
     input:
         parents=parents_of,
-        records=lambda wildcards: shards_of(wildcards.search, wildcards.seed, wildcards.generation),
+        records=lambda wildcards: shards_of(
+            wildcards.search, wildcards.seed, wildcards.generation
+        ),
     output:
         population=f"{FOLDER}/search/{{search}}/seed_{{seed}}/generation_{{generation}}/population.json",
+    log:
+        f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/generation_{{generation}}/survivors.log",
     wildcard_constraints:
         search="|".join(SEARCHES),
+    localrule: True
     params:
         objectives=lambda wildcards: section("search", "searches", wildcards.search),
         population=section("search", "population"),
-    log:
-        f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/generation_{{generation}}/survivors.log",
-    localrule: True
     script:
         "../workflow_scripts/survivors.py"
 
 
 rule front:
     input:
-        population=lambda wildcards: population_of(wildcards.search, wildcards.seed, CONFIG.search.generations),
+        population=lambda wildcards: population_of(
+            wildcards.search, wildcards.seed, CONFIG.search.generations
+        ),
     output:
         front=f"{FOLDER}/search/{{search}}/seed_{{seed}}/front.json",
-    wildcard_constraints:
-        search="|".join(SEARCHES),
     log:
         f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/front.log",
+    wildcard_constraints:
+        search="|".join(SEARCHES),
     localrule: True
     script:
         "../workflow_scripts/front.py"
@@ -93,12 +97,12 @@ rule references:
         dataset=rules.dataset.output.dataset,
     output:
         front=f"{FOLDER}/search/{REFERENCES}/seed_{{seed}}/front.json",
+    log:
+        f"{FOLDER}/logs/search/{REFERENCES}/seed_{{seed}}/front.log",
+    localrule: True
     params:
         references=section("retraining", "references"),
         space=section("space"),
         channels=section("evaluation", "channels"),
-    log:
-        f"{FOLDER}/logs/search/{REFERENCES}/seed_{{seed}}/front.log",
-    localrule: True
     script:
         "../workflow_scripts/references.py"
