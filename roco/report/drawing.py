@@ -63,7 +63,9 @@ def _draw_phase(axis: "Axes", graph: PhaseGraph) -> None:
         edges += [(source, node) for source in sources] or [(INPUT, node)]
     edges += [(node, OUTPUT) for node in graph.outputs]
     for start, end in edges:
-        bend = 0.25 if places[end][0] - places[start][0] > 1 else 0.0
+        # An edge that skips a column goes around what stands there.
+        skipped = places[end][0] - places[start][0] - 1
+        bend = 0.22 * skipped if skipped else 0.0
         _arrow(axis, places[start], places[end], bend=bend, style="-")
     if graph.residual:
         _arrow(axis, places[INPUT], places[OUTPUT], bend=-0.45, style="--")

@@ -127,7 +127,7 @@ def _draw_cost(data: pd.DataFrame, config: StudyConfig, column: str, label: str)
     else:
         axis.set_xticks(range(len(config.report.top)), [f"top-{count}" for count in config.report.top])
         axis.set_xlim(-0.5, len(config.report.top) - 0.5)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.05 * axis.get_ylim()[1])
         axis.grid(visible=False, axis="x")
     axis.set(xlabel="The N lightest networks of each search and seed", ylabel=f"{label}\n({_width(config)})")
     mean = Line2D([], [], color=INK, linewidth=2.2, label="mean")
