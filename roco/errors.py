@@ -6,6 +6,7 @@ RocoError
 ├── DatasetError     images or labels that cannot be used, or are missing
 ├── ArtifactError    a result file that is missing, damaged or of another kind
 ├── AttackError      an attack that cannot be run on what it was given
+├── ClusterError     SLURM does not answer
 └── TrainingFailed   a network whose training did not end (NaN, out of memory, killed, too slow)
 """
 
@@ -32,6 +33,10 @@ class ArtifactError(RocoError):
 
 class AttackError(RocoError):
     """An attack that cannot be run on what it was given."""
+
+
+class ClusterError(RocoError):
+    """SLURM does not say which jobs of a study it has."""
 
 
 class TrainingFailed(RocoError):

@@ -1,0 +1,75 @@
+"""What an earlier run of a study left in SLURM's queue, so that a new run does no work twice.
+
+A Snakemake that is killed leaves its jobs behind: queued ones would start beside those that the new run submits.
+Nothing here submits a job; that is Snakemake's SLURM plugin, which gives all jobs of a run one name.
+"""
+
+import logging
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from roco.errors import ClusterError
+
+log = logging.getLogger("roco")
+
+NOTE = ".slurm_run"
+SECONDS_BETWEEN_REMINDERS = 600.0
+
+
+def note_run(folder: str | Path, run: str) -> None:
+    """Keeps the name that the jobs of a run have in SLURM's queue, for the next run in this results folder."""
+    note = Path(folder) / NOTE
+    part = note.with_name(f"{NOTE}.{os.getpid()}")
+    part.write_text(f"{run}\n")
+    part.replace(note)
+
+
+def settle_earlier_run(folder: str | Path, *, seconds_between_looks: float = 10.0) -> None:
+    """Brings the jobs of the run before to an end: cancels those that are queued, waits for those that run.
+
+    What a running job has begun is worth more than the time until it ends, and what it finishes is in the store. Who
+    does not want to wait cancels it with scancel, and this goes on.
+
+    Raises:
+        ClusterError: SLURM does not answer, so that two jobs could be at work on the same files.
+    """
+    note = Path(folder) / NOTE
+    run = note.read_text().strip() if note.exists() else ""
+    if run and shutil.which("squeue") is None:
+        log.warning("%s: the run before used SLURM, which is not here; see to it that its jobs have ended", note)
+        return
+    reminded = -SECONDS_BETWEEN_REMINDERS
+    while run and (jobs := jobs_of_run(run)):
+        running = [number for number, state in jobs.items() if state != "PENDING"]
+        if queued := [number for number in jobs if number not in running]:
+            # Only in this state: one that starts at this moment is left at work and waited for.
+            _ask("scancel", "--state=PENDING", *queued)
+            log.warning("jobs of the run before, cancelled in the queue: %s", " ".join(queued))
+        if running and time.monotonic() - reminded >= SECONDS_BETWEEN_REMINDERS:
+            reminded = time.monotonic()
+            log.warning("jobs of the run before, waited for (scancel them not to): %s", " ".join(running))
+        time.sleep(seconds_between_looks if running else 1.0)
+
+
+def jobs_of_run(run: str) -> dict[str, str]:
+    """The state of each job of a run that has not ended, by the job's number.
+
+    Raises:
+        ClusterError: SLURM does not answer.
+    """
+    lines = _ask("squeue", "--noheader", "--format=%i|%T", f"--name={run}").splitlines()
+    return {number: state for number, _, state in (line.strip().partition("|") for line in lines) if state}
+
+
+def _ask(*command: str) -> str:
+    """What a SLURM command prints."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    except subprocess.CalledProcessError as error:
+        reason = " ".join(error.stderr.split()) or f"exit code {error.returncode}"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = str(error)
+    raise ClusterError(f"{command[0]} fails, and jobs of the run before may still be at work: {reason}")
