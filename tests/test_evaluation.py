@@ -57,7 +57,7 @@ def test_a_record_says_what_the_trained_network_does(
             logits = trained[0].eval()(torch.from_numpy(images.astype(np.float32) / 255))
         return logits.numpy().argmax(axis=1) != labels
 
-    assert set(record) == FIELDS
+    assert set(record) >= FIELDS
     validation, adversarial = tiny.dataset.validation, tiny.adversarial
     assert record["error"] == pytest.approx(wrong(validation.images, validation.labels).mean())
     fooled = wrong(adversarial.images, adversarial.labels)
@@ -97,7 +97,7 @@ def test_a_training_that_diverges_is_a_record_with_the_worst_errors(tiny: TinySt
     recipe = RECIPE | {"learning_rate": 1e36, "gradient_clip": None}
     record = Evaluator(settings_of(tiny, recipe=recipe)).evaluate(GENOMES[2])
     cost = complexity(GENOMES[2].phenotype, channels=2, classes=3, stem_padding=0, image_size=16)
-    assert set(record) == FIELDS
+    assert set(record) >= FIELDS
     assert record["status"] == "failed"
     assert record["reason"].startswith("the training loss of epoch")
     assert (record["error"], record["adversarial_error"], record["adversarial_breakdown"]) == (1.0, 1.0, [])
@@ -119,7 +119,7 @@ def test_a_failed_record_has_the_fields_of_any_other(tiny: TinyStudy) -> None:
     size, classes = dataset_shape(tiny.dataset_path)
     assert (size, classes) == (16, 3)
     record = failed_record(GENOMES[0], settings_of(tiny), reason="killed", image_size=size, classes=classes)
-    assert set(record) == FIELDS
+    assert set(record) >= FIELDS
     assert (record["status"], record["reason"], record["error"]) == ("failed", "killed", 1.0)
 
 

@@ -28,7 +28,7 @@ def network_path(tiny: TinyStudy, tmp_path_factory: pytest.TempPathFactory) -> P
         network.classify.weight.copy_(torch.eye(3))
         network.classify.bias.copy_(torch.tensor([0.0, BIAS, 0.0]))
     path = tmp_path_factory.mktemp("network") / "network.safetensors"
-    save_network(path, network, description)
+    save_network(path, network, description | {"dataset_fingerprint": tiny.dataset.fingerprint})
     return path
 
 
@@ -38,7 +38,7 @@ def measure_tiny(
     return robustness.measure_robustness(
         network_path,
         dataset_path=tiny.dataset_path,
-        adversarial_path=tiny.adversarial_path,
+        adversarial_path=tiny.test_adversarial_path,
         config=config,
         device="cpu",
         store=store,
@@ -53,7 +53,7 @@ def predictions_by_hand(tiny: TinyStudy, images: np.ndarray) -> np.ndarray:
 
 def test_errors_on_test_images_and_adversarial_set(tiny: TinyStudy, network_path: Path, tmp_path: Path) -> None:
     found = measure_tiny(tiny, network_path, Store(tmp_path))
-    test, adversarial = tiny.dataset.test, tiny.adversarial
+    test, adversarial = tiny.dataset.test, tiny.test_adversarial
     wrong = predictions_by_hand(tiny, test.images) != test.labels
     assert 0 < wrong.sum() < len(test)
     assert found["test_images"] == 15

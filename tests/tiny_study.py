@@ -1,4 +1,4 @@
-"""A data set and an adversarial set small enough to train on in a second, for the tests of whole steps."""
+"""A data set and its adversarial sets small enough to train on in a second, for the tests of whole steps."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +31,10 @@ class TinyStudy:
 
     dataset_path: Path
     adversarial_path: Path
+    test_adversarial_path: Path
     dataset: Dataset
     adversarial: AdversarialSet
+    test_adversarial: AdversarialSet
 
 
 def split_of(n: int, *, seed: int) -> Split:
@@ -60,7 +62,7 @@ def make_dataset(*, seed: int) -> Dataset:
     )
 
 
-def make_adversarial_set(*, seed: int) -> AdversarialSet:
+def make_adversarial_set(name: str, dataset: Dataset, *, seed: int) -> AdversarialSet:
     split = split_of(sum(count for *_, count in CELLS), seed=seed)
     counts = [count for *_, count in CELLS]
     return AdversarialSet(
@@ -72,7 +74,7 @@ def make_adversarial_set(*, seed: int) -> AdversarialSet:
         source_index=np.arange(len(split)),
         target_prediction=(split.labels + 1) % 3,
         margin=np.ones(len(split), dtype=np.float32),
-        split="validation",
+        split=name,
         attacked=[
             {"target": target, "norm": norm, "threshold": threshold, "attacked": 5, "successes": count}
             for target, norm, threshold, count in CELLS
@@ -80,12 +82,15 @@ def make_adversarial_set(*, seed: int) -> AdversarialSet:
         settings={},
         seed=0,
         versions={},
-        dataset_fingerprint="f00d",
+        dataset_fingerprint=dataset.fingerprint,
     )
 
 
 def make_tiny_study(folder: Path, *, seed: int = 0) -> TinyStudy:
-    dataset, adversarial = make_dataset(seed=seed), make_adversarial_set(seed=seed + 9)
+    dataset = make_dataset(seed=seed)
+    sets = {name: make_adversarial_set(name, dataset, seed=seed + 9) for name in ("validation", "test")}
     dataset.save(folder / "dataset.h5")
-    adversarial.save(folder / "adversarial.h5")
-    return TinyStudy(folder / "dataset.h5", folder / "adversarial.h5", dataset, adversarial)
+    for name, adversarial in sets.items():
+        adversarial.save(folder / f"{name}.h5")
+    paths = (folder / "dataset.h5", folder / "validation.h5", folder / "test.h5")
+    return TinyStudy(*paths, dataset, sets["validation"], sets["test"])
