@@ -14,6 +14,11 @@ if not workflow.overwrite_configfiles:
 container: "docker://python:3.11-bookworm"
 
 
+# A number of GPUs is what this machine has; it does not limit the jobs that are sent elsewhere.
+resource_scopes:
+    gpu="local",
+
+
 include: "rules/common.smk"
 include: "rules/dataset.smk"
 include: "rules/adversarial.smk"

@@ -4,9 +4,8 @@ rule dataset:
         dataset=f"{FOLDER}/dataset.h5",
     log:
         f"{FOLDER}/logs/dataset.log",
-    resources:
-        mem_mb=memory(8000),
-        runtime=minutes(60),
+    # Where Snakemake runs: the machines of a cluster seldom reach the network.
+    localrule: True
     params:
         dataset=section("dataset"),
     script:
