@@ -1,0 +1,92 @@
+"""The tiny study through SLURM, with faults to order and what its jobs noted."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import yaml
+from cluster import Cluster
+from study import REPOSITORY, Study
+
+PROFILE = REPOSITORY / "profiles" / "slurm" / "config.yaml"
+FAULTS = Path(__file__).parent / "faults"
+
+
+def small_profile(**more: object) -> dict:
+    """The profile that users have, with less memory and time for jobs, and shorter waits."""
+    profile = yaml.safe_load(PROFILE.read_text())
+    for resources in profile["set-resources"].values():
+        resources |= {"mem_mb": "1500 * attempt", "runtime": "5 * attempt"}
+    return profile | {"slurm-init-seconds-before-status-checks": 2, "latency-wait": 10, **more}
+
+
+class ClusterStudy(Study):
+    """A study with a profile of its own, whose jobs go through a cluster."""
+
+    def __init__(self, folder: Path, config: dict, *, cluster: Cluster, profile: dict) -> None:
+        super().__init__(folder, config)
+        self.cluster = cluster
+        self.faults = folder / "faults"
+        self.faults.mkdir()
+        (folder / "profile").mkdir()
+        (folder / "profile" / "config.yaml").write_text(yaml.safe_dump(profile))
+        path = os.pathsep.join(filter(None, (str(FAULTS), os.environ.get("PYTHONPATH"))))
+        self.environment = os.environ | {"PYTHONPATH": path, "ROCO_TEST_FAULTS": str(self.faults)}
+        self.log = folder / "snakemake.log"
+        self.runs: list[subprocess.Popen] = []
+
+    def command(self, *arguments: str) -> list[str]:
+        before = super().command()
+        return [*before[: before.index("--cores")], "--configfile", "config.yaml", "--profile", "profile", *arguments]
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Starts it; what it says is added to the log."""
+        with self.log.open("a") as log:
+            run = subprocess.Popen(
+                self.command(*arguments),
+                cwd=self.folder,
+                env=self.environment,
+                start_new_session=True,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.runs.append(run)
+        return run
+
+    def end(self) -> None:
+        """Ends what a failed test has left."""
+        for run in self.runs:
+            if run.poll() is None:
+                os.killpg(run.pid, signal.SIGKILL)
+                run.wait()
+        for number in self.cluster.jobs("%i"):
+            self.cluster.ask("scancel", *number)
+
+    def finish(self, run: subprocess.Popen, *, seconds: float = 900.0) -> None:
+        """Waits for a run's end, which has to be a good one."""
+        assert run.wait(timeout=seconds) == 0, self.said()[-5000:]
+
+    def said(self) -> str:
+        """All that Snakemake has printed."""
+        return self.log.read_text()
+
+    def order(self, script: str, fault: str) -> None:
+        """The next job of a rule is to have this fault."""
+        (self.faults / f"{script}.{fault}").touch()
+
+    def notes(self, script: str = "") -> list[dict]:
+        """What each start of a job noted: its script, SLURM's number, its GPUs, when."""
+        file = self.faults / "notes.jsonl"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [note for note in map(json.loads, lines) if script in ("", note["script"])]
+
+    def held(self, script: str) -> str:
+        """Waits for the job that obeys an order to hold; SLURM's number of it."""
+        self.cluster.wait_for((self.faults / f"{script}.held").exists)
+        return (self.faults / f"{script}.held").read_text()
+
+    def release(self, script: str) -> None:
+        """Lets that job go on."""
+        (self.faults / f"{script}.release").touch()

@@ -1,0 +1,27 @@
+"""A cluster for all tests here, and the same study run locally to compare with."""
+
+from collections.abc import Iterator
+
+import pytest
+from cluster import Cluster, missing
+from finished import finished_study_of
+from study import Study
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A real SLURM; the test is skipped where it cannot be."""
+    if reason := missing():
+        pytest.skip(reason)
+    cluster = Cluster(tmp_path_factory.mktemp("slurm"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def local_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The tiny study, run without SLURM."""
+    return finished_study_of(tmp_path_factory)
