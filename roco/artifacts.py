@@ -9,13 +9,14 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from roco.errors import ArtifactError
+from roco.errors import ArtifactError, GenomeError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,17 +26,52 @@ Array = np.ndarray[Any, Any]
 
 @contextlib.contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary name in the folder of `path`; what is written there becomes `path` if nothing is raised."""
+    """Yields a temporary name in the folder of `path`; what is written there becomes `path` if nothing is raised.
+
+    Raises:
+        ArtifactError: it cannot be written (no space, no permission); `path` is as it was before.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    # With the machine's name: two machines may have one folder, and processes of the same number.
+    begin, end = f".{path.stem}.{platform.node()}.", f".partial{path.suffix}"
+    temporary = path.with_name(f"{begin}{os.getpid()}{end}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _drop_leftovers(path.parent, begin=begin, end=end)
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        reason = (error.strerror or " ".join(str(error).split()))[:200]
+        raise ArtifactError(f"{path}: cannot be written ({reason}); see to it and run the same command again") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _drop_leftovers(folder: Path, *, begin: str, end: str) -> None:
+    """Deletes what processes of this machine that were killed had begun to write under these names."""
+    for leftover in folder.iterdir():
+        process = leftover.name.removeprefix(begin).removesuffix(end)
+        if leftover.name == f"{begin}{process}{end}" and process.isdigit():
+            try:
+                os.kill(int(process), 0)
+            except ProcessLookupError:
+                leftover.unlink(missing_ok=True)
+            except OSError:
+                continue
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a new name in a folder outlive a power failure, where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def digest(payload: object, *, length: int = 64) -> str:
@@ -67,6 +103,34 @@ def _existing(path: str | Path) -> Path:
     if not path.is_file():
         raise ArtifactError(f"{path}: no such file; it is made by an earlier step of the workflow")
     return path
+
+
+def check_provenance(path: str | Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Refuses a file that is whole, but was made for something else.
+
+    Args:
+        path: of the file.
+        found: what the file says of itself.
+        expected: some of that, as it has to be.
+
+    Raises:
+        ArtifactError: they differ.
+    """
+    for name, value in expected.items():
+        if name not in found or found[name] != value:
+            was = f"{found[name]!r:.80}" if name in found else "nothing"
+            reason = f"expected {name} {value!r:.80}, found {was}: it was made for something else"
+            raise _damaged(Path(path), reason)
+
+
+@contextlib.contextmanager
+def schema(path: str | Path, kind: str) -> Iterator[None]:
+    """Raises ArtifactError for what is missing or misplaced in the content of a file whose checksum is right."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, GenomeError) as error:
+        reason = f"not what '{kind}' holds ({type(error).__name__}: {' '.join(str(error).split())[:100]})"
+        raise _damaged(Path(path), reason) from None
 
 
 def write_json(path: str | Path, kind: str, content: object) -> None:
@@ -166,6 +230,7 @@ def _read_hdf5(path: Path, kind: str, *, with_arrays: bool) -> tuple[dict[str, A
 
 def write_tensors(path: str | Path, kind: str, tensors: "Mapping[str, Tensor]", attributes: Mapping[str, Any]) -> None:
     """Writes named tensors and JSON attributes to a safetensors artifact."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     attributes = _plain(dict(attributes))
@@ -174,7 +239,15 @@ def write_tensors(path: str | Path, kind: str, tensors: "Mapping[str, Tensor]", 
     checksum = _array_digest(plain, attributes)
     metadata = {"kind": kind, "sha256": checksum, "attributes": json.dumps(dict(attributes), sort_keys=True)}
     with atomic(path) as temporary:
-        save_file(plain, temporary, metadata={"roco": json.dumps(metadata, sort_keys=True)})
+        try:
+            save_file(plain, temporary, metadata={"roco": json.dumps(metadata, sort_keys=True)})
+        except SafetensorError as error:
+            raise OSError(str(error)) from None
+
+
+def digest_tensors(tensors: "Mapping[str, Tensor]") -> str:
+    """The SHA-256 of named tensors."""
+    return _array_digest({name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}, {})
 
 
 def read_tensors(path: str | Path, kind: str) -> "tuple[dict[str, Tensor], dict[str, Any]]":

@@ -47,21 +47,27 @@ class EvaluationSettings:
 
     def store_key(self, genome: Genome) -> str:
         """The content key of a genome's evaluation: equal keys mean equal numbers on one kind of device."""
-        decided_by = {
+        return f"{genome.key}-{digest({**self._decided_by(), 'key': genome.key}, length=20)}"
+
+    def origin(self) -> dict[str, str]:
+        """What all evaluations with these settings share: `dataset_fingerprint` and `settings_hash`."""
+        decided_by = self._decided_by()
+        return {"dataset_fingerprint": decided_by["dataset"], "settings_hash": digest(decided_by, length=20)}
+
+    def _decided_by(self) -> dict[str, Any]:
+        return {
             **asdict(self),
             "version": EVALUATION_VERSION,
             "dataset": read_attributes(self.dataset, "dataset")["fingerprint"],
             "adversarial_set": read_attributes(self.adversarial_set, "adversarial_set")["sha256"],
-            "key": genome.key,
         }
-        return f"{genome.key}-{digest(decided_by, length=20)}"
 
 
 class Evaluator:
     """Evaluates genomes one after the other on data that is read once.
 
     Raises:
-        ArtifactError: the data set or the adversarial set is missing or damaged.
+        ArtifactError: the data set or the adversarial set is missing or damaged, or one is not made for the other.
         ConfigError: a GPU was asked for and there is none.
     """
 
@@ -75,7 +81,8 @@ class Evaluator:
         self.recipe = Recipe(**settings.recipe)
         self.device: torch.device = start_torch(settings.device)
         self.dataset: Dataset = Dataset.load(settings.dataset)
-        self.adversarial: AdversarialSet = AdversarialSet.load(settings.adversarial_set)
+        made_for = {"split": "validation", "dataset_fingerprint": self.dataset.fingerprint}
+        self.adversarial: AdversarialSet = AdversarialSet.load(settings.adversarial_set, made_for)
         train, validation = self.dataset.train, self.dataset.validation
         self.train_images = torch.from_numpy(train.images).to(self.device)
         self.train_labels = torch.from_numpy(train.labels).to(self.device)
@@ -168,6 +175,7 @@ def failed_record(
         "train_loss": [],
         "seconds": 0.0,
         "versions": versions(),
+        **settings.origin(),
     }
 
 

@@ -4,10 +4,12 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roco.artifacts import digest
+from roco.artifacts import check_provenance, digest
 from roco.config import Recipe
+from roco.errors import ArtifactError
 from roco.networks import build, load_network, save_network
 from roco.runtime import Device, seed_from, start_torch
 from roco.store import Store
@@ -62,12 +64,12 @@ def fit(
         validation_images_too: whether validation images are trained on as well, where nothing is chosen on them.
 
     Raises:
-        TrainingFailed: the loss is not a finite number.
+        TrainingFailed: the loss is not a finite number, or memory ran out.
     """
     import numpy as np
     import torch
 
-    from roco.training import train
+    from roco.training import train_within_memory
 
     start, place = time.perf_counter(), start_torch(device)
     splits = [dataset.train, dataset.validation] if validation_images_too else [dataset.train]
@@ -82,17 +84,19 @@ def fit(
     }
     key = digest(parts, length=20)
     finished = store.path("network", key, suffix=".safetensors")
-    if finished.exists():
-        log.info("trained before: %s", finished)
-        network, described = load_network(finished)
+    if (kept := _kept(finished, key)) is not None:
+        network, losses = kept
         # The layout decides how sums are rounded: the logits are those that the training's end gave.
         network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return Fit(network, described["losses"], time.perf_counter() - start)
-    torch.manual_seed(seed_from("weights", seed))
-    network = build(description, mean=list(dataset.channel_mean), std=list(dataset.channel_std))
-    network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    losses = train(
-        network,
+        return Fit(network, losses, time.perf_counter() - start)
+
+    def fresh_network() -> "nn.Module":
+        torch.manual_seed(seed_from("weights", seed))
+        fresh = build(description, mean=list(dataset.channel_mean), std=list(dataset.channel_std))
+        return fresh.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    network, losses = train_within_memory(
+        fresh_network,
         torch.from_numpy(np.concatenate([split.images for split in splits])).to(place),
         labels=torch.from_numpy(np.concatenate([split.labels for split in splits])).to(place),
         recipe=recipe,
@@ -100,8 +104,22 @@ def fit(
         checkpoint=store.path("checkpoint", key, suffix=".safetensors"),
         on_epoch=lambda epoch, loss: log.info("epoch %d/%d loss %.4f", epoch, recipe.epochs, loss),
     )
-    save_network(finished, network, {**description, "losses": losses})
+    save_network(finished, network, {**description, "losses": losses, "key": key})
     return Fit(network, losses, time.perf_counter() - start)
+
+
+def _kept(path: Path, key: str) -> "tuple[nn.Module, list[float]] | None":
+    """The network that an earlier training left in the store and its losses; one that is damaged counts as missing."""
+    if not path.exists():
+        return None
+    try:
+        network, description = load_network(path)
+        check_provenance(path, description, {"key": key})
+    except ArtifactError as error:
+        log.warning("%s (trained again)", error)
+        return None
+    log.info("trained before: %s", path)
+    return network, description["losses"]
 
 
 def measure(network: "nn.Module", split: "Split") -> float:

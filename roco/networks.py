@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roco.artifacts import read_checksum, read_tensors, write_tensors
+from roco.artifacts import digest_tensors, read_checksum, read_tensors, write_tensors
 from roco.config import TargetsConfig
 from roco.errors import ArtifactError
 from roco.space.genome import Genome
@@ -79,7 +79,7 @@ def load_network(path: str | Path) -> "tuple[nn.Module, dict[str, Any]]":
         channels = tensors["normalise.mean"].numel()
         network = build(description, mean=[0.0] * channels, std=[1.0] * channels)
         network.load_state_dict(tensors)
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
         raise ArtifactError(f"{path}: its weights do not fit its description ({type(error).__name__})") from None
     return network.eval(), description
 
@@ -87,3 +87,8 @@ def load_network(path: str | Path) -> "tuple[nn.Module, dict[str, Any]]":
 def checksum_of(path: str | Path) -> str:
     """The SHA-256 of a network file's weights and description, as the file says."""
     return read_checksum(path, KIND)
+
+
+def digest_of(network: "nn.Module") -> str:
+    """The SHA-256 of a network's weights and buffers, wherever they are."""
+    return digest_tensors(network.state_dict())

@@ -1,6 +1,7 @@
 """The networks of a front, trained at length and at full width (paper, Section IV)."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,9 @@ class RetrainingSettings:
     stem_padding: int
 
 
-def occupant(front_path: str | Path, *, slot: int) -> Individual | None:
-    """The network in a slot of a front, or None past the front's end."""
-    front = read_front(front_path)
+def occupant(front_path: str | Path, *, slot: int, made_for: Mapping[str, Any] | None = None) -> Individual | None:
+    """The network in a slot of a front, or None past the front's end; `made_for` is what the front has to say."""
+    front = read_front(front_path, made_for)
     return front[slot] if slot < len(front) else None
 
 
@@ -68,6 +69,7 @@ def retrain(
         "search_parameters": individual.parameters,
         "epochs": settings.training["epochs"],
         "versions": versions(),
+        "dataset_fingerprint": dataset.fingerprint,
     }
     description = describe_genome(genome, channels=settings.channels, **shape)
     try:
@@ -84,6 +86,6 @@ def retrain(
         log.warning("%s failed: %s", individual.key, failure)
         write_tensors(network_path, KIND, {}, {})
         return {**result, "status": "failed", "reason": str(failure)}
-    save_network(network_path, fitted.network, description)
+    save_network(network_path, fitted.network, description | {"dataset_fingerprint": dataset.fingerprint})
     seconds = round(fitted.seconds, 3)
     return {**result, "status": "ok", "reason": None, "train_loss": fitted.losses, "seconds": seconds}

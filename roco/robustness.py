@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from roco.artifacts import digest, read_attributes
+from roco.artifacts import check_provenance, digest, read_attributes
 from roco.attacks.sets import AdversarialSet, adversarial_error, breakdown
 from roco.attacks.white_box import evaluate_robustness
 from roco.config import RobustnessConfig
@@ -37,7 +37,7 @@ def measure_robustness(
         `white_box` as `evaluate_robustness` gives it.
 
     Raises:
-        ArtifactError: a file is missing or damaged.
+        ArtifactError: a file is missing or damaged, or was made from another data set.
         AttackError: an attack cannot be run on this network, or the adversarial set is empty.
     """
     import torch
@@ -45,8 +45,11 @@ def measure_robustness(
     from roco.training import predict
 
     place = start_torch(device)
-    dataset, adversarial = Dataset.load(dataset_path), AdversarialSet.load(adversarial_path)
-    network, _ = load_network(network_path)
+    dataset = Dataset.load(dataset_path)
+    made_for = {"dataset_fingerprint": dataset.fingerprint}
+    adversarial = AdversarialSet.load(adversarial_path, {"split": "test", **made_for})
+    network, description = load_network(network_path)
+    check_provenance(network_path, description, made_for)
     network.to(place)
     test_error = measure(network, dataset.test)
     log.info("test error %.4f", test_error)

@@ -94,6 +94,8 @@ def configure_logging(log_file: str | Path | None = None) -> None:
         handler = logging.FileHandler(log_file, mode="w")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     logging.captureWarnings(True)
+    # On a full disk a log line is lost; it must not bury the line that says so under tracebacks.
+    logging.raiseExceptions = False
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
@@ -107,6 +109,9 @@ def job(snakemake: Any) -> Iterator[None]:
     except RocoError as error:
         log.error("%s", error)
         sys.exit(f"roco: {error}")
+    except KeyboardInterrupt:
+        log.warning("interrupted")
+        sys.exit("roco: interrupted; run the same command again to go on")
     except BaseException:
         log.exception("rule %s failed", snakemake.rule)
         raise

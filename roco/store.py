@@ -5,17 +5,18 @@ written atomically and read with its checksum; one that is damaged counts as mis
 """
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from roco.artifacts import read_json, write_json
+from roco.artifacts import Array, check_provenance, read_arrays, read_json, write_arrays, write_json
 from roco.errors import ArtifactError
 
 log = logging.getLogger("roco")
 
 
 class Store:
-    """Entries below `root`, one file each, at `root/{kind}/{key}`.
+    """Entries below `root`, one file each, at `root/{kind}/{key}`; each holds its own key.
 
     Several processes may use one folder at once: they would write the same content under the same key.
     """
@@ -28,16 +29,36 @@ class Store:
         return self.root / kind / f"{key}{suffix}"
 
     def read(self, kind: str, key: str) -> Any | None:
-        """The content of an entry, or None if it is not there or damaged."""
+        """The content of an entry, or None if it is not there, damaged, or that of another key."""
         path = self.path(kind, key)
         if not path.exists():
             return None
         try:
-            return read_json(path, kind)
+            entry = read_json(path, kind)
+            entry = entry if isinstance(entry, dict) else {}
+            check_provenance(path, entry, {"key": key})
+            return entry["content"]
         except ArtifactError as error:
             log.warning("%s (computed again)", error)
             return None
 
     def write(self, kind: str, key: str, content: object) -> None:
         """Keeps the content of an entry."""
-        write_json(self.path(kind, key), kind, content)
+        write_json(self.path(kind, key), kind, {"key": key, "content": content})
+
+    def read_arrays(self, kind: str, key: str) -> dict[str, Array] | None:
+        """The arrays of an entry, or None if it is not there, damaged, or that of another key."""
+        path = self.path(kind, key, suffix=".h5")
+        if not path.exists():
+            return None
+        try:
+            arrays, attributes = read_arrays(path, kind)
+            check_provenance(path, attributes, {"key": key})
+            return arrays
+        except ArtifactError as error:
+            log.warning("%s (computed again)", error)
+            return None
+
+    def write_arrays(self, kind: str, key: str, arrays: Mapping[str, Array]) -> None:
+        """Keeps the arrays of an entry."""
+        write_arrays(self.path(kind, key, suffix=".h5"), kind, arrays, {"key": key}, compress=True)

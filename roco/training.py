@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.sgd import sgd
 
-from roco.artifacts import read_tensors, write_tensors
+from roco.artifacts import check_provenance, read_tensors, write_tensors
 from roco.config import Recipe
 from roco.errors import ArtifactError, TrainingFailed
 from roco.runtime import torch_generator
@@ -140,8 +140,8 @@ def train(
         seed: of the order of the images and of their augmentation.
         pieces: into how many parts a batch is cut, their gradients added up, to need less memory. Batch normalisation
             then sees the parts, so the result differs a little.
-        checkpoint: a file that holds the state after each epoch, and from which an interrupted training goes on; the
-            result is the same, bit for bit. It is deleted at the end.
+        checkpoint: a file, named after all that decides the training, that holds the state after each epoch, and from
+            which an interrupted training goes on; the result is the same, bit for bit. It is deleted at the end.
         on_epoch: called after each epoch with its number (from 1) and its mean loss.
 
     Returns:
@@ -199,9 +199,10 @@ def train_within_memory(
     labels: Tensor,
     recipe: Recipe,
     seed: int,
+    checkpoint: Path | None = None,
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> tuple[nn.Module, list[float]]:
-    """Trains a fresh network; when memory runs out, once more from the start with each batch in two halves.
+    """Trains a fresh network as `train`; when memory runs out, once more from the start with each batch in two halves.
 
     Raises:
         TrainingFailed: memory ran out again, or the loss is not a finite number.
@@ -209,7 +210,16 @@ def train_within_memory(
     for pieces in (1, 2):
         try:
             network = fresh_network()
-            losses = train(network, images, labels=labels, recipe=recipe, seed=seed, pieces=pieces, on_epoch=on_epoch)
+            losses = train(
+                network,
+                images,
+                labels=labels,
+                recipe=recipe,
+                seed=seed,
+                pieces=pieces,
+                checkpoint=checkpoint and checkpoint.with_stem(f"{checkpoint.stem}-{pieces}"),
+                on_epoch=on_epoch,
+            )
             return network, losses
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
@@ -229,27 +239,31 @@ def _save(path: Path, network: nn.Module, *, optimizer: MomentumSGD, state: Trai
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     # Without momentum there is no buffer.
     tensors |= {f"momentum.{i}": buffer for i, buffer in enumerate(optimizer.buffers) if buffer is not None}
-    write_tensors(path, "checkpoint", tensors, {"epoch": state.epoch, "losses": state.losses})
+    write_tensors(path, "checkpoint", tensors, {"name": path.stem, "epoch": state.epoch, "losses": state.losses})
 
 
 def _restore(path: Path, network: nn.Module, *, optimizer: MomentumSGD, state: TrainingState) -> None:
-    """Goes on from a checkpoint; one that is damaged counts for nothing, one of another network is an error."""
+    """Goes on from a checkpoint; one that is damaged or of another training counts for nothing."""
     try:
         tensors, attributes = read_tensors(path, "checkpoint")
+        check_provenance(path, attributes, {"name": path.stem})
+        weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+        _load_weights(path, network, weights)
     except ArtifactError as error:
         log.warning("%s (training begins anew)", error)
         return
-    weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError:
-        # What torch says of it fills many lines.
-        raise ArtifactError(f"{path}: a checkpoint of another network; delete it and run again") from None
     for index, parameter in enumerate(optimizer.parameters):
         if (buffer := tensors.get(f"momentum.{index}")) is not None:
             optimizer.buffers[index] = torch.empty_like(parameter).copy_(buffer)
     state.epoch, state.losses = attributes["epoch"], attributes["losses"]
     log.info("goes on after epoch %d", state.epoch)
+
+
+def _load_weights(path: Path, network: nn.Module, weights: dict[str, Tensor]) -> None:
+    expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    if {name: tensor.shape for name, tensor in weights.items()} != expected:
+        raise ArtifactError(f"{path}: a checkpoint of another network")
+    network.load_state_dict(weights)
 
 
 # ---------------------------------------------------------------------------------------------------------------

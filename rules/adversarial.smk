@@ -22,6 +22,7 @@ rule adversarial_cells:
         images=section("adversarial", "images"),
         thresholds=THRESHOLDS,
         seed=section("adversarial", "seed"),
+        store=STORE,
     script:
         "../workflow_scripts/adversarial_cells.py"
 

@@ -2,15 +2,19 @@
 import sys
 
 try:
-    from roco.config import check_config
-    from roco.errors import ConfigError
+    from roco.config import check_config, read_yaml
+    from roco.errors import ConfigError, RocoError
     from roco.runtime import guard_run, resolve_device
+    from roco.slurm import note_run, settle_earlier_run
 except ModuleNotFoundError as error:
     sys.exit(
         f"roco: {error.name} is not installed here; run `make` once, then use .venv/bin/snakemake"
     )
 
 try:
+    # Read once more: Snakemake takes the last of two equal keys.
+    for path in workflow.configfiles:
+        read_yaml(path)
     CONFIG = check_config(
         config, source=", ".join(map(str, workflow.configfiles)) or "configuration"
     )
@@ -41,10 +45,15 @@ wildcard_constraints:
 
 
 def take_place():
-    """Keeps a second run out of the results folder for as long as this process lives."""
+    """Keeps a second run out of the results folder for as long as this process lives, and the jobs of a killed one."""
     try:
         workflow.roco_place = guard_run(FOLDER)
-    except ConfigError as error:
+        settle_earlier_run(FOLDER)
+        # The name of this run's jobs, which only the SLURM plugin has.
+        run = getattr(getattr(workflow.scheduler, "_executor", None), "run_uuid", None)
+        if run:
+            note_run(FOLDER, run)
+    except RocoError as error:
         sys.exit(f"roco: {error}")
 
 
@@ -85,6 +94,12 @@ def shards_of(search, seed, generation):
 
 def population_of(search, seed, generation):
     return f"{generation_folder(search, seed, generation)}/population.json"
+
+
+def genomes_of(wildcards):
+    """The genomes of a generation; the first one's are shared by all searches of a seed."""
+    search = wildcards.search if int(wildcards.generation) else "initial"
+    return f"{generation_folder(search, wildcards.seed, wildcards.generation)}/genomes.json"
 
 
 def parents_of(wildcards):

@@ -59,6 +59,7 @@ rule evaluate:
 rule survivors:
     input:
         parents=parents_of,
+        genomes=genomes_of,
         records=lambda wildcards: shards_of(
             wildcards.search, wildcards.seed, wildcards.generation
         ),

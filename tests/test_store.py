@@ -1,9 +1,10 @@
 import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from roco.artifacts import read_json
+from roco.artifacts import read_json, write_json
 from roco.store import Store
 
 
@@ -23,7 +24,7 @@ def test_an_entry_is_one_artifact_named_by_kind_and_key(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.write("evaluation", "a", [1, 2])
     assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*.*")] == [Path("evaluation/a.json")]
-    assert read_json(store.path("evaluation", "a"), "evaluation") == [1, 2]
+    assert read_json(store.path("evaluation", "a"), "evaluation") == {"key": "a", "content": [1, 2]}
     assert store.path("network", "k", suffix=".safetensors") == tmp_path / "network" / "k.safetensors"
 
 
@@ -50,3 +51,23 @@ def test_an_entry_of_another_kind_is_not_taken(tmp_path: Path, caplog: pytest.Lo
     store.path("evaluation", "a").rename(store.path("white_box", "a"))
     assert store.read("white_box", "a") is None
     assert "expected an artifact of kind 'white_box', found 'evaluation'" in caplog.text
+
+
+def test_an_entry_under_another_key_is_not_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = Store(tmp_path)
+    arrays = {"margins": np.arange(3.0)}
+    store.write("evaluation", "a", [1])
+    store.write_arrays("chunk", "a", arrays)
+    assert np.array_equal(store.read_arrays("chunk", "a")["margins"], arrays["margins"])
+    assert store.read_arrays("chunk", "b") is None
+    for kind, suffix in (("evaluation", ".json"), ("chunk", ".h5")):
+        store.path(kind, "a", suffix=suffix).rename(store.path(kind, "b", suffix=suffix))
+    assert store.read("evaluation", "b") is None
+    assert store.read_arrays("chunk", "b") is None
+    assert caplog.text.count("expected key 'b', found 'a': it was made for something else") == 2
+
+
+@pytest.mark.parametrize("content", [[1], 3, None, "key", {"content": 1}])
+def test_an_artifact_that_is_no_entry_is_not_taken(tmp_path: Path, content: object) -> None:
+    write_json(tmp_path / "evaluation" / "a.json", "evaluation", content)
+    assert Store(tmp_path).read("evaluation", "a") is None

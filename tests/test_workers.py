@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from roco.evaluation import EvaluationSettings, Evaluator
 from roco.space.genome import Genome
 from roco.store import Store
 
-# Speaks as a worker does, without torch; its end comes with the genome in its argument.
+# Speaks as a worker does, without torch; its end comes with the genome in its argument, as often as the folder says.
 STAND_IN = """
-import json, os, signal, sys
+import json, os, signal, sys, time
+from pathlib import Path
 from roco.evaluation import EvaluationSettings
 from roco.space.genome import Genome
 from roco.store import Store
@@ -23,9 +25,12 @@ from roco.store import Store
 request = json.loads(sys.stdin.readline())
 settings, store = EvaluationSettings(**request["settings"]), Store(request["store"])
 for line in sys.stdin:
-    genome = Genome.parse(line)
-    if str(genome) == sys.argv[1]:
-        os.kill(os.getpid(), signal.SIGKILL) if sys.argv[2] == "killed" else sys.exit(3)
+    genome, (fatal, end, times, deaths) = Genome.parse(line), sys.argv[1:]
+    if str(genome) == fatal and len(list(Path(deaths).iterdir())) < int(times):
+        (Path(deaths) / str(os.getpid())).touch()
+        if end == "exit":
+            sys.exit(3)
+        time.sleep(60) if end == "asleep" else os.kill(os.getpid(), getattr(signal, end))
     store.write("evaluation", settings.store_key(genome), {"key": genome.key, "status": "ok", "process": os.getpid()})
     print("done", flush=True)
 """
@@ -86,31 +91,79 @@ def test_damaged_data_end_with_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.fixture
+def end_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], list[int]]:
+    """Puts stand-ins in the workers' place that end in one way at the second genome; gives their process numbers."""
+    popen, started, deaths = subprocess.Popen, list[int](), tmp_path / "deaths"
+    deaths.mkdir()
+
+    def arrange(end: str, times: int) -> list[int]:
+        def stand_in(command: list[str], **named: Any) -> subprocess.Popen[str]:
+            assert command == [sys.executable, "-m", "roco.workers"]
+            process = popen([sys.executable, "-c", STAND_IN, str(GENOMES[1]), end, str(times), str(deaths)], **named)
+            started.append(process.pid)
+            return process
+
+        monkeypatch.setattr(subprocess, "Popen", stand_in)
+        return started
+
+    return arrange
+
+
 @pytest.mark.parametrize(
-    ("end", "reason"),
-    [("killed", "the worker process ended with signal 9"), ("exit", "the worker process ended with exit code 3")],
+    ("end", "limit", "reason"),
+    [
+        ("SIGKILL", None, "the worker process ended with signal 9"),
+        ("asleep", 0.1, "it took longer than 0.1 minutes (evaluation.time_limit_minutes)"),
+    ],
 )
-def test_a_worker_that_ends_takes_one_genome_with_it(
-    settings: EvaluationSettings, tmp_path: Path, end: str, reason: str, monkeypatch: pytest.MonkeyPatch
+def test_a_worker_that_dies_takes_one_genome_with_it(
+    settings: EvaluationSettings,
+    tmp_path: Path,
+    end: str,
+    limit: float | None,
+    reason: str,
+    end_with: Callable[[str, int], list[int]],
 ) -> None:
-    popen, started = subprocess.Popen, list[int]()
-
-    def stand_in(command: list[str], **named: Any) -> subprocess.Popen[str]:
-        assert command == [sys.executable, "-m", "roco.workers"]
-        process = popen([sys.executable, "-c", STAND_IN, str(GENOMES[1]), end], **named)
-        started.append(process.pid)
-        return process
-
-    monkeypatch.setattr(subprocess, "Popen", stand_in)
-    store = Store(tmp_path)
-    records = workers.evaluate_genomes(GENOMES, settings, store=store, workers=1)
+    store, started = Store(tmp_path), end_with(end, 2)
+    records = workers.evaluate_genomes(GENOMES, settings, store=store, workers=1, time_limit_minutes=limit)
     assert [record["status"] for record in records] == ["ok", "failed", "ok"]
     assert [record["genome"] for record in records] == [str(genome) for genome in GENOMES]
     assert records[1]["reason"] == reason
     assert (records[1]["error"], records[1]["adversarial_error"]) == (1.0, 1.0)
-    # Another worker took over, and the failure is not kept: the next run tries again.
+    # Another worker took over.
     assert [records[0]["process"], records[2]["process"]] == started
+    # The failure is not kept: the next run tries again.
     assert store.read("evaluation", settings.store_key(GENOMES[1])) is None
+
+
+def test_a_genome_is_tried_once_more(
+    settings: EvaluationSettings, tmp_path: Path, end_with: Callable[[str, int], list[int]]
+) -> None:
+    started = end_with("SIGKILL", 1)
+    records = workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), workers=1)
+    assert [record["status"] for record in records] == ["ok"] * 3
+    assert len(started) == 2
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        ("exit", "the worker process ended with exit code 3, which no network should do"),
+        ("SIGTERM", "the worker process ended with signal 15; run the same command again to go on"),
+    ],
+)
+def test_a_crash_or_a_stop_ends_the_work(
+    settings: EvaluationSettings,
+    tmp_path: Path,
+    end: str,
+    message: str,
+    end_with: Callable[[str, int], list[int]],
+) -> None:
+    started = end_with(end, 1)
+    with pytest.raises(RocoError, match=f"{GENOMES[1].key}: {message}"):
+        workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), workers=1)
+    assert len(started) == 1
 
 
 def test_a_worker_that_cannot_start_ends_the_work(

@@ -1,17 +1,21 @@
 """Attacks a target with one norm at all thresholds, and writes the verified successes of each."""
 
+from roco.artifacts import check_provenance
 from roco.attacks.cell import attack_chain
 from roco.config import AdversarialConfig
 from roco.data.dataset import Dataset
 from roco.networks import load_network
 from roco.runtime import job, start_torch
+from roco.store import Store
 
 if __name__ == "__main__":
     with job(snakemake):
         wildcards, params = snakemake.wildcards, snakemake.params
         device = start_torch(snakemake.config.get("device", "auto"))
         dataset = Dataset.load(snakemake.input.dataset)
-        network, _ = load_network(snakemake.input.network)
+        network, description = load_network(snakemake.input.network)
+        made_for = {"name": wildcards.target, "dataset_fingerprint": dataset.fingerprint}
+        check_provenance(snakemake.input.network, description, made_for)
         config = AdversarialConfig(
             **{
                 "images": params.images,
@@ -30,6 +34,7 @@ if __name__ == "__main__":
             split_name=wildcards.split,
             dataset_fingerprint=dataset.fingerprint,
             device=device,
+            store=Store(params.store),
         )
         for cell, path in zip(cells, snakemake.output.cells, strict=True):
             cell.save(path)

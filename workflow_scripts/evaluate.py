@@ -10,20 +10,28 @@ from roco.workers import evaluate_genomes
 if __name__ == "__main__":
     with job(snakemake):
         params, size = snakemake.params, snakemake.params.genomes_per_job
-        first = int(snakemake.wildcards.shard) * size
+        wildcards = snakemake.wildcards
+        first = int(wildcards.shard) * size
+        made_for = {
+            "search": wildcards.search,
+            "seed": int(wildcards.seed),
+            "generation": int(wildcards.generation),
+        }
         records = evaluate_genomes(
-            read_genomes(snakemake.input.genomes)[first : first + size],
+            read_genomes(snakemake.input.genomes, made_for)[first : first + size],
             EvaluationSettings(
                 dataset=str(snakemake.input.dataset),
                 adversarial_set=str(snakemake.input.adversarial),
                 recipe=params.training,
                 channels=params.channels,
                 stem_padding=params.stem_padding,
-                seed=int(snakemake.wildcards.seed),
+                seed=int(wildcards.seed),
                 device=resolve_device(snakemake.config.get("device", "auto")),
             ),
             store=Store(params.store),
             workers=snakemake.threads,
             log_file=snakemake.log[0],
+            # Not of params: another limit is no reason to evaluate again what ended within the old one.
+            time_limit_minutes=(snakemake.config.get("evaluation") or {}).get("time_limit_minutes"),
         )
         write_json(snakemake.output.records, "evaluations", records)

@@ -6,7 +6,8 @@ from roco.search.survival import pareto_front
 
 if __name__ == "__main__":
     with job(snakemake):
-        population = PopulationFile.load(snakemake.input.population)
+        where = {"search": snakemake.wildcards.search, "seed": int(snakemake.wildcards.seed)}
+        population = PopulationFile.load(snakemake.input.population, where)
         networks = pareto_front(population.individuals, population.objectives)
         write_front(
             snakemake.output.front,
@@ -14,4 +15,5 @@ if __name__ == "__main__":
             search=population.search,
             seed=population.seed,
             objectives=population.objectives,
+            dataset_fingerprint=population.dataset_fingerprint,
         )

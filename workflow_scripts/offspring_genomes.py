@@ -8,7 +8,12 @@ from roco.search.variation import offspring_genomes
 if __name__ == "__main__":
     with job(snakemake):
         params, generation = snakemake.params, int(snakemake.wildcards.generation)
-        population = PopulationFile.load(snakemake.input.parents[0])
+        made_for = {
+            "search": snakemake.wildcards.search,
+            "seed": int(snakemake.wildcards.seed),
+            "generation": generation - 1,
+        }
+        population = PopulationFile.load(snakemake.input.parents[0], made_for)
         genomes = offspring_genomes(
             population.individuals,
             population.objectives,

@@ -1,5 +1,6 @@
 """Writes published networks in the form of a front, so that they are retrained and attacked like the others."""
 
+from roco.artifacts import read_attributes
 from roco.config import PUBLISHED_GENOMES
 from roco.evaluation import dataset_shape
 from roco.runtime import job
@@ -21,5 +22,10 @@ if __name__ == "__main__":
             for name in params.references
         ]
         write_front(
-            snakemake.output.front, networks, search="references", seed=int(snakemake.wildcards.seed), objectives=()
+            snakemake.output.front,
+            networks,
+            search="references",
+            seed=int(snakemake.wildcards.seed),
+            objectives=(),
+            dataset_fingerprint=read_attributes(snakemake.input.dataset, "dataset")["fingerprint"],
         )

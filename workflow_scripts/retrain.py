@@ -1,6 +1,6 @@
 """Trains the network in a slot of a front at length; an empty slot gives empty files."""
 
-from roco.artifacts import write_json, write_tensors
+from roco.artifacts import read_attributes, write_json, write_tensors
 from roco.networks import KIND
 from roco.retraining import RetrainingSettings, occupant, retrain
 from roco.runtime import job
@@ -14,7 +14,12 @@ if __name__ == "__main__":
             "seed": int(snakemake.wildcards.seed),
             "slot": int(snakemake.wildcards.slot),
         }
-        individual = occupant(snakemake.input.front, slot=where["slot"])
+        made_for = {
+            "search": where["search"],
+            "seed": where["seed"],
+            "dataset_fingerprint": read_attributes(snakemake.input.dataset, "dataset")["fingerprint"],
+        }
+        individual = occupant(snakemake.input.front, slot=where["slot"], made_for=made_for)
         if individual is None:
             write_tensors(output.network, KIND, {}, {})
             write_json(output.training, "training", {"status": "empty", **where})

@@ -1,17 +1,24 @@
 """Measures a retrained network on test images, on the test adversarial set and under white-box attacks."""
 
-from roco.artifacts import read_json, write_json
+from roco.artifacts import check_provenance, read_json, write_json
 from roco.config import RobustnessConfig
 from roco.runtime import job
 from roco.store import Store
 
 if __name__ == "__main__":
     with job(snakemake):
+        where = snakemake.wildcards
         training = read_json(snakemake.input.training, "training")
+        made_for = {"search": where.search, "seed": int(where.seed), "slot": int(where.slot)}
+        check_provenance(snakemake.input.training, training, made_for)
         result = {name: value for name, value in training.items() if name not in ("train_loss", "seconds")}
         if training["status"] == "ok":
+            from roco.networks import load_network
             from roco.robustness import measure_robustness
 
+            _, description = load_network(snakemake.input.network)
+            trained = {name: training[name] for name in ("genome", "channels")}
+            check_provenance(snakemake.input.network, description, trained)
             result |= measure_robustness(
                 snakemake.input.network,
                 dataset_path=snakemake.input.dataset,

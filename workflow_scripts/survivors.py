@@ -1,20 +1,24 @@
 """Lets parents and offspring compete: the next population."""
 
-from roco.artifacts import read_json
 from roco.runtime import job
-from roco.search.population import Individual, PopulationFile
+from roco.search.population import ORIGIN, Individual, PopulationFile, read_evaluations
 from roco.search.survival import truncate
 
 if __name__ == "__main__":
     with job(snakemake):
         wildcards, objectives = snakemake.wildcards, tuple(snakemake.params.objectives)
         seed, generation = int(wildcards.seed), int(wildcards.generation)
-        parents = [PopulationFile.load(path) for path in snakemake.input.parents]
-        offspring = [
-            Individual.from_record(record, born=generation)
-            for path in snakemake.input.records
-            for record in read_json(path, "evaluations")
+        place = {"search": wildcards.search, "seed": seed}
+        genomes_of = place | {"generation": generation, "search": wildcards.search if generation else "initial"}
+        records = read_evaluations(snakemake.input.records, snakemake.input.genomes, genomes_of)
+        # There may be no offspring, where the space holds no network that is new.
+        origin = {name: records[0][name] for name in ORIGIN} if records else {}
+        parents = [
+            PopulationFile.load(path, {**place, **origin, "generation": generation - 1})
+            for path in snakemake.input.parents
         ]
+        origin = origin or {name: getattr(parents[0], name) for name in ORIGIN}
+        offspring = [Individual.from_record(record, born=generation) for record in records]
         individuals = [individual for population in parents for individual in population.individuals] + offspring
         seen = {key for population in parents for key in population.seen} | {child.key for child in offspring}
         survivors = truncate(
@@ -27,4 +31,5 @@ if __name__ == "__main__":
             objectives=objectives,
             individuals=tuple(survivors),
             seen=tuple(sorted(seen)),
+            **origin,
         ).save(snakemake.output.population)

@@ -21,6 +21,7 @@ if __name__ == "__main__":
             device=snakemake.config.get("device", "auto"),
             store=Store(params.store),
         )
+        description |= {"dataset_fingerprint": dataset.fingerprint}
         save_network(snakemake.output.network, fitted.network, description)
         metrics = {
             "target": name,

@@ -3,12 +3,14 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from roco.artifacts import digest
 from roco.attacks.l0 import differential_evolution, random_search
 from roco.attacks.linf import attack_linf
 from roco.attacks.norms import DECIDED, Norm, forward_batch, margins, margins_of, within_budget
@@ -16,12 +18,18 @@ from roco.attacks.records import Array, Cell
 from roco.config import AdversarialConfig
 from roco.data.dataset import Split
 from roco.errors import AttackError
+from roco.networks import digest_of
 from roco.runtime import numpy_generator, seed_from, versions
+from roco.store import Store
 from roco.training import logits_of
 
 __all__ = ["Cell", "attack_chain", "correctly_classified"]
 
 log = logging.getLogger("roco")
+
+# Raised by hand when an attack comes to give other images: it invalidates what is in the store.
+ATTACK_VERSION = 1
+KIND = "adversarial_chunk"
 
 
 def attack_chain(
@@ -35,11 +43,13 @@ def attack_chain(
     split_name: str,
     dataset_fingerprint: str,
     device: torch.device,
+    store: Store,
 ) -> list[Cell]:
     """Attacks images that a target classifies correctly, from the smallest threshold to the largest.
 
     Each threshold starts from the smaller one's images, so that successes never fall. A success is judged here on the
     uint8 image that is stored: within the budget, the clean image right and this one wrong, both by a clear margin.
+    The images are attacked in chunks of a fixed size; what the store has of each threshold is not attacked again.
 
     Args:
         network: the target.
@@ -51,6 +61,7 @@ def attack_chain(
         split_name: the split's name.
         dataset_fingerprint: of the split's data set.
         device: where to work.
+        store: for finished chunks.
 
     Returns:
         One cell a threshold. A target that is never right has cells without images.
@@ -63,6 +74,8 @@ def attack_chain(
     network = network.to(device).eval()
     order = numpy_generator(config.seed, "adversarial images", split_name).permutation(len(split))
     source = correctly_classified(network, split, order=order, count=config.images, device=device)
+    attack = config.l0_attack if norm == "l0" else config.linf_attack
+    settings = {"images": config.images, "thresholds": list(thresholds), "attack": attack.model_dump()}
     chain = _Chain(
         network=network,
         clean=torch.from_numpy(split.images[source]).to(device),
@@ -71,12 +84,14 @@ def attack_chain(
         norm=norm,
         config=config,
         names=(split_name, target, norm),
+        store=store,
+        key=_content_key(network, dataset_fingerprint, settings | {"seed": config.seed}, device=device),
     )
-    attack = config.l0_attack if norm == "l0" else config.linf_attack
-    settings = {"images": config.images, "thresholds": list(thresholds), "attack": attack.model_dump()}
+    chunks = chain.chunks(forward_batch(device))
+    found = [chunk.run(thresholds) for chunk in chunks]
     return [
         Cell(
-            **_successes(chain, found, found_margins),
+            **_successes(chunks, [results[number] for results in found]),
             split=split_name,
             target=target,
             norm=norm,
@@ -87,8 +102,21 @@ def attack_chain(
             versions=versions(),
             dataset_fingerprint=dataset_fingerprint,
         )
-        for threshold, found, found_margins in chain.run(thresholds)
+        for number, threshold in enumerate(thresholds)
     ]
+
+
+def _content_key(
+    network: nn.Module, dataset_fingerprint: str, settings: dict[str, Any], *, device: torch.device
+) -> str:
+    decided_by = {
+        "version": ATTACK_VERSION,
+        "network": digest_of(network),
+        "dataset": dataset_fingerprint,
+        "settings": settings,
+        "device": device.type,
+    }
+    return digest(decided_by, length=20)
 
 
 def correctly_classified(network: nn.Module, split: Split, *, order: Array, count: int, device: torch.device) -> Array:
@@ -118,24 +146,61 @@ class _Chain:
     norm: Norm
     config: AdversarialConfig
     names: tuple[str, ...]
+    store: Store
+    key: str
 
-    def run(self, thresholds: Sequence[int]) -> list[tuple[int, Tensor, Tensor]]:
-        """For each threshold: it, the best image found for each clean one, and their margins."""
-        results: list[tuple[int, Tensor, Tensor]] = []
-        best, best_margins = self.clean, torch.full(self.labels.shape, -torch.inf, device=self.clean.device)
+    def chunks(self, size: int) -> "list[_Chain]":
+        """The same with `size` images each; one without images, if there are none."""
+        return [
+            replace(
+                self,
+                clean=self.clean[begin : begin + size],
+                labels=self.labels[begin : begin + size],
+                source=self.source[begin : begin + size],
+                key="-".join((self.key, *self.names, str(begin))),
+            )
+            for begin in range(0, max(len(self.source), 1), size)
+        ]
+
+    def run(self, thresholds: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        """For each threshold the best image found for each clean one, and their margins."""
+        results: list[tuple[Tensor, Tensor]] = []
         for threshold in thresholds:
             began = time.monotonic()
-            if len(self.source):
-                found = self._attack(threshold, start=best if results else None)
-                found_margins = self._judged(found, threshold)
-                # A success that stays is not measured again: in another batch it might just miss the margin.
-                better = found_margins > best_margins
-                best = torch.where(better[:, None, None, None], found, best)
-                best_margins = torch.where(better, found_margins, best_margins)
-            successes, seconds = int((best_margins >= DECIDED).sum()), time.monotonic() - began
-            log.info("%s %d: %d of %d images (%.1f s)", " ".join(self.names), threshold, successes, len(best), seconds)
-            results.append((threshold, best, best_margins))
+            kept = self._kept(threshold)
+            found = self._next(threshold, before=results[-1] if results else None) if kept is None else kept
+            if kept is None and len(self.source):
+                self._keep(threshold, found)
+            results.append(found)
+            successes, seconds = int((found[1] >= DECIDED).sum()), time.monotonic() - began
+            how = f"{seconds:.1f} s" if kept is None else "attacked before"
+            log.info("%s %d: %d of %d images (%s)", " ".join(self.names), threshold, successes, len(self.source), how)
         return results
+
+    def _next(self, threshold: int, *, before: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+        """The best images and their margins at a threshold, given those of the threshold before."""
+        untouched = torch.full(self.labels.shape, -torch.inf, device=self.clean.device)
+        best, best_margins = before or (self.clean, untouched)
+        if len(self.source):
+            found = self._attack(threshold, start=best if before else None)
+            found_margins = self._judged(found, threshold)
+            # A success that stays is not measured again: in another batch it might just miss the margin.
+            better = found_margins > best_margins
+            best = torch.where(better[:, None, None, None], found, best)
+            best_margins = torch.where(better, found_margins, best_margins)
+        return best, best_margins
+
+    def _kept(self, threshold: int) -> tuple[Tensor, Tensor] | None:
+        arrays = self.store.read_arrays(KIND, f"{self.key}-{threshold}")
+        if arrays is None:
+            return None
+        changes, margin = (torch.from_numpy(arrays[name]).to(self.clean.device) for name in ("changes", "margins"))
+        return self.clean ^ changes, margin
+
+    def _keep(self, threshold: int, found: tuple[Tensor, Tensor]) -> None:
+        # As the bits that differ from the clean images: most are 0 and take no space.
+        changes, found_margins = (found[0] ^ self.clean).cpu().numpy(), found[1].cpu().numpy()
+        self.store.write_arrays(KIND, f"{self.key}-{threshold}", {"changes": changes, "margins": found_margins})
 
     def _attack(self, threshold: int, *, start: Tensor | None) -> Tensor:
         parts = (self.config.seed, *self.names, threshold)
@@ -146,7 +211,8 @@ class _Chain:
                 labels=self.labels,
                 threshold=threshold,
                 settings=self.config.linf_attack,
-                seed=seed_from(*parts),
+                # A seed for each chunk, which begins with another image.
+                seed=seed_from(*parts, int(self.source[0])),
                 start=start,
             )
         # A generator an image, so that its result does not depend on which others are attacked.
@@ -183,18 +249,23 @@ class _Chain:
         return margins_of(self.network, found, labels=self.labels, batch_size=forward_batch(found.device))
 
 
-def _successes(chain: _Chain, found: Tensor, found_margins: Tensor) -> dict[str, Array]:
-    """The arrays of a cell: the images that are misclassified by a clear margin."""
+def _successes(chunks: Sequence[_Chain], found: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:
+    """The arrays of a cell: the images of all chunks that are misclassified by a clear margin."""
+    parts = [_successes_of_chunk(chunk, *best) for chunk, best in zip(chunks, found, strict=True)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _successes_of_chunk(chunk: _Chain, found: Tensor, found_margins: Tensor) -> dict[str, Array]:
     rows = found_margins >= DECIDED
-    images, labels = found[rows], chain.labels[rows]
+    images, labels = found[rows], chunk.labels[rows]
     predictions = labels
     if len(images):
-        logits = logits_of(chain.network, images, batch_size=forward_batch(images.device))
+        logits = logits_of(chunk.network, images, batch_size=forward_batch(images.device))
         predictions = logits.scatter(1, labels[:, None], -torch.inf).argmax(dim=1)
     return {
         "images": images.cpu().numpy(),
         "labels": labels.cpu().numpy(),
-        "source_index": chain.source[rows.cpu().numpy()],
+        "source_index": chunk.source[rows.cpu().numpy()],
         "target_prediction": predictions.cpu().numpy(),
         "margin": found_margins[rows].float().cpu().numpy(),
     }

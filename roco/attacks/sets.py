@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from roco.artifacts import digest, read_arrays, write_arrays
+from roco.artifacts import check_provenance, digest, read_arrays, write_arrays
 from roco.attacks.records import Array, Cell, check_images, check_names
 from roco.errors import ArtifactError, AttackError
 
@@ -81,15 +81,21 @@ class AdversarialSet:
         write_arrays(path, KIND, {name: getattr(self, name) for name in ARRAYS}, attributes, compress=True)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path, made_for: Mapping[str, Any] | None = None) -> Self:
         """The set that `save` wrote.
 
+        Args:
+            path: of the file.
+            made_for: some of its attributes (its split, its data set), as they have to be.
+
         Raises:
-            ArtifactError: the file is missing, damaged, edited, of another schema version, or no adversarial set.
+            ArtifactError: the file is missing, damaged, edited, of another schema version, no adversarial set, or one
+                of something else.
         """
         arrays, attributes = read_arrays(path, KIND)
         check_names(path, arrays, ARRAYS)
         check_names(path, attributes, (*ATTRIBUTES, "schema_version", "settings_hash"))
+        check_provenance(path, attributes, made_for or {})
         check_images(path, arrays)
         if (version := attributes.pop("schema_version")) != SCHEMA_VERSION:
             raise ArtifactError(f"{path}: expected schema version {SCHEMA_VERSION}, found {version}; make it anew")

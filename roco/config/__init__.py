@@ -18,6 +18,7 @@ from roco.config.attacks import (
     RobustnessConfig,
     WhiteBoxAttack,
 )
+from roco.config.reading import read_yaml
 from roco.config.section import Recipe, Section
 from roco.config.study import (
     PUBLISHED_GENOMES,
@@ -63,4 +64,5 @@ __all__ = [
     "WhiteBoxAttack",
     "check_config",
     "load_config",
+    "read_yaml",
 ]

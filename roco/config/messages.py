@@ -8,6 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 _EXPECTED = {
     "int_type": "a whole number",
+    "int_parsing_size": "a smaller number",
+    "too_long": "at most {max_length} entries",
     "int_from_float": "a whole number",
     "float_type": "a number",
     "finite_number": "a finite number",
@@ -30,6 +32,9 @@ _EXPECTED = {
 }
 
 
+LONGEST = 400
+
+
 def one_line(error: ValidationError, model: type[BaseModel]) -> str:
     """The first problem, with the number of others.
 
@@ -43,7 +48,8 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
         problems.setdefault(key, []).append(message)
     (key, messages), *others = problems.items()
     more = f" (and {len(others)} more)" if others else ""
-    return " ".join(f"{key}{': ' if key else ''}{_joined(messages)}{more}".split())
+    line = " ".join(f"{key}{': ' if key else ''}{_joined(messages)}{more}".split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
 
 
 def _joined(messages: list[str]) -> str:
@@ -63,7 +69,7 @@ def _describe(problem: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, 
     if kind == "extra_forbidden":
         return key, f"unknown key; expected one of {', '.join(_keys(section))}"
     if kind == "union_tag_invalid":
-        return key, f"unknown method '{context['tag']}', expected one of {context['expected_tags']}"
+        return key, f"unknown method {_shown(context['tag'])}, expected one of {context['expected_tags']}"
     if kind == "union_tag_not_found":
         return f"{key}.method", f"expected one of {', '.join(_tags(section))}, got nothing"
     if kind == "value_error":

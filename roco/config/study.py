@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from roco.config.attacks import AdversarialConfig, RobustnessConfig
 from roco.config.messages import one_line
-from roco.config.section import Count, Recipe, Section, Seed
+from roco.config.reading import read_yaml
+from roco.config.section import Count, Positive, Recipe, Section, Seed
 from roco.config.targets import TargetsConfig
 from roco.errors import ConfigError, GenomeError
 from roco.space.genome import Genome
@@ -21,6 +21,11 @@ PUBLISHED_GENOMES = {
     "paper_roco": "0010000000000000-1000101100001101-0001010111101111",
     "paper_baseline": "0010000010000000-0001100101011101-0100011100010101",
 }
+
+
+# Names of folders beside those of the searches, and beside those of the experiments.
+RESERVED = ("initial", "references")
+STORE = "store"
 
 
 class DatasetConfig(Section):
@@ -59,9 +64,10 @@ class SearchConfig(Section):
         "baseline": ["error", "flops"],
         "roco": ["error", "flops", "adversarial_error"],
     }
-    population: Annotated[int, Field(ge=2)] = 40
-    offspring: Annotated[int, Field(ge=1)] = 40
-    generations: Annotated[int, Field(ge=0)] = 20
+    # Generations, jobs of a generation and slots have three digits in file names.
+    population: Annotated[int, Field(ge=2, le=1000)] = 40
+    offspring: Annotated[int, Field(ge=1, le=1000)] = 40
+    generations: Annotated[int, Field(ge=0, le=999)] = 20
     variation: Literal["phase_wise", "nsga_net"] = "phase_wise"
     crossover_probability: Annotated[float, Field(ge=0, le=1)] = 0.9
     population_0: list[str] = []
@@ -69,8 +75,8 @@ class SearchConfig(Section):
     @model_validator(mode="after")
     def _searches_make_sense(self) -> Self:
         for name, objectives in self.searches.items():
-            if name == "initial":
-                raise ValueError("searches: expected another name than 'initial', which the first population has")
+            if name in RESERVED:
+                raise ValueError(f"searches: expected another name than '{name}', whose folder holds something else")
             if not objectives or len(set(objectives)) != len(objectives):
                 raise ValueError(f"searches.{name}: expected different objectives, at least one, got {objectives}")
         return self
@@ -83,6 +89,7 @@ class EvaluationConfig(Section):
     training: Recipe = Recipe()
     genomes_per_job: Count = 8
     workers: Count = 8
+    time_limit_minutes: Positive | None = None
 
 
 class RetrainingConfig(Section):
@@ -92,7 +99,7 @@ class RetrainingConfig(Section):
     training: Recipe = Recipe(epochs=120, cutout=16)
     networks: Count | Literal["all"] = "all"
     validation_images_too: bool = True
-    references: list[str] = []
+    references: Annotated[list[str], Field(max_length=1000)] = []
     seed: Seed = 0
 
 
@@ -106,7 +113,8 @@ class StudyConfig(Section):
     """A whole study."""
 
     experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    results: Annotated[str, Field(min_length=1)] = "results"
+    # Braces are wildcards to Snakemake.
+    results: Annotated[str, Field(pattern=r"^[^{}\x00-\x1f\x7f]+$")] = "results"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     dataset: DatasetConfig
@@ -121,6 +129,8 @@ class StudyConfig(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
+        if self.experiment == STORE:
+            raise ValueError(f"experiment: expected another name than '{STORE}', whose folder holds something else")
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds: expected different seeds, got {self.seeds}")
         if len(self.search.population_0) > self.search.population:
@@ -182,14 +192,6 @@ def load_config(path: str | Path) -> StudyConfig:
     """The validated configuration in a YAML file.
 
     Raises:
-        ConfigError: the file is missing, is no YAML mapping, or is not valid.
+        ConfigError: the file is missing, is no YAML mapping, gives a key twice, or is not valid.
     """
-    try:
-        raw = yaml.safe_load(Path(path).read_text())
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: expected keys and values, got {type(raw).__name__}")
-    return check_config(raw, source=str(path))
+    return check_config(read_yaml(path), source=str(path))

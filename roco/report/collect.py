@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from roco.artifacts import read_attributes, read_json
+from roco.artifacts import check_provenance, read_attributes, read_json
 from roco.errors import ArtifactError
 from roco.report.columns import (
     ATTACKS,
@@ -92,8 +92,9 @@ def collect(files: StudyFiles) -> Study:
     """All frames of a study; a kind without files gives an empty frame with its columns.
 
     Raises:
-        ArtifactError: a file is missing, damaged, of another kind, or lacks a field.
+        ArtifactError: a file is missing, damaged, of another kind, of another study or place, or lacks a field.
     """
+    _check_together(files)
     networks, breakdown, attacks = _robustness(files.robustness)
     return Study(
         targets=_frame(_read_each(files.targets, "target", _one), TARGETS, by=["target"]),
@@ -124,6 +125,22 @@ def rows_of(frame: pd.DataFrame) -> list[Any]:
 def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a frame as mappings from column to value."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _check_together(files: StudyFiles) -> None:
+    """Refuses files that were made from several data sets, or stand where another one belongs."""
+    contents = [(path, read_attributes(path, "adversarial_set")) for path in files.adversarial_sets]
+    for kind, paths in (("front", files.fronts), ("robustness", files.robustness), ("training", files.trainings)):
+        contents += [(path, read_json(path, kind)) for path in paths]
+    # An empty slot was made from no data set.
+    fingerprints = [found for _, content in contents if (found := content.get("dataset_fingerprint"))]
+    for path, content in contents:
+        if content.get("dataset_fingerprint"):
+            check_provenance(path, content, {"dataset_fingerprint": fingerprints[0]})
+        if place := re.search(r"\b(?:search|retrained)/([^/]+)/seed_(\d+)/(?:slot_(\d+)/)?", Path(path).as_posix()):
+            search, seed, slot = place.groups()
+            where = {"search": search, "seed": int(seed)} | ({"slot": int(slot)} if slot else {})
+            check_provenance(path, content, where)
 
 
 def _read_each(paths: Iterable[str | Path], kind: str, rows: Any) -> list[dict[str, Any]]:

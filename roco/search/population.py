@@ -1,6 +1,6 @@
 """Individuals and populations, as files and as pymoo's populations. How they vary and survive is elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -9,9 +9,13 @@ import numpy as np
 from pymoo.core.population import Population as PymooPopulation
 from pymoo.core.problem import Problem
 
-from roco.artifacts import read_json, write_json
+from roco.artifacts import check_provenance, read_json, schema, write_json
+from roco.errors import ArtifactError
 from roco.space.complexity import complexity
 from roco.space.genome import Genome
+
+# What a search's files say of the evaluations behind them.
+ORIGIN = ("dataset_fingerprint", "settings_hash")
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ class Individual:
 
 @dataclass(frozen=True)
 class PopulationFile:
-    """The survivors of a generation, and the keys of all phenotypes that the search has evaluated so far."""
+    """The survivors of a generation, the keys of all phenotypes that the search has evaluated so far, and the origin of
+    the evaluations."""
 
     search: str
     seed: int
@@ -57,6 +62,8 @@ class PopulationFile:
     objectives: tuple[str, ...]
     individuals: tuple[Individual, ...]
     seen: tuple[str, ...]
+    dataset_fingerprint: str = ""
+    settings_hash: str = ""
 
     def save(self, path: str | Path) -> None:
         """Writes it as an artifact."""
@@ -64,12 +71,14 @@ class PopulationFile:
         write_json(path, "population", content)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Reads it; raises ArtifactError if the file is damaged."""
+    def load(cls, path: str | Path, made_for: Mapping[str, Any] | None = None) -> Self:
+        """Reads it; raises ArtifactError if the file is damaged, or does not say what `made_for` does."""
         content = read_json(path, "population")
-        individuals = tuple(Individual(**individual) for individual in content.pop("individuals"))
-        objectives, seen = tuple(content.pop("objectives")), tuple(content.pop("seen"))
-        return cls(individuals=individuals, objectives=objectives, seen=seen, **content)
+        with schema(path, "population"):
+            check_provenance(path, content, made_for or {})
+            individuals = tuple(Individual(**individual) for individual in content.pop("individuals"))
+            objectives, seen = tuple(content.pop("objectives")), tuple(content.pop("seen"))
+            return cls(individuals=individuals, objectives=objectives, seen=seen, **content)
 
 
 class SearchProblem(Problem):  # type: ignore[misc]
@@ -105,16 +114,54 @@ def write_genomes(path: str | Path, genomes: Sequence[Genome], *, search: str, s
     write_json(path, "genomes", {"search": search, "seed": seed, "generation": generation, "genomes": texts})
 
 
-def read_genomes(path: str | Path) -> list[Genome]:
-    """The genomes that `write_genomes` wrote; raises ArtifactError if the file is damaged."""
-    return [Genome.parse(entry["genome"]) for entry in read_json(path, "genomes")["genomes"]]
+def read_genomes(path: str | Path, made_for: Mapping[str, Any] | None = None) -> list[Genome]:
+    """The genomes that `write_genomes` wrote; raises ArtifactError if the file is damaged or not as `made_for` says."""
+    content = read_json(path, "genomes")
+    with schema(path, "genomes"):
+        check_provenance(path, content, made_for or {})
+        return [Genome.parse(entry["genome"]) for entry in content["genomes"]]
+
+
+def read_evaluations(
+    paths: Sequence[str | Path], genomes_path: str | Path, made_for: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The evaluation records of a generation, from its shards.
+
+    Args:
+        paths: of the shards, in their order.
+        genomes_path: of the generation's genomes.
+        made_for: what the genomes' file says, as it has to be.
+
+    Raises:
+        ArtifactError: a file is damaged, or they do not belong together.
+    """
+    records: list[dict[str, Any]] = []
+    for path in paths:
+        with schema(path, "evaluations"):
+            for record in read_json(path, "evaluations"):
+                check_provenance(path, record, {name: (records or [record])[0][name] for name in ("seed", *ORIGIN)})
+                records.append(record)
+    genomes = read_genomes(genomes_path, made_for)
+    if [record["genome"] for record in records] != [str(genome) for genome in genomes]:
+        raise ArtifactError(
+            f"{Path(paths[0]).parent}: expected evaluations of the genomes in {genomes_path}, found others; "
+            "delete them and run the same command again to make them anew"
+        )
+    return records
 
 
 def write_front(
-    path: str | Path, networks: Sequence[Individual], *, search: str, seed: int, objectives: Sequence[str]
+    path: str | Path,
+    networks: Sequence[Individual],
+    *,
+    search: str,
+    seed: int,
+    objectives: Sequence[str],
+    dataset_fingerprint: str = "",
 ) -> None:
     """Writes the Pareto-optimal networks of a search, in the order given."""
     content = {
+        "dataset_fingerprint": dataset_fingerprint,
         "search": search,
         "seed": seed,
         "objectives": list(objectives),
@@ -123,9 +170,12 @@ def write_front(
     write_json(path, "front", content)
 
 
-def read_front(path: str | Path) -> list[Individual]:
-    """The networks that `write_front` wrote; raises ArtifactError if the file is damaged."""
-    return [Individual(**network) for network in read_json(path, "front")["networks"]]
+def read_front(path: str | Path, made_for: Mapping[str, Any] | None = None) -> list[Individual]:
+    """The networks that `write_front` wrote; raises ArtifactError if the file is damaged or not as `made_for` says."""
+    content = read_json(path, "front")
+    with schema(path, "front"):
+        check_provenance(path, content, made_for or {})
+        return [Individual(**network) for network in content["networks"]]
 
 
 def unevaluated(genome: Genome, *, channels: int, classes: int, stem_padding: int, image_size: int) -> Individual:

@@ -16,13 +16,28 @@ from roco.attacks.norms import DECIDED
 from roco.config import AdversarialConfig, DifferentialEvolution, MomentumIterative, ProjectedGradient, RandomSearch
 from roco.data.dataset import Split
 from roco.errors import ArtifactError, AttackError
+from roco.store import Store
 
 L0 = [RandomSearch(queries=60, margin=1.0), DifferentialEvolution(population=8, steps=6)]
 LINF = [ProjectedGradient(steps=4, restarts=2), MomentumIterative(steps=4)]
 
 
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def chain(
-    network: nn.Module, split: Split, *, norm: str = "l0", thresholds: Any = (1, 3, 5), **settings: Any
+    network: nn.Module,
+    split: Split,
+    *,
+    norm: str = "l0",
+    thresholds: Any = (1, 3, 5),
+    store: Store | None = None,
+    **settings: Any,
 ) -> list[Cell]:
     config = AdversarialConfig(**({"images": 15, "l0_attack": L0[0], "linf_attack": LINF[0]} | settings))
     return attack_chain(
@@ -35,6 +50,7 @@ def chain(
         split_name="validation",
         dataset_fingerprint="f00d",
         device=torch.device("cpu"),
+        store=store or Store(f"store_{next(NUMBERS)}"),
     )
 
 
@@ -176,3 +192,56 @@ def test_an_attack_that_does_nothing_has_no_success(convolutional, make_split, m
 def test_thresholds_must_rise(convolutional, make_split, thresholds: list[int]) -> None:
     with pytest.raises(AttackError, match="rising order"):
         chain(convolutional, make_split(convolutional), thresholds=thresholds)
+
+
+def same(cells: list[Cell], others: list[Cell]) -> bool:
+    pairs = [(vars(cell), vars(other)) for cell, other in zip(cells, others, strict=True)]
+    return all(np.array_equal(one[name], other[name]) for one, other in pairs for name in one)
+
+
+@pytest.mark.parametrize("norm", ["l0", "linf"])
+@pytest.mark.parametrize("calls", [0, 1, 4, 8])
+def test_an_interrupted_chain_goes_on_chunk_by_chunk(
+    convolutional, make_split, monkeypatch, norm: str, calls: int
+) -> None:
+    # 15 images in chunks of 6, 6 and 3, at three thresholds: 9 attacks.
+    monkeypatch.setattr(cell_module, "forward_batch", lambda device: 6)
+    name = "random_search" if norm == "l0" else "attack_linf"
+    attack, done = getattr(cell_module, name), list[int]()
+
+    def counted(network: nn.Module, images: Tensor, **settings: Any) -> Tensor:
+        if len(done) == calls:
+            raise KeyboardInterrupt
+        done.append(len(images))
+        return attack(network, images, **settings)
+
+    split = make_split(convolutional)
+    whole = chain(convolutional, split, norm=norm)
+    assert sum(len(cell) for cell in whole) > 0
+    store = Store("store")
+    monkeypatch.setattr(cell_module, name, counted)
+    with pytest.raises(KeyboardInterrupt):
+        chain(convolutional, split, norm=norm, store=store)
+    calls = 99
+    assert same(chain(convolutional, split, norm=norm, store=store), whole)
+    assert done == [6, 6, 6, 6, 6, 6, 3, 3, 3]
+    # All is in the store now; another network, seed or threshold is another attack.
+    assert same(chain(convolutional, split, norm=norm, store=store), whole)
+    assert len(done) == 9
+    chain(convolutional, split, norm=norm, store=store, seed=1)
+    assert len(done) == 18
+    with torch.no_grad():
+        convolutional[8].bias += 0.01
+    chain(convolutional, split, norm=norm, store=store)
+    assert len(done) == 27
+
+
+def test_a_damaged_chunk_is_attacked_again(convolutional, make_split, caplog: pytest.LogCaptureFixture) -> None:
+    split, store = make_split(convolutional), Store("store")
+    whole = chain(convolutional, split, store=store)
+    first, second, third = sorted(store.root.rglob("*.h5"))
+    first.write_bytes(first.read_bytes()[:-100])
+    second.write_bytes(third.read_bytes())
+    assert same(chain(convolutional, split, store=store), whole)
+    assert caplog.text.count("computed again") == 2
+    assert "made for something else" in caplog.text

@@ -13,6 +13,7 @@ from roco.attacks.sets import AdversarialSet, adversarial_error, breakdown, join
 from roco.attacks.verification import verify_set
 from roco.config import AdversarialConfig, ProjectedGradient, RandomSearch
 from roco.errors import ArtifactError, AttackError
+from roco.store import Store
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def split(networks, make_split):
 
 
 @pytest.fixture
-def cells(networks, split) -> list[Cell]:
+def cells(networks, split, tmp_path: Path) -> list[Cell]:
     config = AdversarialConfig(
         images=10, l0_attack=RandomSearch(queries=40, margin=1.0), linf_attack=ProjectedGradient(steps=4)
     )
@@ -44,6 +45,7 @@ def cells(networks, split) -> list[Cell]:
             split_name="test",
             dataset_fingerprint="f00d",
             device=torch.device("cpu"),
+            store=Store(tmp_path / "store"),
         )
     ]
 
