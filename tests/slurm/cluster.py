@@ -26,6 +26,7 @@ SlurmUser=root
 SlurmdUser=root
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 AuthType=auth/munge
+AuthInfo=cred_expire=15
 CredType=cred/munge
 StateSaveLocation={folder}/ctld
 SlurmdSpoolDir={folder}/slurmd
@@ -49,7 +50,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 GresTypes=gpu
 ReturnToService=2
-MinJobAge=300
+MinJobAge=7200
 KillWait=3
 NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=200000 Gres=gpu:2 State=UNKNOWN
 PartitionName=gpu Nodes={host} Default=YES MaxTime=60 DefMemPerCPU=512 PriorityTier=1 PreemptMode=REQUEUE State=UP

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import yaml
 from cluster import Cluster
 from study import REPOSITORY, Study
+
+from roco.slurm import NOTE
 
 PROFILE = REPOSITORY / "profiles" / "slurm" / "config.yaml"
 FAULTS = Path(__file__).parent / "faults"
@@ -40,6 +43,9 @@ class ClusterStudy(Study):
     def command(self, *arguments: str) -> list[str]:
         before = super().command()
         return [*before[: before.index("--cores")], "--configfile", "config.yaml", "--profile", "profile", *arguments]
+
+    def artifacts(self) -> dict[str, bytes]:
+        return {name: content for name, content in super().artifacts().items() if name != NOTE}
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """Starts it; what it says is added to the log."""
@@ -81,6 +87,14 @@ class ClusterStudy(Study):
         file = self.faults / "notes.jsonl"
         lines = file.read_text().splitlines() if file.exists() else []
         return [note for note in map(json.loads, lines) if script in ("", note["script"])]
+
+    def jobs(self) -> dict[str, dict[str, str]]:
+        """What SLURM knows of each job of the study's runs, by its number, in the order of submission."""
+        names = re.findall(r"SLURM run ID: (\S+)", self.said())
+        lines = self.cluster.ask("scontrol", "--oneliner", "show", "jobs").splitlines()
+        facts = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
+        found = {fact["JobId"]: fact for fact in facts if fact.get("JobName") in names}
+        return dict(sorted(found.items(), key=lambda item: int(item[0])))
 
     def held(self, script: str) -> str:
         """Waits for the job that obeys an order to hold; SLURM's number of it."""

@@ -10,7 +10,6 @@ import pytest
 from cluster import Cluster
 from cluster_study import ClusterStudy, small_profile
 from study import TINY, Study
-from test_cluster_study import show_jobs
 
 pytestmark = [pytest.mark.long, pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
 
@@ -30,7 +29,7 @@ def check_jobs(study: ClusterStudy, local_study: Study, *expected: dict[str, str
     """The network is that of a local run, and SLURM has exactly these jobs of the study's last run."""
     assert (study.results / NETWORK).read_bytes() == (local_study.results / NETWORK).read_bytes()
     run = (study.results / ".slurm_run").read_text().strip()
-    found = [fact for fact in show_jobs(study.cluster).values() if fact["JobName"] == run]
+    found = [fact for fact in study.jobs().values() if fact["JobName"] == run]
     assert [{key: fact[key] for key in facts} for fact, facts in zip(found, expected, strict=True)] == list(expected)
 
 
@@ -65,6 +64,19 @@ def test_a_job_whose_node_goes_down_starts_again_when_it_is_back(study, local_st
     study.cluster.ask("scontrol", "update", f"NodeName={study.cluster.host}", "State=DOWN", "Reason=test")
     study.cluster.wait_for(lambda: [held, "RUNNING"] not in study.cluster.jobs("%i|%T"))
     study.cluster.ask("scontrol", "update", f"NodeName={study.cluster.host}", "State=RESUME")
+    study.finish(run)
+    assert [note["SLURM_JOB_ID"] for note in study.notes()] == [held, held]
+    check_jobs(study, local_study, {"JobState": "COMPLETED", "Restarts": "1"})
+
+
+def test_a_preempted_job_starts_again(study, local_study):
+    study.order("target", "hold")
+    run = study.start(WANTED)
+    held = study.held("target")
+    urgent = study.cluster.ask(
+        "sbatch", "--parsable", "-p", "urgent", "-c", "2", "-o", "/dev/null", "--wrap", "sleep 1"
+    )
+    study.cluster.wait_for(lambda: [urgent.strip(), "COMPLETED"] in study.cluster.jobs("%i|%T", "--states=all"))
     study.finish(run)
     assert [note["SLURM_JOB_ID"] for note in study.notes()] == [held, held]
     check_jobs(study, local_study, {"JobState": "COMPLETED", "Restarts": "1"})
@@ -117,3 +129,18 @@ def test_snakemake_itself_may_be_a_job(study, local_study):
 
 
 ENDED = ("COMPLETED", "FAILED", "TIMEOUT", "CANCELLED", "OUT_OF_MEMORY")
+
+
+def test_the_whole_study_has_the_bytes_of_a_local_run(study, local_study):
+    study.finish(study.start())
+    expected, found = local_study.artifacts(), study.artifacts()
+    assert found.keys() == expected.keys()
+    assert [name for name in expected if expected[name] != found[name]] == []
+    rules = [fact["Comment"].split("_wildcards_")[0] for fact in study.jobs().values()]
+    assert {rule: rules.count(rule) for rule in rules} == {
+        "rule_target": 1,
+        "rule_adversarial_cells": 4,
+        "rule_evaluate": 3,
+        "rule_retrain": 2,
+        "rule_robustness": 2,
+    }
