@@ -177,17 +177,21 @@ def write_arrays(
     import h5py
 
     attributes = _plain(dict(attributes))
+    # Made in memory: HDF5 that runs out of disk while it writes brings the process down.
+    # From v110 on HDF5 keeps checksums of its own structures, but not of the heap that texts of variable length
+    # lie in, and a damaged heap can make it loop for ever: attributes are texts of fixed length.
+    with h5py.File(Path(path).name, "w", libver="v110", driver="core", backing_store=False) as file:
+        file.attrs["kind"] = np.bytes_(kind)
+        file.attrs["sha256"] = np.bytes_(_array_digest(arrays, attributes))
+        for name, value in attributes.items():
+            file.attrs[name] = np.bytes_(json.dumps(value, sort_keys=True))
+        for name, array in arrays.items():
+            packed = {"compression": "gzip", "shuffle": False} if compress and array.size else {}
+            file.create_dataset(name, data=array, track_times=False, **packed)
+        file.flush()
+        image = file.id.get_file_image()
     with atomic(path) as temporary:
-        # From v110 on HDF5 keeps checksums of its own structures, but not of the heap that texts of variable length
-        # lie in, and a damaged heap can make it loop for ever: attributes are texts of fixed length.
-        with h5py.File(temporary, "w", libver="v110") as file:
-            file.attrs["kind"] = np.bytes_(kind)
-            file.attrs["sha256"] = np.bytes_(_array_digest(arrays, attributes))
-            for name, value in attributes.items():
-                file.attrs[name] = np.bytes_(json.dumps(value, sort_keys=True))
-            for name, array in arrays.items():
-                packed = {"compression": "gzip", "shuffle": False} if compress and array.size else {}
-                file.create_dataset(name, data=array, track_times=False, **packed)
+        temporary.write_bytes(image)
 
 
 def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, Array], dict[str, Any]]:

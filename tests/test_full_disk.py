@@ -1,5 +1,6 @@
 """A disk that is full: one line that says so, nothing half-written, and the same files once there is room."""
 
+import contextlib
 import errno
 import logging
 import os
@@ -99,6 +100,9 @@ def test_a_log_on_a_full_disk_loses_lines_and_nothing_else(capfd: pytest.Capture
         logging.getLogger("roco").error("lost")
         assert "Traceback" not in capfd.readouterr().err
     finally:
+        for handler in logging.getLogger().handlers:
+            with contextlib.suppress(OSError):
+                handler.close()
         logging.basicConfig(handlers=[logging.NullHandler()], force=True)
         logging.captureWarnings(False)
         logging.raiseExceptions = True

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from roco.artifacts import check_provenance, read_attributes, read_json
+from roco.artifacts import check_provenance, read_attributes, read_json, schema
 from roco.errors import ArtifactError
 from roco.report.columns import (
     ATTACKS,
@@ -131,7 +131,9 @@ def _check_together(files: StudyFiles) -> None:
     """Refuses files that were made from several data sets, or stand where another one belongs."""
     contents = [(path, read_attributes(path, "adversarial_set")) for path in files.adversarial_sets]
     for kind, paths in (("front", files.fronts), ("robustness", files.robustness), ("training", files.trainings)):
-        contents += [(path, read_json(path, kind)) for path in paths]
+        for path in paths:
+            with schema(path, kind):
+                contents.append((path, dict(read_json(path, kind))))
     # An empty slot was made from no data set.
     fingerprints = [found for _, content in contents if (found := content.get("dataset_fingerprint"))]
     for path, content in contents:
