@@ -397,7 +397,7 @@ def test_damaged_or_missing_fashion_mnist_files_are_refused(
         path.write_bytes(whole[: len(whole) // 2])
         assert "fashion_mnist: cannot be read" in refused("fashion_mnist", tmp_path)
         path.unlink()
-        assert f"no {name} or {name}.gz in {tmp_path}" in refused("fashion_mnist", tmp_path)
+        assert f"no {name} or {name}.gz in " in refused("fashion_mnist", tmp_path)
         path.write_bytes(whole)
     write_idx(tmp_path / "t10k-labels-idx1-ubyte.gz", np.arange(9, dtype=np.uint8))
     assert "expected a label for each of the 10 test images, got 9" in refused("fashion_mnist", tmp_path)
