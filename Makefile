@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV_VERSION := 0.13.9
 STAMP := .venv/.installed
 
-.PHONY: help install run test lint types unit lock clean
+.PHONY: help install run test lint types unit chaos lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ types: $(STAMP) ## mypy
 
 unit: $(STAMP) ## the tests
 	$(BIN)/pytest
+
+chaos: $(STAMP) ## kills a tiny study KILLS times at random moments (100) and compares its files
+	$(BIN)/python tests/workflow/chaos.py --kills $(or $(KILLS),100)
 
 lock: $(STAMP) ## a new requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \

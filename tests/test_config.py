@@ -101,7 +101,7 @@ WRONG = [
     ("search", [1], "search: expected keys and values, got [1]"),
     ("search", {1: 2}, "search.1: expected text as a key, got 1"),
     ("experiment", "../up", "experiment: expected text that matches"),
-    ("results", "", "results: expected text that matches"),
+    ("results", "", "results: expected at least 1 character, got ''"),
     ("device", "gpu", "device: expected 'auto', 'cpu' or 'cuda', got 'gpu'"),
     ("seeds", [0, 0], "seeds: expected different seeds, got [0, 0]"),
     ("seeds", [-1], "seeds.0: expected at least 0, got -1"),

@@ -114,7 +114,7 @@ class StudyConfig(Section):
 
     experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     # Braces are wildcards to Snakemake.
-    results: Annotated[str, Field(pattern=r"^[^{}\x00-\x1f\x7f]+$")] = "results"
+    results: Annotated[str, Field(min_length=1, pattern=r"^[^{}\x00-\x1f\x7f]*$")] = "results"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
     dataset: DatasetConfig

@@ -1,13 +1,11 @@
 """The tiny study, run once for all tests that look at a finished one."""
 
 import pytest
-from tiny_study import TINY, Study
+from finished import finished_study_of
+from study import Study
 
 
 @pytest.fixture(scope="session")
 def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """The tiny study, run from beginning to end without an interruption."""
-    study = Study(tmp_path_factory.mktemp("finished"), TINY)
-    result = study.run()
-    assert result.returncode == 0, result.stderr[-5000:]
-    return study
+    return finished_study_of(tmp_path_factory)

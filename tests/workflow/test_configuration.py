@@ -4,8 +4,8 @@ import copy
 import shutil
 
 import pytest
+from study import REPOSITORY, TINY, Study
 from test_study import jobs_of
-from tiny_study import REPOSITORY, TINY, Study
 
 pytestmark = pytest.mark.workflow
 
@@ -41,6 +41,31 @@ def test_a_wrong_configuration_ends_with_one_line_before_any_job(tmp_path, name)
     assert said[0].startswith("roco: ")
     assert key in said[0]
     assert not study.results.exists()
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    study = Study(tmp_path, TINY)
+    with (study.folder / "config.yaml").open("a") as file:
+        file.write("seeds: [3]\nseeds: [4]\n")
+    result = study.run()
+    assert result.returncode == 1
+    assert "roco: config.yaml: seeds: expected once, got twice (lines " in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+EXTREMES = {
+    "folder": changed("results", value="ergebnisse/ünïcödé 漢字 folder"),
+    "seeds": changed("seeds", value=[0, 2**31 - 1]),
+    "sizes": changed("evaluation", "training", value={"epochs": 10**9, "batch_size": 10**9, "learning_rate": 1e300}),
+    "one_search": changed("search", value={"searches": {"a": ["parameters"]}, "generations": 0, "offspring": 1000}),
+}
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+def test_what_the_configuration_allows_can_be_planned(tmp_path, name):
+    result = Study(tmp_path, EXTREMES[name]).run("--dry-run")
+    assert result.returncode == 0, result.stderr
+    assert jobs_of(result.stdout + result.stderr)["evaluate"] >= 1
 
 
 def test_a_dry_run_of_the_papers_study_shows_the_whole_search(tmp_path):

@@ -1,12 +1,10 @@
 """The study through Snakemake: from beginning to end, interrupted, twice at once, with settings that changed."""
 
 import json
-import os
-import signal
-import time
 
 import pytest
-from tiny_study import TINY, Study
+from chaos import chaos
+from study import TINY, Study
 
 from roco.artifacts import read_json
 
@@ -60,22 +58,27 @@ def test_a_finished_study_has_nothing_left_to_do(finished_study):
     assert "Nothing to be done" in result.stdout + result.stderr
 
 
-def test_killed_and_interrupted_it_goes_on_to_the_same_bytes(finished_study, tmp_path):
-    study = Study(tmp_path / "interrupted", TINY)
-    for how, moment in ((signal.SIGKILL, 25), (signal.SIGINT, 20), (signal.SIGKILL, 15)):
-        run = study.start()
-        time.sleep(moment)
-        if how == signal.SIGINT:
-            # What Ctrl-C in a terminal does: every process of the foreground group gets it.
-            os.killpg(run.pid, how)
-            run.wait(timeout=60)
-        os.killpg(run.pid, signal.SIGKILL) if run.poll() is None else None
-        run.wait()
-    result = study.run()
-    assert result.returncode == 0, result.stderr[-5000:]
-    expected, found = finished_study.artifacts(), study.artifacts()
-    assert found.keys() == expected.keys()
-    assert [name for name in expected if expected[name] != found[name]] == []
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(finished_study, tmp_path):
+    # The long form: `make chaos`.
+    tally = chaos(tmp_path, finished_study.artifacts(), kills=4, seed=2, longest=20)
+    assert tally.total == 4
+    assert tally.clean, "\n".join([*tally.differences, *tally.complaints])
+
+
+def test_two_studies_at_once_may_share_a_store(finished_study, tmp_path):
+    config = TINY | {"results": str(tmp_path / "shared")}
+    studies = [Study(tmp_path / name, config | {"experiment": name}) for name in ("one", "other")]
+    # As far as both would evaluate the same genomes at the same time.
+    runs = [
+        study.start(f"{study.results}/search/initial/seed_0/generation_000/evaluations/shard_000.json")
+        for study in studies
+    ]
+    assert [run.wait() for run in runs] == [0, 0], [(study.folder / "snakemake.log").read_text() for study in studies]
+    expected = finished_study.artifacts()
+    for study in studies:
+        found = study.artifacts()
+        assert "search/initial/seed_0/generation_000/evaluations/shard_000.json" in found
+        assert [name for name in found if found[name] != expected[name]] == []
 
 
 def test_a_second_run_in_one_folder_says_so_and_stops(finished_study):
@@ -109,3 +112,21 @@ def test_a_changed_setting_runs_what_depends_on_it_and_only_that(finished_study,
     jobs = jobs_of(result.stdout + result.stderr)
     assert again <= jobs.keys(), result.stdout + result.stderr
     assert not untouched & jobs.keys()
+
+
+@pytest.mark.parametrize("seeds", ["[0,1]", "[1]"])
+def test_another_seed_has_folders_of_its_own(finished_study, seeds):
+    result = finished_study.run("--dry-run", "--config", f"seeds={seeds}")
+    shown = result.stdout + result.stderr
+    made = [line for line in shown.splitlines() if line.strip().startswith("output:")]
+    assert any("/search/roco/seed_1/" in line for line in made), shown
+    assert [line for line in made if "/seed_0/" in line] == []
+    assert not {"dataset", "target", "adversarial_cells", "adversarial_set"} & jobs_of(shown).keys()
+
+
+def test_another_data_set_seed_keeps_nothing_of_the_old_one(finished_study):
+    dataset = TINY["dataset"] | {"seed": 1}
+    result = finished_study.run("--dry-run", "--config", f"dataset={json.dumps(dataset)}")
+    assert {"dataset", "target", "adversarial_cells", "evaluate", "retrain"} <= jobs_of(
+        result.stdout + result.stderr
+    ).keys()

@@ -1,5 +1,7 @@
 """A study so small that all its stages run in a test, and the means to run it through Snakemake."""
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,7 +50,7 @@ class Study:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
-        self.results = folder / "results" / str(config.get("experiment"))
+        self.results = folder / str(config.get("results", "results")) / str(config.get("experiment"))
 
     def command(self, *arguments: str) -> list[str]:
         """The user's own command, in this folder."""
@@ -62,10 +64,10 @@ class Study:
         """Runs it to its end."""
         return subprocess.run(self.command(*arguments), cwd=self.folder, capture_output=True, text=True)
 
-    def start(self) -> subprocess.Popen:
+    def start(self, *arguments: str) -> subprocess.Popen:
         """Starts it in a process group of its own, to be killed with all its jobs."""
         return subprocess.Popen(
-            self.command(),
+            self.command(*arguments),
             cwd=self.folder,
             start_new_session=True,
             stdout=(self.folder / "snakemake.log").open("w"),
@@ -73,11 +75,26 @@ class Study:
         )
 
     def artifacts(self) -> dict[str, bytes]:
-        """All files that have to be the same whenever the study is run, by their names."""
-        timed = ("metrics.json", "training.json", "report.html")
+        """All results by their names, as they have to be whenever the study is run: without the seconds they took."""
         return {
-            str(path.relative_to(self.results)): path.read_bytes()
+            str(path.relative_to(self.results)): without_seconds(path)
             for path in sorted(self.results.rglob("*"))
-            if path.is_file() and "logs" not in path.parts and "evaluations" not in path.parts
-            if path.name not in timed and not path.name.startswith(".")
+            if path.is_file() and "logs" not in path.relative_to(self.results).parts and path.name != ".running"
         }
+
+
+def without_seconds(path: Path) -> bytes:
+    """The bytes of a file; without the measured times of evaluation records, trainings and the page."""
+    if path.name == "report.html":
+        return re.sub(rb"[0-9.]+ (s|min|h)\b", b"", path.read_bytes())
+    if path.suffix == ".json" and b'"seconds"' in path.read_bytes():
+        document = json.loads(path.read_text())
+        # The checksum covers the seconds.
+        return json.dumps([document["kind"], _strip(document["content"])], sort_keys=True).encode()
+    return path.read_bytes()
+
+
+def _strip(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _strip(part) for name, part in value.items() if name != "seconds"}
+    return [_strip(part) for part in value] if isinstance(value, list) else value
