@@ -49,7 +49,7 @@ def test_a_key_that_stands_twice_is_refused(tmp_path):
         file.write("seeds: [3]\nseeds: [4]\n")
     result = study.run()
     assert result.returncode == 1
-    assert "roco: config.yaml: seeds: expected once, got twice (lines " in result.stderr
+    assert "config.yaml: seeds: expected once, got twice (lines " in result.stderr
     assert "Traceback" not in result.stderr
 
 

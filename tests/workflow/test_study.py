@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 from chaos import chaos
 from study import TINY, Study
 
@@ -114,9 +115,11 @@ def test_a_changed_setting_runs_what_depends_on_it_and_only_that(finished_study,
     assert not untouched & jobs.keys()
 
 
-@pytest.mark.parametrize("seeds", ["[0,1]", "[1]"])
+@pytest.mark.parametrize("seeds", [[0, 1], [1]])
 def test_another_seed_has_folders_of_its_own(finished_study, seeds):
-    result = finished_study.run("--dry-run", "--config", f"seeds={seeds}")
+    # A list on the command line would be one of texts.
+    (finished_study.folder / "seeds.yaml").write_text(yaml.safe_dump(TINY | {"seeds": seeds}))
+    result = finished_study.run("--dry-run", "--configfile", "seeds.yaml")
     shown = result.stdout + result.stderr
     made = [line for line in shown.splitlines() if line.strip().startswith("output:")]
     assert any("/search/roco/seed_1/" in line for line in made), shown
