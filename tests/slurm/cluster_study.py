@@ -42,7 +42,10 @@ class ClusterStudy(Study):
 
     def command(self, *arguments: str) -> list[str]:
         before = super().command()
-        return [*before[: before.index("--cores")], "--configfile", "config.yaml", "--profile", "profile", *arguments]
+        start = before[: before.index("--cores")]
+        # In the background of a shell, Ctrl-C would be ignored.
+        interruptible = ("env", "--default-signal=INT")
+        return [*interruptible, *start, "--configfile", "config.yaml", "--profile", "profile", *arguments]
 
     def artifacts(self) -> dict[str, bytes]:
         return {name: content for name, content in super().artifacts().items() if name != NOTE}

@@ -52,9 +52,12 @@ def test_a_job_over_its_memory_gets_more(study, local_study):
     check_jobs(
         study,
         local_study,
-        {"JobState": "OUT_OF_MEMORY", "MinMemoryNode": "1500M"},
+        # SLURM kills the step, and the job ends by that.
+        {"JobState": "FAILED", "MinMemoryNode": "1500M"},
         {"JobState": "COMPLETED", "MinMemoryNode": "3000M"},
     )
+    number = study.notes()[0]["SLURM_JOB_ID"]
+    assert f"StepId={number}.0 exceeded memory limit" in (study.cluster.folder / "slurmd.log").read_text()
 
 
 def test_a_job_whose_node_goes_down_starts_again_when_it_is_back(study, local_study):
