@@ -56,7 +56,8 @@ class Study:
         """The user's own command, in this folder."""
         return [
             *(sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")),
-            *("--cores", "all", "--resources", "gpu=1", "--configfile", "config.yaml"),
+            # --cores takes one value: a target may follow it.
+            *("--configfile", "config.yaml", "--resources", "gpu=1", "--cores", "all"),
             *arguments,
         ]
 
@@ -66,13 +67,21 @@ class Study:
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """Starts it in a process group of its own, to be killed with all its jobs."""
-        return subprocess.Popen(
-            self.command(*arguments),
-            cwd=self.folder,
-            start_new_session=True,
-            stdout=(self.folder / "snakemake.log").open("w"),
-            stderr=subprocess.STDOUT,
-        )
+        with (self.folder / "snakemake.log").open("w") as log:
+            return subprocess.Popen(
+                self.command(*arguments),
+                cwd=self.folder,
+                start_new_session=True,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def dry_run_with(self, change: dict) -> str:
+        """What a dry run says when settings have changed: a mapping of sections to their new values."""
+        config = yaml.safe_load((self.folder / "config.yaml").read_text())
+        (self.folder / "changed.yaml").write_text(yaml.safe_dump(_merged(config, change)))
+        result = self.run("--dry-run", "--configfile", "changed.yaml")
+        return result.stdout + result.stderr
 
     def artifacts(self) -> dict[str, bytes]:
         """All results by their names, as they have to be whenever the study is run: without the seconds they took."""
@@ -92,6 +101,13 @@ def without_seconds(path: Path) -> bytes:
         # The checksum covers the seconds.
         return json.dumps([document["kind"], _strip(document["content"])], sort_keys=True).encode()
     return path.read_bytes()
+
+
+def _merged(config: dict, change: dict) -> dict:
+    merged = dict(config)
+    for key, value in change.items():
+        merged[key] = _merged(config[key], value) if isinstance(value, dict) and key in config else value
+    return merged
 
 
 def _strip(value: object) -> object:

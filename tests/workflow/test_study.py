@@ -1,7 +1,5 @@
 """The study through Snakemake: from beginning to end, interrupted, twice at once, with settings that changed."""
 
-import json
-
 import pytest
 import yaml
 from chaos import chaos
@@ -108,10 +106,9 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_changed_setting_runs_what_depends_on_it_and_only_that(finished_study, name):
     change, again, untouched = CHANGES[name]
-    overrides = [f"{section}={json.dumps(values)}" for section, values in change.items()]
-    result = finished_study.run("--dry-run", "--config", *overrides)
-    jobs = jobs_of(result.stdout + result.stderr)
-    assert again <= jobs.keys(), result.stdout + result.stderr
+    said = finished_study.dry_run_with(change)
+    jobs = jobs_of(said)
+    assert again <= jobs.keys(), said
     assert not untouched & jobs.keys()
 
 
@@ -128,8 +125,5 @@ def test_another_seed_has_folders_of_its_own(finished_study, seeds):
 
 
 def test_another_data_set_seed_keeps_nothing_of_the_old_one(finished_study):
-    dataset = TINY["dataset"] | {"seed": 1}
-    result = finished_study.run("--dry-run", "--config", f"dataset={json.dumps(dataset)}")
-    assert {"dataset", "target", "adversarial_cells", "evaluate", "retrain"} <= jobs_of(
-        result.stdout + result.stderr
-    ).keys()
+    jobs = jobs_of(finished_study.dry_run_with({"dataset": {"seed": 1}}))
+    assert {"dataset", "target", "adversarial_cells", "evaluate", "retrain"} <= jobs.keys()
