@@ -64,6 +64,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(finished_study, tm
     assert tally.clean, "\n".join([*tally.differences, *tally.complaints])
 
 
+@pytest.mark.long
 def test_two_studies_at_once_may_share_a_store(finished_study, tmp_path):
     config = TINY | {"results": str(tmp_path / "shared")}
     studies = [Study(tmp_path / name, config | {"experiment": name}) for name in ("one", "other")]
