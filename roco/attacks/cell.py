@@ -217,26 +217,18 @@ class _Chain:
             )
         # A generator an image, so that its result does not depend on which others are attacked.
         generators = [numpy_generator(*parts, int(index)) for index in self.source]
-        settings = self.config.l0_attack
-        if settings.method == "differential_evolution":
-            return differential_evolution(
-                self.network,
-                self.clean,
-                labels=self.labels,
-                n_pixels=threshold,
-                settings=settings,
-                generators=generators,
-                start=start,
-            )
-        return random_search(
+        attacks = {"differential_evolution": differential_evolution, "random_search": random_search}
+        attack: Any = attacks[self.config.l0_attack.method]
+        found: Tensor = attack(
             self.network,
             self.clean,
             labels=self.labels,
             n_pixels=threshold,
-            settings=settings,
+            settings=self.config.l0_attack,
             generators=generators,
             start=start,
         )
+        return found
 
     def _judged(self, found: Tensor, threshold: int) -> Tensor:
         """The margins of what an attack gave back, once its budget has been checked."""
