@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV_VERSION := 0.13.9
 STAMP := .venv/.installed
 
-.PHONY: help install run test lint types unit chaos lock clean
+.PHONY: help install run test lint types unit chaos docs lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,9 +39,13 @@ unit: $(STAMP) ## the tests
 chaos: $(STAMP) ## kills a tiny study KILLS times at random moments (100) and compares its files
 	$(BIN)/python tests/workflow/chaos.py --kills $(or $(KILLS),100)
 
+docs: $(STAMP) ## the documentation as a site in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The site is at site/index.html"
+
 lock: $(STAMP) ## a new requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --upgrade --quiet -o requirements.lock
 
 clean: ## removes .venv and caches; results stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info site
