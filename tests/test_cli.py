@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -158,3 +159,27 @@ def test_the_module_runs_and_never_imports_torch() -> None:
     found = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert found.returncode == 2
     assert found.stderr.count("\n") == 1
+
+
+def test_a_reader_who_stops_early_leaves_no_traceback() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "roco.cli", "describe", "paper_roco"]
+    found = subprocess.run(command, check=False, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (found.returncode, found.stderr) == (141, "")
+
+
+def test_an_interruption_leaves_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("roco.commands.describe.complexity", interrupted)
+    assert main(["describe", "paper_roco"]) == 130
+
+
+def test_commands_are_imported_without_what_is_slow() -> None:
+    slow = ("torch", "pandas", "pymoo", "matplotlib")
+    code = f"import sys, roco.cli; roco.cli.make_parser(); print([name for name in {slow} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert found.stdout == "[]\n"

@@ -1,0 +1,18 @@
+"""Kinds of arguments that several commands take."""
+
+import argparse
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got '{text}'")
+    return int(text)
+
+
+def image_size(text: str) -> int:
+    """Pixels a side that a network can be built for."""
+    size = positive(text)
+    if size < 16:
+        raise argparse.ArgumentTypeError(f"expected 16 or more, got '{text}'")
+    return size

@@ -1,0 +1,112 @@
+"""`roco describe`: what a genome decodes to."""
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from roco.commands._arguments import image_size, positive
+from roco.config import PUBLISHED_GENOMES
+from roco.errors import ConfigError
+from roco.space.complexity import complexity
+from roco.space.genome import Genome
+
+if TYPE_CHECKING:
+    from roco.commands import Commands
+
+
+def add_command(commands: "Commands") -> None:
+    """Adds the command's parser."""
+    describe = commands.add_parser("describe", help="what a genome decodes to: key, phases, parameters, FLOPs")
+    describe.add_argument("genome", help=f"bits as 0010...-1000...-0001..., or {', '.join(PUBLISHED_GENOMES)}")
+    describe.add_argument("--channels", type=positive, default=16, help="width of the first phase (default: 16)")
+    describe.add_argument("--image-size", type=image_size, default=32, help="pixels a side (default: 32)")
+    describe.add_argument("--classes", type=positive, default=10, help="number of classes (default: 10)")
+    describe.add_argument("--stem-padding", type=int, choices=(0, 1), default=0, help="(default: 0)")
+    describe.add_argument("--json", action="store_true", help="print JSON")
+    describe.add_argument("--svg", metavar="FILE", help="draw the network into this file")
+    describe.set_defaults(run=_describe)
+
+
+def _describe(options: argparse.Namespace) -> None:
+    genome = Genome.parse(PUBLISHED_GENOMES.get(options.genome, options.genome))
+    _check_size(genome, options.image_size + 2 * options.stem_padding)
+    facts = description_of(
+        genome,
+        channels=options.channels,
+        classes=options.classes,
+        stem_padding=options.stem_padding,
+        image_size=options.image_size,
+    )
+    print(json.dumps(facts, indent=1) if options.json else _as_text(facts))
+    if options.svg:
+        from roco.report.drawing import draw_network
+
+        draw_network(genome.phenotype, options.svg, channels=options.channels, title=genome.key)
+        print(f"drawn into {options.svg}", file=sys.stderr)
+
+
+def _check_size(genome: Genome, padded: int) -> None:
+    """An image without a pixel left after the stem and a halving between active phases gives no network."""
+    halvings = max(0, len(genome.phenotype.phases) - 1)
+    if (padded - 2) >> halvings < 1:
+        raise ConfigError(f"--image-size: too small for a network of {halvings + 1} active phases")
+
+
+def description_of(
+    genome: Genome, *, channels: int, classes: int, stem_padding: int, image_size: int
+) -> dict[str, Any]:
+    """What a genome decodes to, as plain data.
+
+    Args:
+        genome: any.
+        channels: width of the first active phase.
+        classes: number of logits.
+        stem_padding: 0 or 1.
+        image_size: pixels a side.
+
+    Returns:
+        `genome`, `key`, `phases` (a dict for each active one), `parameters`, and `flops` as ptflops counts them with
+        its pytorch backend.
+    """
+    cost = complexity(
+        genome.phenotype, channels=channels, classes=classes, stem_padding=stem_padding, image_size=image_size
+    )
+    phases = [
+        {
+            "channels": channels * 2**number,
+            "nodes": len(graph.inputs),
+            "edges": graph.edges,
+            "depth": graph.depth,
+            "residual": graph.residual,
+            "inputs": [list(sources) for sources in graph.inputs],
+        }
+        for number, graph in enumerate(genome.phenotype.phases)
+    ]
+    return {
+        "genome": str(genome),
+        "key": genome.key,
+        "channels": channels,
+        "image_size": image_size,
+        "classes": classes,
+        "stem_padding": stem_padding,
+        "phases": phases,
+        "parameters": cost.parameters,
+        "flops": cost.flops,
+    }
+
+
+def _as_text(facts: dict[str, Any]) -> str:
+    lines = [f"genome      {facts['genome']}", f"key         {facts['key']}"]
+    for number, phase in enumerate(facts["phases"], start=1):
+        shape = f"{phase['channels']} channels, {phase['nodes']} nodes, {phase['edges']} edges, depth {phase['depth']}"
+        lines.append(f"phase {number}     {shape}{', residual' if phase['residual'] else ''}")
+        for node, sources in enumerate(phase["inputs"], start=1):
+            named = ", ".join(f"node {source + 1}" for source in sources) or "the phase's input"
+            lines.append(f"              node {node} <- {named}")
+    if not facts["phases"]:
+        lines.append("phases      none is active: only the global average and the linear layer are left")
+    size = facts["image_size"]
+    lines.append(f"parameters  {facts['parameters']:,}")
+    lines.append(f"FLOPs       {facts['flops']:,} multiply-adds for an image of {size}x{size}, as ptflops counts them")
+    return "\n".join(lines)
