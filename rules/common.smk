@@ -4,6 +4,7 @@ import sys
 try:
     from roco.config import check_config, read_yaml
     from roco.errors import ConfigError, RocoError
+    from roco.layout import INITIAL, REFERENCES, Layout
     from roco.runtime import guard_run, resolve_device
     from roco.slurm import note_run, settle_earlier_run
 except ModuleNotFoundError as error:
@@ -29,12 +30,10 @@ GPU = 1 if DEVICE == "cuda" else 0
 SEARCHES = list(CONFIG.search.searches)
 TARGETS = list(CONFIG.targets.architectures())
 THRESHOLDS = CONFIG.adversarial.thresholds
-# Published networks are retrained once, under the first seed.
-REFERENCES = "references"
 
 
 wildcard_constraints:
-    search="|".join([*SEARCHES, "initial", REFERENCES]),
+    search="|".join([*SEARCHES, INITIAL, REFERENCES]),
     seed="|".join(map(str, CONFIG.seeds)),
     generation=r"\d{3}",
     shard=r"\d{3}",
@@ -75,87 +74,22 @@ def minutes(count):
     return lambda wildcards, attempt: count * attempt
 
 
-def search_folder(search, seed):
-    return f"{FOLDER}/search/{search}/seed_{seed}"
-
-
-def generation_folder(search, seed, generation):
-    return f"{search_folder(search, seed)}/generation_{int(generation):03d}"
-
-
-def shards_of(search, seed, generation):
-    """The evaluation files of a generation; the first one's are shared by all searches of a seed."""
-    first = int(generation) == 0
-    genomes = CONFIG.search.population if first else CONFIG.search.offspring
-    folder = generation_folder("initial" if first else search, seed, generation)
-    count = -(-genomes // CONFIG.evaluation.genomes_per_job)
-    return [f"{folder}/evaluations/shard_{shard:03d}.json" for shard in range(count)]
-
-
-def population_of(search, seed, generation):
-    return f"{generation_folder(search, seed, generation)}/population.json"
+# Paths and counts; `roco status` and `roco plan` use the same.
+LAYOUT = Layout(CONFIG)
 
 
 def genomes_of(wildcards):
     """The genomes of a generation; the first one's are shared by all searches of a seed."""
-    search = wildcards.search if int(wildcards.generation) else "initial"
-    return f"{generation_folder(search, wildcards.seed, wildcards.generation)}/genomes.json"
+    search = wildcards.search if int(wildcards.generation) else INITIAL
+    folder = LAYOUT.generation_folder(search, wildcards.seed, wildcards.generation)
+    return f"{folder}/genomes.json"
 
 
 def parents_of(wildcards):
     """The population before, or nothing for the first generation."""
     generation = int(wildcards.generation)
     return (
-        [population_of(wildcards.search, wildcards.seed, generation - 1)]
+        [LAYOUT.population(wildcards.search, wildcards.seed, generation - 1)]
         if generation
         else []
     )
-
-
-def all_seeds():
-    """Each search with each of its seeds."""
-    return [(search, seed) for search in SEARCHES for seed in CONFIG.seeds]
-
-
-def all_shard_files():
-    first = [path for seed in CONFIG.seeds for path in shards_of("initial", seed, 0)]
-    later = [
-        path
-        for search, seed in all_seeds()
-        for generation in range(1, CONFIG.search.generations + 1)
-        for path in shards_of(search, seed, generation)
-    ]
-    return first + later
-
-
-def all_population_files():
-    return [
-        population_of(search, seed, generation)
-        for search, seed in all_seeds()
-        for generation in range(CONFIG.search.generations + 1)
-    ]
-
-
-def all_front_files():
-    return [f"{search_folder(search, seed)}/front.json" for search, seed in all_seeds()]
-
-
-def all_target_metrics():
-    return [f"{FOLDER}/targets/{target}/metrics.json" for target in TARGETS]
-
-
-def all_robustness_files():
-    """One for each slot: the networks of each front, and the published ones."""
-    slots = [
-        (search, seed, slot)
-        for search, seed in all_seeds()
-        for slot in range(CONFIG.slots)
-    ]
-    slots += [
-        (REFERENCES, CONFIG.seeds[0], slot)
-        for slot in range(len(CONFIG.retraining.references))
-    ]
-    return [
-        f"{FOLDER}/retrained/{search}/seed_{seed}/slot_{slot:03d}/robustness.json"
-        for search, seed, slot in slots
-    ]

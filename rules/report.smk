@@ -20,14 +20,14 @@ FIGURES = {
     "populations": "Final populations",
 }
 STUDY = {
-    "targets": all_target_metrics(),
+    "targets": [f"{FOLDER}/targets/{target}/metrics.json" for target in TARGETS],
     "adversarial_sets": expand(
         f"{FOLDER}/adversarial/{{split}}.h5", split=["validation", "test"]
     ),
-    "shards": all_shard_files(),
-    "populations": all_population_files(),
-    "fronts": all_front_files(),
-    "robustness": all_robustness_files(),
+    "shards": LAYOUT.all_shards(),
+    "populations": LAYOUT.all_populations(),
+    "fronts": [LAYOUT.front(*place) for place in LAYOUT.all_seeds()],
+    "robustness": LAYOUT.all_robustness(),
 }
 
 

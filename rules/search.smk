@@ -60,7 +60,7 @@ rule survivors:
     input:
         parents=parents_of,
         genomes=genomes_of,
-        records=lambda wildcards: shards_of(
+        records=lambda wildcards: LAYOUT.shards(
             wildcards.search, wildcards.seed, wildcards.generation
         ),
     output:
@@ -79,7 +79,7 @@ rule survivors:
 
 rule front:
     input:
-        population=lambda wildcards: population_of(
+        population=lambda wildcards: LAYOUT.population(
             wildcards.search, wildcards.seed, CONFIG.search.generations
         ),
     output:

@@ -1,0 +1,154 @@
+"""Where the files of a study are and how many there are, from its configuration alone: its jobs, before any has run.
+
+The Snakefile, `roco status` and `roco plan` count by this. What is in the files is known to those that write them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from roco.config import StudyConfig
+
+# Published networks are retrained once, under the first seed.
+REFERENCES = "references"
+INITIAL = "initial"
+SPLITS = ("validation", "test")
+NORMS = ("l0", "linf")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A step of the workflow.
+
+    Attributes:
+        rule: its name in rules/.
+        place: its wildcards in words, such as `roco seed 0 generation 2`; empty where a rule has one job.
+        output: a file that is there when the job is done, and not before.
+        log: its log file.
+        search: the search that it belongs to, if any.
+        genomes: how many genomes it evaluates.
+    """
+
+    rule: str
+    place: str
+    output: Path
+    log: Path
+    search: str = ""
+    genomes: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether its output is there."""
+        return self.output.exists()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of a study."""
+
+    config: StudyConfig
+
+    @property
+    def folder(self) -> str:
+        """The folder of the experiment."""
+        return self.config.folder
+
+    def all_seeds(self) -> list[tuple[str, int]]:
+        """Each search with each of its seeds."""
+        return [(search, seed) for search in self.config.search.searches for seed in self.config.seeds]
+
+    def search_folder(self, search: str, seed: int | str) -> str:
+        """The folder of a search and seed."""
+        return f"{self.folder}/search/{search}/seed_{seed}"
+
+    def generation_folder(self, search: str, seed: int | str, generation: int | str) -> str:
+        """The folder of a generation."""
+        return f"{self.search_folder(search, seed)}/generation_{int(generation):03d}"
+
+    def population(self, search: str, seed: int | str, generation: int | str) -> str:
+        """The survivors of a generation."""
+        return f"{self.generation_folder(search, seed, generation)}/population.json"
+
+    def shards(self, search: str, seed: int | str, generation: int | str) -> list[str]:
+        """The evaluation files of a generation; the first one's are shared by all searches of a seed."""
+        first = int(generation) == 0
+        folder = self.generation_folder(INITIAL if first else search, seed, generation)
+        count = -(-self.genomes_of_generation(int(generation)) // self.config.evaluation.genomes_per_job)
+        return [f"{folder}/evaluations/shard_{shard:03d}.json" for shard in range(count)]
+
+    def genomes_of_generation(self, generation: int) -> int:
+        """How many genomes a generation evaluates at most."""
+        return self.config.search.offspring if generation else self.config.search.population
+
+    def front(self, search: str, seed: int | str) -> str:
+        """The front of a search and seed."""
+        return f"{self.search_folder(search, seed)}/front.json"
+
+    def all_shards(self) -> list[str]:
+        """Of all generations, the shared ones once."""
+        first = [path for seed in self.config.seeds for path in self.shards(INITIAL, seed, 0)]
+        later = [
+            path
+            for search, seed in self.all_seeds()
+            for generation in range(1, self.config.search.generations + 1)
+            for path in self.shards(search, seed, generation)
+        ]
+        return first + later
+
+    def all_populations(self) -> list[str]:
+        """Of all searches, seeds and generations."""
+        generations = range(self.config.search.generations + 1)
+        return [self.population(*place, generation) for place in self.all_seeds() for generation in generations]
+
+    def all_slots(self) -> list[tuple[str, int, int]]:
+        """Search, seed and slot of all networks to retrain: those of each front, and the published ones."""
+        slots = [(*place, slot) for place in self.all_seeds() for slot in range(self.config.slots)]
+        published = range(len(self.config.retraining.references))
+        return slots + [(REFERENCES, self.config.seeds[0], slot) for slot in published]
+
+    def retrained(self, search: str, seed: int | str, slot: int) -> str:
+        """The folder of a retrained network."""
+        return f"{self.folder}/retrained/{search}/seed_{seed}/slot_{slot:03d}"
+
+    def all_robustness(self) -> list[str]:
+        """The measurements of all retrained networks."""
+        return [f"{self.retrained(*slot)}/robustness.json" for slot in self.all_slots()]
+
+    def jobs(self) -> Iterator[Job]:
+        """The steps that take long, and the page at the end, in the order of the workflow."""
+        yield self._job("dataset", "", "dataset.h5", "dataset.log")
+        targets = list(self.config.targets.architectures())
+        for target in targets:
+            yield self._job("target", target, f"targets/{target}/metrics.json", f"targets/{target}.log")
+        largest = self.config.adversarial.thresholds[-1]
+        for split in SPLITS:
+            for target in targets:
+                for norm in NORMS:
+                    folder = f"adversarial/{split}/{target}"
+                    place = f"{target}, {norm}, {split} images"
+                    yield self._job("adversarial_cells", place, f"{folder}/{norm}_{largest}.h5", f"{folder}/{norm}.log")
+        yield from self._evaluations()
+        for rule, name, log in (("retrain", "training", "training"), ("robustness", "robustness", "robustness")):
+            for search, seed, slot in self.all_slots():
+                folder = f"retrained/{search}/seed_{seed}/slot_{slot:03d}"
+                place = f"{search}, seed {seed}, network {slot + 1}"
+                yield self._job(rule, place, f"{folder}/{name}.json", f"{folder}/{log}.log", search=search)
+        yield self._job("report_page", "", "report.html", "report_page.log")
+
+    def _evaluations(self) -> Iterator[Job]:
+        size = self.config.evaluation.genomes_per_job
+        for path in self.all_shards():
+            search, seed, generation, _, shard = Path(path).relative_to(f"{self.folder}/search").with_suffix("").parts
+            number, first = int(generation.removeprefix("generation_")), size * int(shard.removeprefix("shard_"))
+            yield self._job(
+                "evaluate",
+                f"{search}, {seed.replace('_', ' ')}, generation {number}",
+                str(Path(path).relative_to(self.folder)),
+                f"search/{search}/{seed}/{generation}/{shard}.log",
+                search=search,
+                genomes=min(size, self.genomes_of_generation(number) - first),
+            )
+
+    def _job(self, rule: str, place: str, output: str, log: str, *, search: str = "", genomes: int = 0) -> Job:
+        folder = Path(self.folder)
+        return Job(rule, place, folder / output, folder / "logs" / log, search, genomes)
