@@ -101,8 +101,9 @@ class Layout:
         return [self.population(*place, generation) for place in self.all_seeds() for generation in generations]
 
     def all_slots(self) -> list[tuple[str, int, int]]:
-        """Search, seed and slot of all networks to retrain: those of each front, and the published ones."""
-        slots = [(*place, slot) for place in self.all_seeds() for slot in range(self.config.slots)]
+        """Search, seed and slot of all networks to retrain: of each front that is to be, and the published ones."""
+        places = [place for place in self.all_seeds() if place[0] in self.config.retrained_searches]
+        slots = [(*place, slot) for place in places for slot in range(self.config.slots)]
         published = range(len(self.config.retraining.references))
         return slots + [(REFERENCES, self.config.seeds[0], slot) for slot in published]
 

@@ -8,6 +8,7 @@ TABLES = {
     "differences": "Differences between the searches",
     "white_box": "All networks under white-box attacks",
     "searches": "The searches",
+    "control": "Searches against random search",
     "fronts": "Fronts of the searches",
 }
 FIGURES = {
@@ -16,7 +17,7 @@ FIGURES = {
     "figure_4": "4. Parameters of the lightest networks",
     "figure_5": "5. PGD accuracy and FLOPs",
     "figure_6": "6. Other white-box attacks and FLOPs",
-    "hypervolume": "Hypervolume of each generation",
+    "hypervolume": "Hypervolume and evaluated networks",
     "populations": "Final populations",
 }
 STUDY = {

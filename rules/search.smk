@@ -28,6 +28,7 @@ rule offspring_genomes:
         offspring=section("search", "offspring"),
         variation=section("search", "variation"),
         crossover_probability=section("search", "crossover_probability"),
+        method=lambda wildcards: CONFIG.search.searches[wildcards.search].method,
     script:
         "../workflow_scripts/offspring_genomes.py"
 
@@ -71,7 +72,7 @@ rule survivors:
         search="|".join(SEARCHES),
     localrule: True
     params:
-        objectives=lambda wildcards: section("search", "searches", wildcards.search),
+        objectives=lambda wildcards: CONFIG.search.searches[wildcards.search].objectives,
         population=section("search", "population"),
     script:
         "../workflow_scripts/survivors.py"

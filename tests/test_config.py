@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roco.config import PUBLISHED_GENOMES, Recipe, StudyConfig, check_config, load_config
+from roco.config import PUBLISHED_GENOMES, Recipe, SearchKind, StudyConfig, check_config, load_config
 from roco.errors import ConfigError
 from roco.space.genome import Genome
 
@@ -53,9 +53,22 @@ def test_defaults_are_the_papers() -> None:
     assert eps == {"fgsm_0.1": 25.5, "fgsm_0.2": 51.0, "fgsm_0.3": 76.5, "bim": 1.0, "pgd": 1.0}
     assert config.report.top == [1, 3, 5]
     assert config.search.searches == {
-        "baseline": ["error", "flops"],
-        "roco": ["error", "flops", "adversarial_error"],
+        "baseline": SearchKind(objectives=["error", "flops"], method="nsga2"),
+        "roco": SearchKind(objectives=["error", "flops", "adversarial_error"], method="nsga2"),
     }
+
+
+def test_a_list_of_objectives_is_a_search_by_nsga2() -> None:
+    short, long = (
+        check_config(minimal(search={"searches": {"a": kind}})).search.searches
+        for kind in (["error", "flops"], {"objectives": ["error", "flops"], "method": "nsga2"})
+    )
+    assert short == long
+
+
+def test_all_searches_are_retrained_or_those_named() -> None:
+    assert check_config(minimal()).retrained_searches == ["baseline", "roco"]
+    assert check_config(minimal(retraining={"searches": ["roco"]})).retrained_searches == ["roco"]
 
 
 def test_published_genomes_are_genomes_of_the_papers_space() -> None:
@@ -93,9 +106,21 @@ WRONG = [
     ("search.searches", {}, "search.searches: expected at least 1 entry, got keys and values"),
     ("search.searches", {"My Search": ["error"]}, "search.searches.My Search: expected text that matches ^[a-z]"),
     ("search.searches", {"initial": ["error"]}, "search.searches: expected another name than 'initial'"),
-    ("search.searches", {"fast": ["erro"]}, "search.searches.fast.0: expected 'error', 'adversarial_error', 'flops'"),
-    ("search.searches", {"fast": []}, "search.searches.fast: expected different objectives, at least one, got []"),
-    ("search.searches", {"fast": ["flops", "flops"]}, "search.searches.fast: expected different objectives"),
+    ("search.searches", {"fast": ["erro"]}, "search.searches.fast.objectives.0: expected 'error', 'adversarial_error'"),
+    ("search.searches", {"fast": []}, "search.searches.fast.objectives: expected different objectives, at least one"),
+    ("search.searches", {"fast": ["flops", "flops"]}, "search.searches.fast.objectives: expected different objectives"),
+    ("search.searches", {"fast": 3}, "search.searches.fast: expected a list of objectives, or keys and values, got 3"),
+    (
+        "search.searches",
+        {"fast": {"method": "random"}},
+        "search.searches.fast.objectives: expected a value, got nothing",
+    ),
+    (
+        "search.searches",
+        {"fast": {"objectives": ["error"], "method": "best"}},
+        "search.searches.fast.method: expected 'nsga2' or 'random', got 'best'",
+    ),
+    ("retraining.searches", ["roc"], "retraining.searches: expected some of baseline, roco, got 'roc'"),
     ("search.population_0", ["01-10"], "search.population_0: expected paper_roco, paper_baseline or a genome; "),
     ("search", None, "search: expected keys and values, got nothing"),
     ("search", [1], "search: expected keys and values, got [1]"),

@@ -26,6 +26,8 @@ CONTRADICTIONS = {
     "space.phases": ("retraining.references", "dataset.image_size"),
     "space.nodes": ("retraining.references",),
     "dataset.name": ("dataset.path",),
+    **dict.fromkeys(("search", "search.searches"), ("retraining.searches",)),
+    **dict.fromkeys(("search.searches.baseline", "search.searches.roco"), ("retraining.searches",)),
 }
 
 

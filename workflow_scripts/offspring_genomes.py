@@ -1,6 +1,6 @@
 """Makes the offspring of a population."""
 
-from roco.config import SearchConfig, SpaceConfig
+from roco.config import SearchConfig, SearchKind, SpaceConfig
 from roco.runtime import job
 from roco.search.population import PopulationFile, write_genomes
 from roco.search.variation import offspring_genomes
@@ -16,7 +16,7 @@ if __name__ == "__main__":
         population = PopulationFile.load(snakemake.input.parents[0], made_for)
         genomes = offspring_genomes(
             population.individuals,
-            population.objectives,
+            SearchKind(objectives=list(population.objectives), method=params.method),
             seen=population.seen,
             space=SpaceConfig(**params.space),
             search=SearchConfig(

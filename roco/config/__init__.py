@@ -19,6 +19,7 @@ from roco.config.attacks import (
     WhiteBoxAttack,
 )
 from roco.config.reading import read_yaml
+from roco.config.search import SearchConfig, SearchKind
 from roco.config.section import Recipe, Section
 from roco.config.study import (
     PUBLISHED_GENOMES,
@@ -26,7 +27,6 @@ from roco.config.study import (
     EvaluationConfig,
     ReportConfig,
     RetrainingConfig,
-    SearchConfig,
     SpaceConfig,
     StudyConfig,
     check_config,
@@ -56,6 +56,7 @@ __all__ = [
     "RetrainingConfig",
     "RobustnessConfig",
     "SearchConfig",
+    "SearchKind",
     "Section",
     "SpaceConfig",
     "StudyConfig",

@@ -113,7 +113,7 @@ def _locate(location: Iterable[int | str], model: type[BaseModel]) -> tuple[list
             types = inside
         elif tagged := [option for option in types if part in _tags([option])]:
             types = tagged
-        elif position == len(parts) - 1 and any(_is_section(option) for option in types):
+        elif position == len(parts) - 1 and part != "[key]" and any(_is_section(option) for option in types):
             keys.append(str(part))
     return keys, types
 

@@ -9,22 +9,18 @@ from pydantic import Field, ValidationError, model_validator
 from roco.config.attacks import AdversarialConfig, RobustnessConfig
 from roco.config.messages import one_line
 from roco.config.reading import read_yaml
-from roco.config.section import Count, Positive, Recipe, Section, Seed
+from roco.config.search import SearchConfig
+from roco.config.section import Count, Name, Positive, Recipe, Section, Seed
 from roco.config.targets import TargetsConfig
 from roco.errors import ConfigError, GenomeError
 from roco.space.genome import Genome
-
-Objective = Literal["error", "adversarial_error", "flops", "parameters"]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
 
 PUBLISHED_GENOMES = {
     "paper_roco": "0010000000000000-1000101100001101-0001010111101111",
     "paper_baseline": "0010000010000000-0001100101011101-0100011100010101",
 }
 
-
-# Names of folders beside those of the searches, and beside those of the experiments.
-RESERVED = ("initial", "references")
+# The name of the folder beside those of the experiments.
 STORE = "store"
 
 
@@ -57,31 +53,6 @@ class SpaceConfig(Section):
     stem_padding: Literal[0, 1] = 0
 
 
-class SearchConfig(Section):
-    """NSGA-II: the searches by name with their objectives, and their common settings (paper, Algorithm 1, Table II)."""
-
-    searches: Annotated[dict[Name, list[Objective]], Field(min_length=1)] = {
-        "baseline": ["error", "flops"],
-        "roco": ["error", "flops", "adversarial_error"],
-    }
-    # Generations, jobs of a generation and slots have three digits in file names.
-    population: Annotated[int, Field(ge=2, le=1000)] = 40
-    offspring: Annotated[int, Field(ge=1, le=1000)] = 40
-    generations: Annotated[int, Field(ge=0, le=999)] = 20
-    variation: Literal["phase_wise", "nsga_net"] = "phase_wise"
-    crossover_probability: Annotated[float, Field(ge=0, le=1)] = 0.9
-    population_0: list[str] = []
-
-    @model_validator(mode="after")
-    def _searches_make_sense(self) -> Self:
-        for name, objectives in self.searches.items():
-            if name in RESERVED:
-                raise ValueError(f"searches: expected another name than '{name}', whose folder holds something else")
-            if not objectives or len(set(objectives)) != len(objectives):
-                raise ValueError(f"searches.{name}: expected different objectives, at least one, got {objectives}")
-        return self
-
-
 class EvaluationConfig(Section):
     """How a genome is judged in the search, and how genomes are packed into jobs."""
 
@@ -98,6 +69,7 @@ class RetrainingConfig(Section):
     channels: Count = 32
     training: Recipe = Recipe(epochs=120, cutout=16)
     networks: Count | Literal["all"] = "all"
+    searches: Annotated[list[Name], Field(min_length=1)] | Literal["all"] = "all"
     validation_images_too: bool = True
     references: Annotated[list[str], Field(max_length=1000)] = []
     seed: Seed = 0
@@ -138,6 +110,11 @@ class StudyConfig(Section):
                 f"search.population_0: expected at most {self.search.population} genomes (search.population), "
                 f"got {len(self.search.population_0)}"
             )
+        unknown = [name for name in self.retrained_searches if name not in self.search.searches]
+        if unknown:
+            raise ValueError(
+                f"retraining.searches: expected some of {', '.join(self.search.searches)}, got '{unknown[0]}'"
+            )
         smallest = 2 ** (self.space.phases + 1)
         if self.dataset.image_size < smallest:
             raise ValueError(
@@ -168,6 +145,12 @@ class StudyConfig(Section):
     def folder(self) -> str:
         """The folder of the experiment's results."""
         return f"{self.results}/{self.experiment}"
+
+    @property
+    def retrained_searches(self) -> list[str]:
+        """The searches whose fronts are retrained."""
+        chosen = self.retraining.searches
+        return list(self.search.searches) if chosen == "all" else list(chosen)
 
     @property
     def slots(self) -> int:

@@ -55,7 +55,7 @@ def _of_lightest(
     measured = measurements(study)
     of_metric = measured[measured["metric"] == metric]
     rows = []
-    for search in config.search.searches:
+    for search in config.retrained_searches:
         for count in config.report.top:
             values = lightest(of_metric[of_metric["search"] == search], count)
             found = mean_accuracy(values, search, purpose=f"{metric} top_{count}")
@@ -70,10 +70,10 @@ def _accuracy_table(
 ) -> Table:
     tops = config.report.top
     cells = [("Search", *(f"top-{count}" for count in tops))]
-    for search in config.search.searches:
+    for search in config.retrained_searches:
         of_search = records_of(numbers[numbers["search"] == search])
         cells.append((search, *(percent_interval(r["accuracy"], r["low"], r["high"]) for r in of_search)))
-    for search in config.search.searches:
+    for search in config.retrained_searches:
         published = numbers.loc[numbers["search"] == search, "paper_accuracy"].to_list()
         if not all(map(missing, published)):
             cells.append((f"{search}, paper", *(percent(value, digits=2) for value in published)))
@@ -104,7 +104,7 @@ def _short_fronts(study: Study, config: StudyConfig) -> str:
     retrained = study.retrained
     sizes = {
         (search, seed): int(((retrained["search"] == search) & (retrained["seed"] == seed)).sum())
-        for search in config.search.searches
+        for search in config.retrained_searches
         for seed in config.seeds
     }
     largest = max(config.report.top)

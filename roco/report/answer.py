@@ -7,7 +7,15 @@ import pandas as pd
 
 from roco.config import StudyConfig
 from roco.report.collect import records_of
-from roco.report.compare import ADVERSARIAL_SET, EQUAL_FLOPS, FLOPS_TOLERANCE, TEST, attack_of, roles
+from roco.report.compare import (
+    ADVERSARIAL_SET,
+    EQUAL_FLOPS,
+    FLOPS_TOLERANCE,
+    TEST,
+    attack_of,
+    has_adversarial_objective,
+    roles,
+)
 from roco.report.table import percent
 
 
@@ -48,7 +56,7 @@ def _gain(found: dict[str, Any], search: str, reference: str, chosen: str, confi
 
 
 def _called(search: str, config: StudyConfig) -> str:
-    with_objective = "adversarial_error" in config.search.searches[search]
+    with_objective = has_adversarial_objective(config.search.searches[search])
     return f"{search} (the search with the robustness objective)" if with_objective else search
 
 

@@ -200,7 +200,7 @@ def _shard_rows(path: Path, records: list[dict[str, Any]]) -> list[dict[str, Any
 
 
 def _population_rows(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
-    place = {name: content[name] for name in ("search", "seed", "generation")}
+    place = {name: content[name] for name in ("search", "seed", "generation")} | {"evaluations": len(content["seen"])}
     return [{**individual, **place} for individual in content["individuals"]]
 
 

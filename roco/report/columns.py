@@ -35,7 +35,16 @@ EVALUATIONS = {
     "seconds": "float64",
     "device": "str",
 }
-POPULATIONS = {"search": "str", "seed": "int64", "generation": "int64", "born": "int64", "rank": "int64", **_INDIVIDUAL}
+# evaluations: different networks that the search had evaluated by then.
+POPULATIONS = {
+    "search": "str",
+    "seed": "int64",
+    "generation": "int64",
+    "evaluations": "int64",
+    "born": "int64",
+    "rank": "int64",
+    **_INDIVIDUAL,
+}
 FRONTS = {"search": "str", "seed": "int64", "position": "int64", **_INDIVIDUAL}
 NETWORKS = {
     "search": "str",

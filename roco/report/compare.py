@@ -3,14 +3,14 @@
 Networks are chosen by FLOPs alone; accuracies never decide what is compared.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from roco.config import PUBLISHED_GENOMES, StudyConfig
+from roco.config import PUBLISHED_GENOMES, SearchKind, StudyConfig
 from roco.report.collect import REFERENCES, Study, rows_of
 from roco.report.statistics import (
     NOTHING,
@@ -61,16 +61,22 @@ class Roles:
         return self.others[0] if self.others else None
 
 
-def roles(searches: Mapping[str, Sequence[str]]) -> Roles:
-    """The roles of the searches, by their objectives.
+def roles(searches: Mapping[str, SearchKind]) -> Roles:
+    """The roles of the searches, by their objectives and methods.
 
     The reference is the first search without the adversarial objective (one called `baseline` before others); the main
-    one is the first with it.
+    one is the first with it. A random search is a control, and comes last for either.
     """
-    plain = [name for name, objectives in searches.items() if "adversarial_error" not in objectives]
-    reference = "baseline" if "baseline" in plain else (plain or list(searches))[0]
+    searched = [name for name, kind in searches.items() if kind.method != "random"] or list(searches)
+    plain = [name for name in searched if not has_adversarial_objective(searches[name])]
+    reference = "baseline" if "baseline" in plain else (plain or searched)[0]
     others = [name for name in searches if name != reference]
-    return Roles(reference, tuple(sorted(others, key=lambda name: name in plain)))
+    return Roles(reference, tuple(sorted(others, key=lambda name: (name not in searched, name in plain))))
+
+
+def has_adversarial_objective(kind: SearchKind) -> bool:
+    """Whether a search minimises the adversarial error."""
+    return "adversarial_error" in kind.objectives
 
 
 def measurements(study: Study) -> pd.DataFrame:

@@ -176,15 +176,23 @@ def _draw_hypervolume(data: pd.DataFrame, config: StudyConfig) -> Figure:
         for search in figure_data.searches_in(part, config):
             look, of_search = known[search], part[part["search"] == search]
             for _, course in of_search.groupby("seed"):
-                axis.plot(course["generation"], course["hypervolume"], color=look.colour, linewidth=0.9, alpha=0.5)
-            mean = of_search.groupby("generation")["hypervolume"].mean()
-            axis.plot(mean.index, mean.to_numpy(), look.marker, ls="-", color=look.colour, markersize=4, linewidth=1.8)
+                axis.plot(course["evaluations"], course["hypervolume"], color=look.colour, linewidth=0.9, alpha=0.5)
+            mean = of_search.groupby("generation")[["evaluations", "hypervolume"]].mean()
+            axis.plot(
+                mean["evaluations"],
+                mean["hypervolume"],
+                look.marker,
+                ls="-",
+                color=look.colour,
+                markersize=4,
+                linewidth=1.8,
+            )
         if part.empty:
             say_empty(axis, "no population")
         axis.set_title("in " + ", ".join(name.replace("_", " ").replace("flops", "FLOPs") for name in names))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_ylabel("Hypervolume (share of box)")
-    axes[-1].set_xlabel("Generation")
+    axes[-1].set_xlabel("Networks evaluated by the search")
     legend(figure, [known[search] for search in figure_data.searches_in(data, config)])
     return figure
 
@@ -250,9 +258,9 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
             _draw_other_attacks,
         ),
         "hypervolume": FigureKind(
-            "Hypervolume of each generation",
-            "Thin: a seed; bold: the mean over seeds. Objectives scaled to the range that all searches found, "
-            "reference point at 1.1 in each, as a share of the box; larger is better.",
+            "Hypervolume and evaluated networks",
+            "A point is a generation. Thin: a seed; bold: the mean over seeds. Objectives scaled to the range that all "
+            "searches found, reference point at 1.1 in each, as a share of the box; larger is better.",
             figure_data.hypervolume_course,
             _draw_hypervolume,
         ),

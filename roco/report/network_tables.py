@@ -145,7 +145,8 @@ def fronts(study: Study, config: StudyConfig) -> Table:
     return Table("fronts", "Fronts of the searches", numbers, tuple(cells), notes)
 
 
-SEARCHES = ["search", "seed", "objectives", "evaluated", "failed", "front", "hypervolume_first", "hypervolume_last"]
+SEARCHES = ["search", "seed", "method", "objectives", "evaluated", "failed", "front"]
+SEARCHES += ["hypervolume_first", "hypervolume_last"]
 VOLUME_OBJECTIVES = ("error", "adversarial_error", "flops")
 
 
@@ -153,7 +154,7 @@ def searches(study: Study, config: StudyConfig) -> Table:
     """What each search did: networks evaluated, failed, in the front, and its hypervolume at the start and the end."""
     volumes = hypervolumes(study.populations, VOLUME_OBJECTIVES)
     rows = []
-    for name, objectives in config.search.searches.items():
+    for name, kind in config.search.searches.items():
         for seed in config.seeds:
             of_seed = study.evaluations[study.evaluations["seed"] == seed]
             seen = of_seed[of_seed["search"].isin([name, "initial"])].drop_duplicates("key")
@@ -161,12 +162,13 @@ def searches(study: Study, config: StudyConfig) -> Table:
             front = int(((study.fronts["search"] == name) & (study.fronts["seed"] == seed)).sum())
             course = volumes[(volumes["search"] == name) & (volumes["seed"] == seed)]["hypervolume"].to_list()
             ends = (course[0], course[-1]) if course else (None, None)
-            rows.append((name, seed, " ".join(objectives), len(seen), failed, front, *ends))
+            rows.append((name, seed, kind.method, " ".join(kind.objectives), len(seen), failed, front, *ends))
     numbers = pd.DataFrame(rows, columns=SEARCHES)
     cells = [
         (
             "Search",
             "Seed",
+            "Method",
             "Objectives",
             "Evaluated",
             "Failed",
@@ -176,10 +178,8 @@ def searches(study: Study, config: StudyConfig) -> Table:
         )
     ]
     for row in rows:
-        share = tuple(NO_VALUE if value is None else f"{value:.4f}" for value in row[6:])
-        cells.append(
-            (row[0], str(row[1]), row[2].replace(" ", ", "), whole(row[3]), whole(row[4]), whole(row[5]), *share)
-        )
+        share = tuple(NO_VALUE if value is None else f"{value:.4f}" for value in row[7:])
+        cells.append((row[0], str(row[1]), row[2], row[3].replace(" ", ", "), *map(whole, row[4:7]), *share))
     notes = (
         "Evaluated: different networks that the search has seen, with the first population, "
         "which all searches of a seed share.",

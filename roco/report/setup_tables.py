@@ -104,7 +104,7 @@ def settings(study: Study, config: StudyConfig) -> Table:
     ]
     texts = [(name, str(ours), str(paper)) for name, ours, paper in rows]
     numbers = pd.DataFrame(texts, columns=["setting", "ours", "paper_value"])
-    objectives = "; ".join(f"{name}: {', '.join(found)}" for name, found in config.search.searches.items())
+    objectives = "; ".join(f"{name}: {', '.join(kind.objectives)}" for name, kind in config.search.searches.items())
     notes = (
         f"Objectives, all minimised: {objectives}.",
         "Blocks, nodes, generations, population and epochs of the search are the paper's Table II; the others are from "

@@ -116,6 +116,19 @@ def mean_interval(groups: Sequence[Array], generator: np.random.Generator) -> In
     return _percentiles(draws, value, _basis(len(groups), "networks"))
 
 
+def interval_over_seeds(values: Array, generator: np.random.Generator) -> Interval:
+    """The mean of one value a seed with a percentile bootstrap over seeds; a single seed has no interval.
+
+    Args:
+        values: `(seeds,)`.
+        generator: the source of the resampling.
+    """
+    if len(values) < 2:
+        return Interval(float(values[0]), math.nan, math.nan, "one seed") if len(values) else NOTHING
+    draws = values[generator.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
+    return _percentiles(draws, float(values.mean()), "seeds")
+
+
 def difference_interval(first: Sequence[Array], second: Sequence[Array], generator: np.random.Generator) -> Interval:
     """The difference of two searches, paired by seed: `mean(first) - mean(second)` with a percentile bootstrap.
 
@@ -200,11 +213,11 @@ def hypervolumes(populations: pd.DataFrame, objectives: Sequence[str]) -> pd.Dat
     between the best values and the reference point.
 
     Args:
-        populations: columns search, seed, generation, status and the objectives (smaller is better).
+        populations: columns search, seed, generation, evaluations, status and the objectives (smaller is better).
         objectives: the objectives to span the volume.
 
     Returns:
-        search, seed, generation, hypervolume (0 to 1; a population without a successful network has 0).
+        search, seed, generation, evaluations, hypervolume (0 to 1; a population without a successful network has 0).
     """
     from pymoo.indicators.hv import HV
 
@@ -218,5 +231,5 @@ def hypervolumes(populations: pd.DataFrame, objectives: Sequence[str]) -> pd.Dat
     for place, members in populations.groupby(["search", "seed", "generation"], sort=True):
         found = members[members["status"] == "ok"][list(objectives)].to_numpy(dtype=float)
         volume = float(indicator((found - best) / spread)) if len(found) else 0.0
-        rows.append((*place, volume / REFERENCE_POINT ** len(objectives)))
-    return pd.DataFrame(rows, columns=["search", "seed", "generation", "hypervolume"])
+        rows.append((*place, members["evaluations"].iloc[0], volume / REFERENCE_POINT ** len(objectives)))
+    return pd.DataFrame(rows, columns=["search", "seed", "generation", "evaluations", "hypervolume"])

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from roco.config import StudyConfig
 from roco.report.accuracy_tables import adversarial_accuracy, all_differences, clean_accuracy, white_box
 from roco.report.collect import Study
+from roco.report.control_table import hypervolume_gain
 from roco.report.network_tables import compared_networks, fronts, searches
 from roco.report.setup_tables import adversarial_samples, settings
 from roco.report.table import Table
@@ -21,6 +22,7 @@ TABLES: Mapping[str, Callable[[Study, StudyConfig], Table]] = MappingProxyType(
         "differences": all_differences,
         "white_box": white_box,
         "searches": searches,
+        "control": hypervolume_gain,
         "fronts": fronts,
     }
 )

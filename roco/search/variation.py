@@ -1,4 +1,4 @@
-"""New genomes: the first population, and offspring by tournament, crossover and mutation. No torch, no evaluation."""
+"""New genomes: random ones, and offspring by tournament, crossover and mutation. No torch, no evaluation."""
 
 import logging
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from pymoo.operators.mutation.pm import PolynomialMutation
 from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.selection.tournament import TournamentSelection
 
-from roco.config import SearchConfig, SpaceConfig
+from roco.config import SearchConfig, SearchKind, SpaceConfig
 from roco.runtime import numpy_generator
 from roco.search.population import Individual, SearchProblem, to_pymoo
 from roco.search.survival import survive
@@ -96,20 +96,33 @@ def initial_genomes(space: SpaceConfig, search: SearchConfig, *, named: Sequence
     The same for all searches of a seed. Where the space has fewer phenotypes than asked for, there are fewer genomes.
     """
     generator = numpy_generator("initial population", seed)
-    length = space.phases * bits_per_phase(space.nodes)
-    chosen = {genome.key: genome for genome in named}
-    for _ in range(1000 * search.population):
-        if len(chosen) >= search.population:
+    first = {genome.key: genome for genome in named}
+    others = random_genomes(space, search.population - len(first), seen=list(first), generator=generator)
+    return [*first.values(), *others]
+
+
+def random_genomes(
+    space: SpaceConfig, count: int, *, seen: Sequence[str], generator: np.random.Generator
+) -> list[Genome]:
+    """Genomes whose bits are drawn alike, with phenotypes that differ from each other and from those with `seen` keys.
+
+    Where no more new phenotypes are found, there are fewer than `count`.
+    """
+    length, known = space.phases * bits_per_phase(space.nodes), set(seen)
+    chosen: dict[str, Genome] = {}
+    for _ in range(1000 * (count + len(known))):
+        if len(chosen) >= count:
             break
         genome = _genome(generator.random(length) < 0.5, space)
-        chosen.setdefault(genome.key, genome)
-    _warn_if_fewer(len(chosen), search.population)
+        if genome.key not in known:
+            chosen.setdefault(genome.key, genome)
+    _warn_if_fewer(len(chosen), count)
     return list(chosen.values())
 
 
 def offspring_genomes(
     parents: Sequence[Individual],
-    objectives: Sequence[str],
+    kind: SearchKind,
     *,
     seen: Sequence[str],
     space: SpaceConfig,
@@ -119,9 +132,12 @@ def offspring_genomes(
 ) -> list[Genome]:
     """The offspring of a population: binary tournament by rank and crowding, crossover, mutation.
 
+    Those of a random search have no parents: they are drawn anew (`random_genomes`), the same for each random search of
+    a seed and generation as long as they have seen the same.
+
     Args:
         parents: the survivors of the generation before.
-        objectives: what the search minimises.
+        kind: what the search minimises, and by which method.
         seen: keys of all phenotypes that the search evaluated; none of them comes again.
         space: phases and nodes.
         search: how many offspring, and which operators.
@@ -131,10 +147,13 @@ def offspring_genomes(
     Returns:
         `search.offspring` genomes, or fewer where no more new phenotypes are found.
     """
-    problem = SearchProblem(space.phases * bits_per_phase(space.nodes), len(objectives))
+    if kind.method == "random":
+        generator = numpy_generator("random genomes", seed, generation)
+        return random_genomes(space, search.offspring, seen=seen, generator=generator)
+    problem = SearchProblem(space.phases * bits_per_phase(space.nodes), len(kind.objectives))
     generator = numpy_generator("offspring", seed, generation)
     # Ranks and crowding distances are those of this population on its own, as Algorithm 1 has it.
-    ranked = survive(to_pymoo(parents, objectives), problem, size=len(parents), generator=generator)
+    ranked = survive(to_pymoo(parents, kind.objectives), problem, size=len(parents), generator=generator)
     nsga_net = search.variation == "nsga_net"
     mating = Mating(
         TournamentSelection(func_comp=binary_tournament),

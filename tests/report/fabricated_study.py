@@ -22,7 +22,7 @@ PHASES = ["0010000000000000", "1000101100001101", "0001010111101111", "001000001
 
 
 def config_of(
-    searches: Mapping[str, Sequence[str]] = SEARCHES,
+    searches: Mapping[str, Any] = SEARCHES,
     *,
     seeds: Sequence[int] = (0, 1, 2),
     dataset: str = "digits",
@@ -33,7 +33,7 @@ def config_of(
         "seeds": list(seeds),
         "dataset": {"name": dataset},
         "search": {
-            "searches": {name: list(found) for name, found in searches.items()},
+            "searches": dict(searches),
             "generations": 3,
             "population": 8,
         },
@@ -158,7 +158,7 @@ class FabricatedStudy:
                 "generation": generation,
                 "objectives": ["error", "flops"],
                 "individuals": members,
-                "seen": [],
+                "seen": [f"{number:012x}" for number in range(8 * (generation + 1))],
             }
             self.json(
                 "populations",

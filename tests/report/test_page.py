@@ -81,7 +81,8 @@ def test_page_has_every_table_and_figure_and_the_settings(text: str, made: Simpl
     names = set(Page(text).names)
     assert {*TABLES, *FIGURES} <= names
     for table in made.tables.values():
-        assert table.html() in text
+        # Of a table without rows, only what its notes say is shown.
+        assert (table.html() in text) == bool(table.rows)
     settings = re.search(r"<pre>(.*?)</pre>", text, re.DOTALL)
     assert settings
     assert yaml.safe_load(settings[1])["search"]["population"] == 8

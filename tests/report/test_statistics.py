@@ -10,6 +10,7 @@ from roco.report.statistics import (
     Interval,
     difference_interval,
     hypervolumes,
+    interval_over_seeds,
     mean_interval,
     newcombe,
     pair_by_flops,
@@ -112,7 +113,7 @@ def test_pairs_use_no_network_twice(first: list[int], second: list[int]) -> None
 
 def _population(rows: list[tuple[str, int, str, float, float]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["search", "generation", "status", "error", "flops"])
-    return table.assign(seed=0)
+    return table.assign(seed=0, evaluations=4)
 
 
 def test_hypervolume_by_hand() -> None:
@@ -137,3 +138,12 @@ def test_hypervolume_of_equal_networks_and_of_nothing() -> None:
         pytest.approx(1.0)
     ]
     assert hypervolumes(_population([]), ["error", "flops"]).empty
+
+
+def test_interval_over_seeds() -> None:
+    found = interval_over_seeds(np.array([0.1, 0.2, 0.3]), np.random.default_rng(0))
+    assert found.value == pytest.approx(0.2)
+    # A mean of three draws is all of the smallest in one draw of 27, which is more than the 2.5 % of a tail.
+    assert (found.low, found.high) == (pytest.approx(0.1), pytest.approx(0.3))
+    assert math.isnan(interval_over_seeds(np.array([0.4]), np.random.default_rng(0)).low)
+    assert not interval_over_seeds(np.array([]), np.random.default_rng(0)).excludes_zero

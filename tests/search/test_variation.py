@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from individuals import distinct_genomes, individuals_of
 
-from roco.config import PUBLISHED_GENOMES, SearchConfig, SpaceConfig
+from roco.config import PUBLISHED_GENOMES, SearchConfig, SearchKind, SpaceConfig
 from roco.search.population import Individual, SearchProblem
 from roco.search.variation import PhaseCrossover, PhaseMutation, initial_genomes, offspring_genomes
 from roco.space.genome import Genome, bits_per_phase
@@ -29,11 +29,13 @@ def parents_of(*, failed: tuple[int, ...] = ()) -> list[Individual]:
     ]
 
 
-def offspring_of(parents: list[Individual], *, seen: list[str] | None = None, **changes: object) -> list[Genome]:
+def offspring_of(
+    parents: list[Individual], *, seen: list[str] | None = None, method: str = "nsga2", **changes: object
+) -> list[Genome]:
     seed, generation = int(str(changes.pop("seed", 0))), int(str(changes.pop("generation", 1)))
     return offspring_genomes(
         parents,
-        OBJECTIVES,
+        SearchKind(objectives=OBJECTIVES, method=method),
         seen=[parent.key for parent in parents] if seen is None else seen,
         space=SPACE,
         search=search_of(**changes),
@@ -154,6 +156,20 @@ def test_offspring_follow_seed_and_generation_alone(variation: str, failed: tupl
     assert drawn[0] != drawn[3]
 
 
+def test_a_random_search_draws_new_genomes_whatever_its_parents_are() -> None:
+    parents = parents_of()
+    seen = [parent.key for parent in parents]
+    children = offspring_of(parents, method="random", offspring=30)
+    keys = {child.key for child in children}
+    assert len(keys) == 30
+    assert not keys & set(seen)
+    assert children == offspring_of(parents[:3], seen=seen, method="random", offspring=30)
+    assert children != offspring_of(parents, method="random", offspring=30, generation=2)
+    assert children != offspring_of(parents, method="random", offspring=30, seed=1)
+    # Bits are drawn alike: no parent's phases come more often than by chance.
+    assert 0.4 < np.mean([genome.bits for genome in children]) < 0.6
+
+
 def test_a_child_differs_from_its_parents_in_one_phase_at_most() -> None:
     parents = [Genome.parse(parent.genome) for parent in parents_of()]
     for child in offspring_of(parents_of(), offspring=20):
@@ -191,7 +207,7 @@ def test_a_space_without_new_phenotypes_gives_fewer_offspring_and_warns(caplog: 
     with caplog.at_level(logging.WARNING, logger="roco"):
         children = offspring_genomes(
             parents,
-            OBJECTIVES,
+            SearchKind(objectives=OBJECTIVES),
             seen=[edge.key, Genome.parse("11").key],
             space=space,
             search=search,

@@ -74,8 +74,9 @@ def test_a_dry_run_of_the_papers_study_shows_the_whole_search(tmp_path):
     result = study.run("--dry-run")
     assert result.returncode == 0, result.stderr
     jobs = jobs_of(result.stdout + result.stderr)
-    assert jobs["evaluate"] == 5 + 2 * 20 * 5
-    assert jobs["survivors"] == 2 * 21
+    # Three searches, one of them random; two of them are retrained.
+    assert jobs["evaluate"] == 5 + 3 * 20 * 5
+    assert jobs["survivors"] == 3 * 21
     assert jobs["retrain"] == jobs["robustness"] == 2 * 40 + 2
 
 

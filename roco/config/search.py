@@ -1,0 +1,65 @@
+"""The searches: what each minimises and how, and the settings that they share."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from roco.config.section import Name, Section
+
+Objective = Literal["error", "adversarial_error", "flops", "parameters"]
+
+# Names of folders beside those of the searches.
+RESERVED = ("initial", "references")
+
+
+class SearchKind(Section):
+    """One search.
+
+    Attributes:
+        objectives: what it minimises.
+        method: `nsga2` (the paper's Algorithm 1), or `random`: a control that draws fresh random genomes in each
+            generation, as many as the others evaluate; nothing is inherited. Its population is the best of all that it
+            has drawn, by the same rule, so that it is read and retrained like the others.
+    """
+
+    objectives: list[Objective]
+    method: Literal["nsga2", "random"] = "nsga2"
+
+    @model_validator(mode="after")
+    def _objectives_differ(self) -> Self:
+        if not self.objectives or len(set(self.objectives)) != len(self.objectives):
+            raise ValueError(f"objectives: expected different objectives, at least one, got {self.objectives}")
+        return self
+
+
+def _whole(value: Any) -> Any:
+    """A list of objectives stands for a search of the first method."""
+    if isinstance(value, list):
+        return {"objectives": value}
+    if not isinstance(value, Mapping | SearchKind):
+        raise ValueError(f"expected a list of objectives, or keys and values, got {value!r:.60}")
+    return value
+
+
+class SearchConfig(Section):
+    """The searches by name, and their common settings (paper, Algorithm 1, Table II)."""
+
+    searches: Annotated[dict[Name, Annotated[SearchKind, BeforeValidator(_whole)]], Field(min_length=1)] = {
+        "baseline": SearchKind(objectives=["error", "flops"]),
+        "roco": SearchKind(objectives=["error", "flops", "adversarial_error"]),
+    }
+    # Generations, jobs of a generation and slots have three digits in file names.
+    population: Annotated[int, Field(ge=2, le=1000)] = 40
+    offspring: Annotated[int, Field(ge=1, le=1000)] = 40
+    generations: Annotated[int, Field(ge=0, le=999)] = 20
+    variation: Literal["phase_wise", "nsga_net"] = "phase_wise"
+    crossover_probability: Annotated[float, Field(ge=0, le=1)] = 0.9
+    population_0: list[str] = []
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> Self:
+        for name in self.searches:
+            if name in RESERVED:
+                raise ValueError(f"searches: expected another name than '{name}', whose folder holds something else")
+        return self
