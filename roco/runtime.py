@@ -91,7 +91,9 @@ def configure_logging(log_file: str | Path | None = None) -> None:
         handler = logging.StreamHandler()
     else:
         Path(log_file).parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(log_file, mode="w")
+        Path(log_file).write_text("")
+        # Appended to, as worker processes append to it as well: a writer with a place of its own would overwrite them.
+        handler = logging.FileHandler(log_file, mode="a")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     logging.captureWarnings(True)
     # On a full disk a log line is lost; it must not bury the line that says so under tracebacks.

@@ -136,6 +136,18 @@ def test_a_roco_error_ends_a_job_with_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("root_logger")
+def test_what_others_append_to_a_job_log_stays(tmp_path: Path, root_logger: logging.Logger) -> None:
+    log_file = tmp_path / "job.log"
+    log_file.write_text("of a run before\n")
+    with runtime.job(snakemake_of(log_file)):
+        with log_file.open("a") as worker:
+            worker.write("epoch 1\n")
+    first, second, third = log_file.read_text().splitlines()
+    assert "rule evaluate" in first
+    assert second == "epoch 1"
+    assert third.endswith("done")
+
+
 def test_any_other_error_is_a_crash_with_its_traceback_in_the_log(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), runtime.job(snakemake_of(tmp_path / "job.log")):
         _ = 1 / 0

@@ -16,3 +16,10 @@ def image_size(text: str) -> int:
     if size < 16:
         raise argparse.ArgumentTypeError(f"expected 16 or more, got '{text}'")
     return size
+
+
+def add_configfile(parser: argparse.ArgumentParser) -> None:
+    """Adds --configfile, with the default that Snakemake takes too."""
+    parser.add_argument(
+        "--configfile", default="config.yaml", metavar="FILE", help="the study's configuration (default: config.yaml)"
+    )

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from roco.artifacts import read_arrays, write_arrays
+from roco.artifacts import read_arrays, read_attributes, write_arrays
 from roco.config import DatasetConfig
 from roco.data.pools import Pool, Source
 from roco.data.sources import read_source
@@ -253,3 +253,17 @@ def _fingerprint(splits: Sequence[Split]) -> str:
             checksum.update(f"{array.dtype.str}{array.shape}".encode())
             checksum.update(np.ascontiguousarray(array).data)
     return checksum.hexdigest()
+
+
+def dataset_facts(path: str | Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """What a dataset file says of itself (its attributes), and the number of images of each split.
+
+    Raises:
+        ArtifactError: the file is missing, damaged, or no data set.
+    """
+    import h5py
+
+    attributes = read_attributes(path, "dataset")
+    with h5py.File(path, "r") as file:
+        images = {split: int(file[f"{split}_labels"].shape[0]) for split in ("train", "validation", "test")}
+    return attributes, images

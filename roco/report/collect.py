@@ -12,6 +12,7 @@ from typing import Any, Self
 import pandas as pd
 
 from roco.artifacts import check_provenance, read_attributes, read_json, schema
+from roco.data.dataset import dataset_facts as dataset_facts
 from roco.errors import ArtifactError
 from roco.report.columns import (
     ATTACKS,
@@ -154,20 +155,6 @@ def _read_each(paths: Iterable[str | Path], kind: str, rows: Any) -> list[dict[s
         except (KeyError, TypeError, AttributeError) as error:
             raise ArtifactError(f"{path}: no whole '{kind}' ({type(error).__name__}: {error}); make it anew") from None
     return found
-
-
-def dataset_facts(path: str | Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """What a dataset file says of itself (its attributes), and the number of images of each split.
-
-    Raises:
-        ArtifactError: the file is missing, damaged, or no data set.
-    """
-    import h5py
-
-    attributes = read_attributes(path, "dataset")
-    with h5py.File(path, "r") as file:
-        images = {split: int(file[f"{split}_labels"].shape[0]) for split in ("train", "validation", "test")}
-    return attributes, images
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, by: list[str]) -> pd.DataFrame:

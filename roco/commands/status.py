@@ -1,0 +1,160 @@
+"""`roco status`: how far a study is, from its files alone, beside a running one or after it."""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from roco.commands._arguments import add_configfile, positive
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from roco.commands import Commands
+    from roco.progress import StageState, StudyState
+    from roco.searches import SearchState
+
+# So many of the jobs at work are shown.
+MOST_JOBS = 8
+
+
+def add_command(commands: "Commands") -> None:
+    """Adds the command's parser."""
+    status = commands.add_parser("status", help="how far a study is: stages, searches, failures, time left")
+    add_configfile(status)
+    status.add_argument("--json", action="store_true", help="print JSON")
+    status.add_argument("--watch", action="store_true", help="show it anew every few seconds, until Ctrl-C or the end")
+    status.add_argument("--every", type=positive, default=5, metavar="SECONDS", help="with --watch (default: 5)")
+    status.set_defaults(run=_status)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from roco.config import load_config
+    from roco.progress import study_state
+    from roco.searches import search_states
+
+    config, console = load_config(options.configfile), Console(highlight=False)
+    while True:
+        study, searches = study_state(config), search_states(config)
+        if options.json:
+            print(json.dumps(_as_plain(study, searches), default=str))
+        else:
+            if options.watch and console.is_terminal:
+                console.clear()
+            console.print(render(study, searches))
+        if not options.watch or study.finished:
+            return
+        time.sleep(options.every)
+
+
+def _as_plain(study: "StudyState", searches: "Sequence[SearchState]") -> dict[str, Any]:
+    """The same as data: times in seconds, errors as shares, one object a line with --watch."""
+    stages = [
+        {
+            **{name: getattr(stage, name) for name in ("title", "unit", "done", "total", "jobs_left", "job_seconds")},
+            "running": [{"job": job.place, "log": job.log, "says": log.message} for job, log in stage.running],
+            "failed": [{"job": job.place, "log": job.log, "error": error} for job, error in stage.failed],
+        }
+        for stage in study.stages
+    ]
+    return {
+        "experiment": study.name,
+        "folder": study.folder,
+        "running": study.holder or None,
+        "finished": study.finished,
+        "seconds_left": study.seconds_left,
+        "unmeasured": study.unmeasured,
+        "stages": stages,
+        "searches": [asdict(search) for search in searches],
+    }
+
+
+def render(study: "StudyState", searches: "Sequence[SearchState]") -> "RenderableType":
+    """What is printed: 80 columns are enough for it."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = [Text(f"{study.name}: {headline(study)}", style="bold"), _stage_table(study.stages)]
+    if any(search.generation is not None for search in searches):
+        parts += [Text(), _search_table(searches)]
+    parts += _lines_of_jobs(study.stages)
+    return Group(*parts)
+
+
+def _lines_of_jobs(stages: "Sequence[StageState]") -> "list[RenderableType]":
+    """What runs and what has failed; of many running jobs those that wrote last."""
+    from rich.text import Text
+
+    running = [(job, log) for stage in stages for job, log in stage.running]
+    running.sort(key=lambda pair: pair[1].written, reverse=True)
+    lines = [f"  {job.place or job.rule}: {log.message}" for job, log in running[:MOST_JOBS]]
+    if len(running) > MOST_JOBS:
+        lines.append(f"  and {len(running) - MOST_JOBS} more")
+    shown: list[RenderableType] = [Text(line, no_wrap=True, overflow="ellipsis") for line in lines]
+    for stage in stages:
+        for job, error in stage.failed:
+            shown.append(Text(f"failed: {', '.join(filter(None, (stage.title, job.place)))}", style="red"))
+            shown += [Text(f"  {error}"), Text(f"  {job.log}", overflow="fold")]
+    return [Text(), *shown] if shown else []
+
+
+def headline(study: "StudyState") -> str:
+    """Whether the study is finished, running or at rest, and how much time is left."""
+    if study.finished:
+        return f"finished; the report is at {study.folder}/report.html"
+    state = f"running ({study.holder})" if study.holder else "not running"
+    if not study.holder and not any(stage.done for stage in study.stages):
+        return "not started"
+    if study.seconds_left is not None:
+        unmeasured = f", without {' and '.join(study.unmeasured)}" if study.unmeasured else ""
+        return f"{state}, about {duration(study.seconds_left)} left{unmeasured}"
+    return state
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that one would say them in."""
+    for unit, length, limit in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 48)):
+        if seconds < limit * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds / 86400:.1f} days"
+
+
+def _stage_table(stages: "Sequence[StageState]") -> "RenderableType":
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for name in ("stage", "done", ""):
+        table.add_column(name, no_wrap=True, justify="right" if name == "done" else "left")
+    for stage in stages:
+        counted = f"{stage.done} of {stage.total}{' genomes' if stage.unit == 'genomes' else ''}"
+        counts = [(len(stage.running), "running"), (len(stage.failed), "failed")]
+        now = ", ".join(f"{count} {name}" for count, name in counts if count)
+        table.add_row(stage.title, counted, now or ("" if stage.jobs_left else "done"))
+    return table
+
+
+def _search_table(searches: "Sequence[SearchState]") -> "RenderableType":
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    headings = ("search", "seed", "gen.", "seen", "failed", "front", "error", "adv. err.", "MFLOPs", "hypervol.")
+    for name in headings:
+        table.add_column(name, justify="left" if name == "search" else "right", no_wrap=name != "search")
+    for each in searches:
+        best = [f"{100 * each.best[name]:.1f} %" if each.best else "" for name in ("error", "adversarial_error")]
+        table.add_row(
+            each.search,
+            str(each.seed),
+            f"{'-' if each.generation is None else each.generation}/{each.generations}",
+            str(each.evaluated),
+            str(each.failed),
+            str(each.front),
+            *best,
+            f"{each.best['flops'] / 1e6:.2f}" if each.best else "",
+            "" if each.hypervolume is None else f"{each.hypervolume:.3f}",
+        )
+    return table

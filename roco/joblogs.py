@@ -1,0 +1,59 @@
+"""What a job's log says of it: when it began, how far it is, how it ended. The logs are written by roco.runtime.job."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+_LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ([A-Z]+) (.*)$")
+_EPOCH = re.compile(r"^([0-9a-f]{12}) epoch (\d+)/(\d+) ")
+_FAILED = re.compile(r"^([0-9a-f]{12}) failed: ")
+_KEPT = re.compile(r"^\d+ genomes: (\d+) in the store")
+
+
+@dataclass(frozen=True)
+class JobLog:
+    """A job's log.
+
+    Attributes:
+        begun: when its first line was written.
+        written: when its last line was.
+        message: what its last line says, without time and level.
+        ended: whether it says that the job ended well.
+        error: the last line that is an error; empty if there is none.
+        evaluated: how many genomes it says are evaluated, those that the store had included.
+    """
+
+    begun: datetime
+    written: datetime
+    message: str
+    ended: bool
+    error: str
+    evaluated: int
+
+    @property
+    def seconds(self) -> float:
+        """From its first line to its last."""
+        return (self.written - self.begun).total_seconds()
+
+
+def read_log(path: str | Path) -> JobLog | None:
+    """A job's log; None if there is none yet, or nothing in it that roco wrote."""
+    try:
+        text = Path(path).read_text(errors="replace")
+    except OSError:
+        return None
+    lines = [match.groups() for line in text.splitlines() if (match := _LINE.match(line))]
+    if not lines:
+        return None
+    begun, written = (datetime.strptime(time, "%Y-%m-%d %H:%M:%S") for time in (lines[0][0], lines[-1][0]))
+    errors = [message for _, level, message in lines if level in ("ERROR", "CRITICAL")]
+    messages = [message for *_, message in lines]
+    error = errors[-1] if errors else ""
+    return JobLog(begun, written, messages[-1], messages[-1] == "done", error, _evaluated(messages))
+
+
+def _evaluated(messages: list[str]) -> int:
+    kept = sum(int(match[1]) for message in messages if (match := _KEPT.match(message)))
+    last_epochs = {m[1] for message in messages if (m := _EPOCH.match(message)) and m[2] == m[3]}
+    return kept + len(last_epochs | {m[1] for message in messages if (m := _FAILED.match(message))})

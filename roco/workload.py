@@ -1,0 +1,178 @@
+"""How much there is to compute in each job of a study: passes of images through networks, from the configuration alone.
+
+An upper bound where an attack may stop early. What a pass costs in seconds is measured in roco.calibration.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from roco.config import DatasetConfig, StudyConfig
+from roco.runtime import numpy_generator
+from roco.space.complexity import complexity
+from roco.space.genome import Genome, bits_per_phase
+
+# Images for training and testing. Source: the data sets' own publications; digits has no test images of its own.
+PUBLISHED_SIZES = {
+    "digits": (1438, 359),
+    "cifar10": (50_000, 10_000),
+    "cifar100": (50_000, 10_000),
+    "svhn": (73_257, 26_032),
+    "fashion_mnist": (60_000, 10_000),
+}
+# DeepFool takes the gradient of every class at each of its steps, and a few steps where it succeeds.
+DEEPFOOL_STEPS, TYPICAL_GENOMES = 4, 9
+
+
+@dataclass(frozen=True)
+class Images:
+    """How many images a study has: of each split, and in an adversarial set (as many as are attacked, at most)."""
+
+    train: int
+    validation: int
+    test: int
+    adversarial: int
+    classes: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """Passes of single images through a network.
+
+    Attributes:
+        network: a target's name, `evaluation` or `retraining`.
+        trained: forward, backward and a step of the optimiser, in batches of the training recipe.
+        forward: forward only.
+        gradient: forward and backward down to the image, in large batches.
+        alone: the same, image by image.
+    """
+
+    network: str
+    trained: int = 0
+    forward: int = 0
+    gradient: int = 0
+    alone: int = 0
+
+    def flops(self, forward_flops: int) -> int:
+        """Multiply-adds, a backward pass counted as two forward passes.
+
+        Args:
+            forward_flops: of one image.
+        """
+        return forward_flops * (self.forward + 3 * (self.trained + self.gradient + self.alone))
+
+
+def images_of(config: StudyConfig) -> Images | None:
+    """The numbers of images, from dataset.h5; before it is made, from what is known of the data set, if anything is."""
+    made = Path(config.folder) / "dataset.h5"
+    if made.exists():
+        from roco.data.dataset import dataset_facts
+
+        facts, counts = dataset_facts(made)
+        return _images(config, **counts, classes=len(facts["class_names"]))
+    if (known := _known_sizes(config.dataset)) is None:
+        return None
+    train, test, classes = known
+    validation = round(train * config.dataset.validation_fraction)
+    return _images(config, train=train - validation, validation=validation, test=test, classes=classes)
+
+
+def _images(config: StudyConfig, *, train: int, validation: int, test: int, classes: int) -> Images:
+    cells = 2 * len(config.adversarial.thresholds) * len(config.targets.architectures())
+    adversarial = cells * min(config.adversarial.images, validation)
+    return Images(train, validation, test, adversarial, classes, config.dataset.image_size)
+
+
+def _known_sizes(dataset: DatasetConfig) -> tuple[int, int, int] | None:
+    """Training images (validation included), test images, classes."""
+    if dataset.name in PUBLISHED_SIZES:
+        train, test = PUBLISHED_SIZES[dataset.name]
+        classes = 100 if dataset.name == "cifar100" else 10
+    elif (found := _npz_sizes(dataset.path)) is not None:
+        train, test, classes = *found, 10
+    else:
+        return None
+    return min(train, dataset.train_images or train), min(test, dataset.test_images or test), classes
+
+
+def _npz_sizes(path: str | None) -> tuple[int, int] | None:
+    """Numbers of images in Keras's .npz, without its images being read; None for anything else."""
+    import numpy as np
+
+    try:
+        with np.load(str(path), allow_pickle=False) as archive:
+            return len(archive["y_train"]), len(archive["y_test"])
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+
+
+def target_work(config: StudyConfig, name: str, images: Images) -> Work:
+    """The training of a target, and its errors on validation and test images."""
+    trained = config.targets.training.epochs * images.train
+    return Work(name, trained=trained, forward=images.validation + images.test)
+
+
+def attack_work(config: StudyConfig, name: str, norm: str, images: Images) -> Work:
+    """The attacks on a target with one norm at all thresholds, if no image falls before the last query."""
+    attack = config.adversarial.l0_attack if norm == "l0" else config.adversarial.linf_attack
+    attacked = min(config.adversarial.images, images.validation) * len(config.adversarial.thresholds)
+    if attack.method == "random_search":
+        return Work(name, forward=attacked * attack.queries)
+    if attack.method == "differential_evolution":
+        return Work(name, forward=attacked * attack.population * (attack.steps + 1))
+    return Work(name, gradient=attacked * attack.steps * getattr(attack, "restarts", 1))
+
+
+def evaluation_work(config: StudyConfig, images: Images) -> Work:
+    """The evaluation of one genome."""
+    trained = config.evaluation.training.epochs * images.train
+    return Work("evaluation", trained=trained, forward=images.validation + images.adversarial)
+
+
+def retraining_work(config: StudyConfig, images: Images) -> Work:
+    """The training of one network of a front at length."""
+    count = images.train + (images.validation if config.retraining.validation_images_too else 0)
+    return Work("retraining", trained=config.retraining.training.epochs * count)
+
+
+def robustness_work(config: StudyConfig, images: Images) -> Work:
+    """The measurement of one retrained network: test images, the test adversarial set, white-box attacks."""
+    attacked = min(config.robustness.images, images.test)
+    gradient = alone = 0
+    for attack in config.robustness.attacks.values():
+        if attack.method == "deepfool":
+            alone += attacked * min(attack.steps, DEEPFOOL_STEPS) * images.classes
+        else:
+            gradient += attacked * _steps(attack)
+    return Work("retraining", forward=images.test + images.adversarial, gradient=gradient, alone=alone)
+
+
+def _steps(attack: Any) -> int:
+    return int(getattr(attack, "steps", 1)) * int(getattr(attack, "restarts", 1))
+
+
+def typical_genome(config: StudyConfig, images: Images) -> Genome:
+    """The median by FLOPs of a few random genomes: what a first population is made of."""
+    generator = numpy_generator(0, "typical genome")
+    size = config.space.phases * bits_per_phase(config.space.nodes)
+    drawn = [
+        Genome.from_bits(generator.random(size) < 0.5, phases=config.space.phases, nodes=config.space.nodes)
+        for _ in range(TYPICAL_GENOMES)
+    ]
+    ordered = sorted(
+        drawn, key=lambda genome: genome_flops(config, genome, images, channels=config.evaluation.channels)
+    )
+    return ordered[TYPICAL_GENOMES // 2]
+
+
+def genome_flops(config: StudyConfig, genome: Genome, images: Images, *, channels: int) -> int:
+    """FLOPs of one image's forward pass through a genome's network."""
+    cost = complexity(
+        genome.phenotype,
+        channels=channels,
+        classes=images.classes,
+        stem_padding=config.space.stem_padding,
+        image_size=images.size,
+    )
+    return cost.flops
