@@ -1,7 +1,7 @@
 """Lets parents and offspring compete: the next population."""
 
 from roco.runtime import job
-from roco.search.population import ORIGIN, Individual, PopulationFile, read_evaluations
+from roco.search.population import ORIGIN, Individual, PopulationFile, check_any_succeeded, read_evaluations
 from roco.search.survival import truncate
 
 if __name__ == "__main__":
@@ -11,6 +11,7 @@ if __name__ == "__main__":
         place = {"search": wildcards.search, "seed": seed}
         genomes_of = place | {"generation": generation, "search": wildcards.search if generation else "initial"}
         records = read_evaluations(snakemake.input.records, snakemake.input.genomes, genomes_of)
+        check_any_succeeded(records, generation=generation)
         # There may be no offspring, where the space holds no network that is new.
         origin = {name: records[0][name] for name in ORIGIN} if records else {}
         parents = [

@@ -1,5 +1,6 @@
 """Individuals and populations, as files and as pymoo's populations. How they vary and survive is elsewhere."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from pymoo.core.population import Population as PymooPopulation
 from pymoo.core.problem import Problem
 
 from roco.artifacts import check_provenance, read_json, schema, write_json
-from roco.errors import ArtifactError
+from roco.errors import ArtifactError, TrainingFailed
 from roco.space.complexity import complexity
 from roco.space.genome import Genome
 
@@ -148,6 +149,20 @@ def read_evaluations(
             "delete them and run the same command again to make them anew"
         )
     return records
+
+
+def check_any_succeeded(records: Sequence[Mapping[str, Any]], *, generation: int) -> None:
+    """Stops a search of which a whole generation failed: a cause that all share would fail the next one too.
+
+    Raises:
+        TrainingFailed: there are records, and all of them failed; says the most frequent reason.
+    """
+    if records and all(record["status"] != "ok" for record in records):
+        reason, count = Counter(record["reason"] for record in records).most_common(1)[0]
+        raise TrainingFailed(
+            f"all {len(records)} networks of generation {generation} failed, {count} of them because {reason}; "
+            "change evaluation.training, or mend the cause and delete the generation's evaluations"
+        )
 
 
 def write_front(

@@ -8,7 +8,6 @@ from pymoo.core.problem import Problem
 from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-from roco.errors import TrainingFailed
 from roco.runtime import numpy_generator
 from roco.search.population import Individual, SearchProblem, from_pymoo, to_pymoo
 
@@ -23,15 +22,7 @@ def survive(
 def truncate(
     individuals: Sequence[Individual], objectives: Sequence[str], *, size: int, seed: int, generation: int
 ) -> list[Individual]:
-    """The survivors of parents and offspring together (elitist; paper, Algorithm 1), with their ranks.
-
-    Raises:
-        TrainingFailed: there are networks, and all of them failed.
-    """
-    if individuals and all(individual.status != "ok" for individual in individuals):
-        raise TrainingFailed(
-            f"all {len(individuals)} networks failed up to generation {generation}; the evaluation records say why"
-        )
+    """The survivors of parents and offspring together (elitist; paper, Algorithm 1), with their ranks."""
     population = to_pymoo(individuals, objectives)
     problem = SearchProblem(len(population[0].X), len(objectives))
     generator = numpy_generator("survival", seed, generation)

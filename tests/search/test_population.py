@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from individuals import distinct_genomes, individuals_of
 
-from roco.errors import ArtifactError
+from roco.errors import ArtifactError, TrainingFailed
 from roco.search.population import (
     Individual,
     PopulationFile,
+    check_any_succeeded,
     from_pymoo,
     read_front,
     read_genomes,
@@ -84,3 +85,13 @@ def test_an_unevaluated_genome_has_its_complexity_and_the_worst_errors() -> None
     assert (found.genome, found.key, found.status) == ("1010-0111", genome.key, "unevaluated")
     assert (found.flops, found.parameters) == (cost.flops, cost.parameters)
     assert (found.error, found.adversarial_error) == (1.0, 1.0)
+
+
+def test_a_generation_that_failed_as_a_whole_stops_the_search_with_the_reason() -> None:
+    failed = [{"status": "failed", "reason": reason} for reason in ("too slow", "loss is nan", "loss is nan")]
+    with pytest.raises(
+        TrainingFailed, match="all 3 networks of generation 4 failed, 2 of them because loss is nan; change"
+    ):
+        check_any_succeeded(failed, generation=4)
+    check_any_succeeded([*failed, {"status": "ok", "reason": None}], generation=4)
+    check_any_succeeded([], generation=4)

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -68,7 +69,14 @@ def missing() -> str:
     conf = ETC / "slurm.conf"
     if conf.exists() and not conf.read_text().startswith(MARK):
         return f"{conf} is there: this machine has a SLURM of its own"
-    return ""
+    with tempfile.TemporaryDirectory() as folder:
+        made = make_device(Path(folder) / "device")
+    return "" if made.returncode == 0 else f"fake GPUs cannot be made here: {made.stderr.strip()}"
+
+
+def make_device(path: Path) -> subprocess.CompletedProcess[str]:
+    """A device that is surely there on every machine, under another name: /dev/null."""
+    return subprocess.run(["mknod", path, "c", "1", "3"], capture_output=True, text=True)
 
 
 class Cluster:
@@ -85,8 +93,7 @@ class Cluster:
             (self.folder / name).mkdir(parents=True)
         gpus = [self.folder / f"fakegpu{number}" for number in range(2)]
         for gpu in gpus:
-            # A device that is surely there on every machine, under another name: /dev/null.
-            subprocess.run(["mknod", gpu, "c", "1", "3"], check=True)
+            make_device(gpu).check_returncode()
         ETC.mkdir(parents=True, exist_ok=True)
         (ETC / "slurm.conf").write_text(MARK + SLURM_CONF.format(host=self.host, folder=self.folder))
         (ETC / "gres.conf").write_text(MARK + "".join(f"NodeName={self.host} Name=gpu File={gpu}\n" for gpu in gpus))

@@ -1,5 +1,6 @@
 """The tiny study through SLURM, with faults to order and what its jobs noted."""
 
+import contextlib
 import json
 import os
 import re
@@ -72,6 +73,20 @@ class ClusterStudy(Study):
                 run.wait()
         for number in self.cluster.jobs("%i"):
             self.cluster.ask("scancel", *number)
+        # A cancelled job can leave the Snakemake within it behind, which nobody else ends.
+        for number in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+
+    def processes(self) -> list[int]:
+        """The processes that have the environment of this study's jobs."""
+        mark = f"ROCO_TEST_FAULTS={self.faults}".encode()
+        found = []
+        for file in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if mark in file.read_bytes().split(b"\0"):
+                    found.append(int(file.parent.name))
+        return found
 
     def finish(self, run: subprocess.Popen, *, seconds: float = 900.0) -> None:
         """Waits for a run's end, which has to be a good one."""
