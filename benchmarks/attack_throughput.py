@@ -20,11 +20,18 @@ import torch
 from torch import Tensor, nn
 
 from roco.attacks.cell import correctly_classified
-from roco.attacks.l0 import differential_evolution, random_search
+from roco.attacks.l0 import L0Attack, attack_l0
 from roco.attacks.linf import attack_linf, round_within
 from roco.attacks.norms import DECIDED, changed_pixels, largest_change, margins_of
 from roco.attacks.torchattacks_adapter import run_torchattack
-from roco.config import DifferentialEvolution, MomentumIterative, ProjectedGradient, RandomSearch
+from roco.config import (
+    DifferentialEvolution,
+    Greedy,
+    MomentumIterative,
+    ProjectedGradient,
+    RandomSearch,
+    SparseGradient,
+)
 from roco.data.dataset import Dataset
 from roco.networks import load_network
 from roco.runtime import numpy_generator, seed_from, start_torch, versions
@@ -67,19 +74,9 @@ def plain_pgd(network: nn.Module, images: Tensor, labels: Tensor, budget: int, g
     return round_within(images, found, threshold=budget)
 
 
-def evolution(network: nn.Module, images: Tensor, labels: Tensor, budget: int, group: int) -> Tensor:
-    generators = [numpy_generator("evolution", group, row) for row in range(len(images))]
-    settings = DifferentialEvolution(population=100, steps=100)
-    return differential_evolution(
-        network, images, labels=labels, n_pixels=budget, settings=settings, generators=generators
-    )
-
-
-def search(
-    settings: RandomSearch, network: nn.Module, images: Tensor, labels: Tensor, budget: int, group: int
-) -> Tensor:
-    generators = [numpy_generator("search", group, row) for row in range(len(images))]
-    return random_search(network, images, labels=labels, n_pixels=budget, settings=settings, generators=generators)
+def pixels(settings: L0Attack, network: nn.Module, images: Tensor, labels: Tensor, budget: int, group: int) -> Tensor:
+    generators = [numpy_generator(settings.method, group, row) for row in range(len(images))]
+    return attack_l0(network, images, labels=labels, n_pixels=budget, settings=settings, generators=generators)
 
 
 def gradient(
@@ -95,9 +92,13 @@ def gradient(
 
 L0_ATTACKS: dict[str, Attack] = {
     "torchattacks OnePixel(popsize=100, steps=100)": one_pixel,
-    "differential_evolution, 100 x 100": evolution,
-    "random_search, 1,000 queries, first success": partial(search, RandomSearch(queries=1000, margin=0.0)),
-    "random_search, 1,000 queries, margin 5": partial(search, RandomSearch(queries=1000, margin=5.0)),
+    "differential_evolution, 100 x 100": partial(pixels, DifferentialEvolution(population=100, steps=100)),
+    "random_search, 1,000 queries, first success": partial(pixels, RandomSearch(queries=1000, margin=0.0)),
+    "random_search, 1,000 queries, margin 5": partial(pixels, RandomSearch(queries=1000, margin=5.0)),
+    "greedy, 32 candidates, first success": partial(pixels, Greedy(candidates=32, margin=0.0)),
+    "greedy, 32 candidates, margin 5": partial(pixels, Greedy(candidates=32, margin=5.0)),
+    "sparse_gradient, 100 steps, first success": partial(pixels, SparseGradient(steps=100, margin=0.0)),
+    "sparse_gradient, 100 steps, margin 5": partial(pixels, SparseGradient(steps=100, margin=5.0)),
 }
 LINF_ATTACKS: dict[str, Attack] = {
     "torchattacks PGD-40, rounded": plain_pgd,

@@ -146,12 +146,14 @@ WRONG = [
     (
         "adversarial.l0_attack",
         {"method": "magic"},
-        "adversarial.l0_attack: unknown method 'magic', expected one of 'differential_evolution', 'random_search'",
+        "adversarial.l0_attack: unknown method 'magic', expected one of 'differential_evolution', 'random_search', "
+        "'greedy', 'sparse_gradient'",
     ),
     (
         "adversarial.l0_attack",
         {"queries": 3},
-        "adversarial.l0_attack.method: expected one of differential_evolution, random_search, got nothing",
+        "adversarial.l0_attack.method: expected one of differential_evolution, random_search, greedy, "
+        "sparse_gradient, got nothing",
     ),
     (
         "adversarial.linf_attack",

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from roco.artifacts import digest
-from roco.attacks.l0 import differential_evolution, random_search
+from roco.attacks.l0 import attack_l0
 from roco.attacks.linf import attack_linf
 from roco.attacks.norms import DECIDED, Norm, forward_batch, margins, margins_of, within_budget
 from roco.attacks.records import Array, Cell
@@ -217,9 +217,7 @@ class _Chain:
             )
         # A generator an image, so that its result does not depend on which others are attacked.
         generators = [numpy_generator(*parts, int(index)) for index in self.source]
-        attacks = {"differential_evolution": differential_evolution, "random_search": random_search}
-        attack: Any = attacks[self.config.l0_attack.method]
-        found: Tensor = attack(
+        return attack_l0(
             self.network,
             self.clean,
             labels=self.labels,
@@ -228,7 +226,6 @@ class _Chain:
             generators=generators,
             start=start,
         )
-        return found
 
     def _judged(self, found: Tensor, threshold: int) -> Tensor:
         """The margins of what an attack gave back, once its budget has been checked."""

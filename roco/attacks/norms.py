@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from roco.training import logits_of
+from roco.training import logits_of, to_unit
 
 Norm = Literal["l0", "linf"]
 
@@ -50,6 +50,22 @@ def margins(logits: Tensor, labels: Tensor) -> Tensor:
 def margins_of(network: nn.Module, images: Tensor, *, labels: Tensor, batch_size: int) -> Tensor:
     """Margins float32 `(n,)` of a network on uint8 images `(n, 3, h, w)`; at least one image."""
     return margins(logits_of(network, images, batch_size=batch_size), labels)
+
+
+def margin_gradients(network: nn.Module, images: Tensor, *, labels: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
+    """Margins float32 `(n,)` and their gradients by the values of uint8 images, float32 `(n, 3, h, w)`.
+
+    A gradient that is not finite is 0: its image then stays where it is.
+    """
+    found, slopes = [], []
+    for part, part_labels in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+        with torch.enable_grad():
+            values = to_unit(part).requires_grad_(True)
+            margin = margins(network(values), part_labels)
+            (slope,) = torch.autograd.grad(margin.sum(), values)
+        found.append(margin.detach())
+        slopes.append(slope.nan_to_num(0.0, 0.0, 0.0))
+    return torch.cat(found), torch.cat(slopes)
 
 
 def forward_batch(device: torch.device) -> int:

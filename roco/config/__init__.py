@@ -12,10 +12,12 @@ from roco.config.attacks import (
     AdversarialConfig,
     DeepFool,
     DifferentialEvolution,
+    Greedy,
     MomentumIterative,
     ProjectedGradient,
     RandomSearch,
     RobustnessConfig,
+    SparseGradient,
     WhiteBoxAttack,
 )
 from roco.config.reading import read_yaml
@@ -46,6 +48,7 @@ __all__ = [
     "DenseNetConfig",
     "DifferentialEvolution",
     "EvaluationConfig",
+    "Greedy",
     "LeNetConfig",
     "MomentumIterative",
     "ProjectedGradient",
@@ -59,6 +62,7 @@ __all__ = [
     "SearchKind",
     "Section",
     "SpaceConfig",
+    "SparseGradient",
     "StudyConfig",
     "TargetsConfig",
     "VGG16Config",

@@ -15,12 +15,33 @@ class DifferentialEvolution(Section):
     steps: Count = 100
 
 
-class RandomSearch(Section):
+class PushedAttack(Section):
+    """What the L0 attacks share that are pushed on to a margin in logits, for what is pushed far transfers."""
+
+    margin: NonNegative = 5.0
+    exhaustive: bool = False
+
+
+class RandomSearch(PushedAttack):
     """L0 by random search over pixel sets with corner colours (Sparse-RS, Croce et al. 2022)."""
 
     method: Literal["random_search"] = "random_search"
     queries: Count = 1000
-    margin: NonNegative = 5.0
+    greedy_candidates: Annotated[int, Field(ge=0)] = 0
+
+
+class Greedy(PushedAttack):
+    """L0 by greedy choice of pixels in corner colours, those tried that the gradient favours: white-box."""
+
+    method: Literal["greedy"] = "greedy"
+    candidates: Count = 32
+
+
+class SparseGradient(PushedAttack):
+    """L0 by projected gradient (PGD0, Croce and Hein 2019): white-box."""
+
+    method: Literal["sparse_gradient"] = "sparse_gradient"
+    steps: Count = 100
 
 
 class ProjectedGradient(Section):
@@ -44,7 +65,9 @@ class AdversarialConfig(Section):
 
     images: Count = 1000
     thresholds: Annotated[list[Annotated[int, Field(ge=1, le=255)]], Field(min_length=1)] = [1, 3, 5, 10]
-    l0_attack: Annotated[DifferentialEvolution | RandomSearch, Field(discriminator="method")] = RandomSearch()
+    l0_attack: Annotated[
+        DifferentialEvolution | RandomSearch | Greedy | SparseGradient, Field(discriminator="method")
+    ] = RandomSearch()
     linf_attack: Annotated[ProjectedGradient | MomentumIterative, Field(discriminator="method")] = ProjectedGradient()
     seed: Seed = 0
 

@@ -13,12 +13,25 @@ from torch import Tensor, nn
 from roco.attacks import cell as cell_module
 from roco.attacks.cell import Cell, attack_chain
 from roco.attacks.norms import DECIDED
-from roco.config import AdversarialConfig, DifferentialEvolution, MomentumIterative, ProjectedGradient, RandomSearch
+from roco.config import (
+    AdversarialConfig,
+    DifferentialEvolution,
+    Greedy,
+    MomentumIterative,
+    ProjectedGradient,
+    RandomSearch,
+    SparseGradient,
+)
 from roco.data.dataset import Split
 from roco.errors import ArtifactError, AttackError
 from roco.store import Store
 
-L0 = [RandomSearch(queries=60, margin=1.0), DifferentialEvolution(population=8, steps=6)]
+L0 = [
+    RandomSearch(queries=60, margin=1.0),
+    DifferentialEvolution(population=8, steps=6),
+    Greedy(candidates=4, exhaustive=True),
+    SparseGradient(steps=5),
+]
 LINF = [ProjectedGradient(steps=4, restarts=2), MomentumIterative(steps=4)]
 
 
@@ -62,7 +75,7 @@ def predicted(network: nn.Module, images: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("norm", "settings"),
     [("l0", {"l0_attack": attack}) for attack in L0] + [("linf", {"linf_attack": attack}) for attack in LINF],
-    ids=["random_search", "differential_evolution", "pgd", "mifgsm"],
+    ids=lambda value: value if isinstance(value, str) else next(iter(value.values())).method,
 )
 def test_what_is_stored_is_true(convolutional, make_split, norm: str, settings: dict[str, Any]) -> None:
     split = make_split(convolutional, 40)
@@ -140,7 +153,7 @@ def test_a_cell_survives_its_file(convolutional, make_split, tmp_path: Path) -> 
     loaded = Cell.load(tmp_path / "cell.h5")
     for name, value in vars(cell).items():
         assert np.array_equal(getattr(loaded, name), value), name
-    assert loaded.settings["attack"] == {"method": "random_search", "queries": 60, "margin": 1.0}
+    assert loaded.settings["attack"] == L0[0].model_dump()
     with h5py.File(tmp_path / "cell.h5") as file:
         assert file["images"].dtype == np.uint8
 
@@ -178,7 +191,7 @@ def test_an_attack_that_breaks_its_budget_is_caught(convolutional, make_split, m
     def careless(network: nn.Module, images: Tensor, **settings: Any) -> Tensor:
         return 255 - images
 
-    monkeypatch.setattr(cell_module, "random_search", careless)
+    monkeypatch.setattr(cell_module, "attack_l0", careless)
     with pytest.raises(AttackError, match="validation lenet l0 1: the attack broke its budget on 15 of 15 images"):
         chain(convolutional, make_split(convolutional))
 
@@ -206,7 +219,7 @@ def test_an_interrupted_chain_goes_on_chunk_by_chunk(
 ) -> None:
     # 15 images in chunks of 6, 6 and 3, at three thresholds: 9 attacks.
     monkeypatch.setattr(cell_module, "forward_batch", lambda device: 6)
-    name = "random_search" if norm == "l0" else "attack_linf"
+    name = "attack_l0" if norm == "l0" else "attack_linf"
     attack, done = getattr(cell_module, name), list[int]()
 
     def counted(network: nn.Module, images: Tensor, **settings: Any) -> Tensor:

@@ -1,23 +1,26 @@
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as testing
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from roco.attacks.l0 import differential_evolution, random_search, resampled
+from roco.attacks.l0 import L0Attack, attack_l0
 from roco.attacks.norms import DECIDED, changed_pixels, margins_of
-from roco.config import DifferentialEvolution, RandomSearch
+from roco.attacks.random_search import resampled
+from roco.config import DifferentialEvolution, Greedy, RandomSearch, SparseGradient
 from roco.data.dataset import Split
 
-Attack = Callable[..., Tensor]
 SMALL = {
-    differential_evolution: DifferentialEvolution(population=8, steps=6),
-    random_search: RandomSearch(queries=40, margin=1.0),
+    "differential_evolution": DifferentialEvolution(population=8, steps=6),
+    "random_search": RandomSearch(queries=40, margin=1.0),
+    "random_search after greedy": RandomSearch(queries=10, margin=1.0, greedy_candidates=3),
+    "greedy": Greedy(candidates=5, margin=1.0),
+    "sparse_gradient": SparseGradient(steps=6, margin=1.0),
+    "exhaustive": Greedy(candidates=5, margin=1.0, exhaustive=True),
 }
-both = pytest.mark.parametrize("attack", list(SMALL))
+each = pytest.mark.parametrize("settings", SMALL.values(), ids=SMALL.keys())
 
 
 def generators(indices: list[int], seed: int = 0) -> list[np.random.Generator]:
@@ -37,37 +40,43 @@ def tensors(split: Split) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("k", [1, 3])
-def test_random_search_finds_the_best_pixels(make_linear, make_split, k: int) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        RandomSearch(queries=1800, margin=1e6),
+        RandomSearch(queries=3, margin=1e6, greedy_candidates=1),
+        Greedy(candidates=1, margin=1e6),
+        SparseGradient(steps=30, margin=1e6),
+        Greedy(candidates=1, margin=1e6, exhaustive=True),
+    ],
+    ids=["random_search", "greedy first", "greedy", "sparse_gradient", "exhaustive"],
+)
+def test_the_best_pixels_are_found(make_linear, make_split, settings: L0Attack, k: int) -> None:
     network = make_linear(blocks=2)
     images, labels = tensors(make_split(network, 3, spread=0))
-    found = random_search(
-        network,
-        images,
-        labels=labels,
-        n_pixels=k,
-        settings=RandomSearch(queries=600 * k, margin=1e6),
-        generators=generators([0, 1, 2]),
-    )
+    found = attack_l0(network, images, labels=labels, n_pixels=k, settings=settings, generators=generators([0, 1, 2]))
     margins = margins_of(network, found, labels=labels, batch_size=64)
     torch.testing.assert_close(margins, best_margins(network, images, labels, k), rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize(
-    ("attack", "k", "reached"),
+    ("settings", "k", "reached"),
     [
-        (random_search, 1, 0.95),
-        (random_search, 3, 0.95),
-        (differential_evolution, 1, 0.95),
-        (differential_evolution, 3, 0.6),
+        (RandomSearch(queries=1200, margin=0.0), 1, 0.95),
+        (RandomSearch(queries=1200, margin=0.0), 3, 0.95),
+        (Greedy(candidates=2, margin=0.0), 3, 0.99),
+        (SparseGradient(steps=30, margin=0.0), 3, 0.99),
+        (Greedy(exhaustive=True, margin=0.0), 1, 0.99),
+        (DifferentialEvolution(population=60, steps=60), 1, 0.95),
+        (DifferentialEvolution(population=60, steps=60), 3, 0.6),
     ],
+    ids=lambda value: getattr(value, "method", str(value)),
 )
-def test_success_if_the_best_pixels_reach_it(make_linear, make_split, attack: Attack, k: int, reached: float) -> None:
+def test_success_if_the_best_pixels_reach_it(
+    make_linear, make_split, settings: L0Attack, k: int, reached: float
+) -> None:
     network = make_linear(seed=1, blocks=2)
     images, labels = tensors(make_split(network, 8, spread=20))
-    budget = {
-        differential_evolution: DifferentialEvolution(population=60, steps=60),
-        random_search: RandomSearch(queries=1200, margin=0.0),
-    }
     # The boundary is moved for each image: within and beyond what the best k pixels can reach.
     for share, expected in ((reached, True), (1.01, False)):
         clean = margins_of(network, images, labels=labels, batch_size=64)
@@ -76,48 +85,43 @@ def test_success_if_the_best_pixels_reach_it(make_linear, make_split, attack: At
             moved = make_linear(seed=1, blocks=2)
             with torch.no_grad():
                 moved.bias[labels[row]] += clean[row] + share * gain[row]
-            found = attack(
-                moved,
-                images[row : row + 1],
-                labels=labels[row : row + 1],
-                n_pixels=k,
-                settings=budget[attack],
-                generators=generators([row]),
-            )
+            common = {"n_pixels": k, "settings": settings, "generators": generators([row])}
+            found = attack_l0(moved, images[row : row + 1], labels=labels[row : row + 1], **common)
             margin = margins_of(moved, found, labels=labels[row : row + 1], batch_size=1)
             assert (margin >= DECIDED).item() is expected
 
 
-@both
-@settings(max_examples=25, deadline=None)
+@each
+@testing(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), k=st.integers(1, 40), size=st.sampled_from([(2, 5), (4, 4), (5, 3)]))
-def test_the_budget_is_never_broken(attack: Attack, seed: int, k: int, size: tuple[int, int]) -> None:
+def test_the_budget_is_never_broken(settings: L0Attack, seed: int, k: int, size: tuple[int, int]) -> None:
     generator = np.random.default_rng(seed)
     images = torch.from_numpy(generator.integers(0, 256, (3, 3, *size)).astype(np.uint8))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = nn.Sequential(nn.Flatten(), nn.Linear(images[0].numel(), 3))
     labels = torch.tensor([0, 1, 2])
-    common = {"labels": labels, "settings": SMALL[attack]}
-    first = attack(network, images, n_pixels=k, generators=generators([0, 1, 2], seed), **common)
+    common = {"labels": labels, "settings": settings}
+    first = attack_l0(network, images, n_pixels=k, generators=generators([0, 1, 2], seed), **common)
     assert first.dtype == torch.uint8
     assert (changed_pixels(images, first) <= k).all()
-    second = attack(network, images, n_pixels=k + 1, generators=generators([3, 4, 5], seed), start=first, **common)
+    second = attack_l0(network, images, n_pixels=k + 1, generators=generators([3, 4, 5], seed), start=first, **common)
     assert (changed_pixels(images, second) <= k + 1).all()
     before, after = (margins_of(network, found, labels=labels, batch_size=64) for found in (first, second))
     assert (after >= before - 1e-5).all()
 
 
-@both
-def test_a_result_does_not_depend_on_its_batch(convolutional, make_split, attack: Attack) -> None:
+@each
+def test_a_result_does_not_depend_on_its_batch(convolutional, make_split, settings: L0Attack) -> None:
     images, labels = tensors(make_split(convolutional, 12))
-    common = {"n_pixels": 3, "settings": SMALL[attack]}
-    together = attack(convolutional, images, labels=labels, generators=generators(list(range(12))), **common)
+    common = {"n_pixels": 3, "settings": settings}
+    together = attack_l0(convolutional, images, labels=labels, generators=generators(list(range(12))), **common)
     chosen = [7, 2, 11]
-    alone = attack(convolutional, images[chosen], labels=labels[chosen], generators=generators(chosen), **common)
+    alone = attack_l0(convolutional, images[chosen], labels=labels[chosen], generators=generators(chosen), **common)
     assert torch.equal(together[chosen], alone)
-    others = attack(convolutional, images, labels=labels, generators=generators(list(range(12)), seed=1), **common)
-    assert not torch.equal(together, others)
+    random = settings.method in ("differential_evolution", "random_search")
+    others = attack_l0(convolutional, images, labels=labels, generators=generators(list(range(12)), seed=1), **common)
+    assert torch.equal(together, others) is not random
 
 
 def test_random_search_goes_on_to_its_margin(make_linear, make_split) -> None:
@@ -125,7 +129,7 @@ def test_random_search_goes_on_to_its_margin(make_linear, make_split) -> None:
     images, labels = tensors(make_split(network, 6, spread=10))
     margins = {}
     for margin in (0.0, 5.0):
-        found = random_search(
+        found = attack_l0(
             network,
             images,
             labels=labels,
@@ -145,10 +149,10 @@ def test_images_that_are_done_are_not_queried_again(make_linear, make_split) -> 
     rows: list[int] = []
     network.register_forward_hook(lambda module, inputs, output: rows.append(len(inputs[0])))
     common = {"labels": labels, "n_pixels": 12, "generators": generators(list(range(8)))}
-    differential_evolution(network, images, settings=DifferentialEvolution(population=10, steps=50), **common)
+    attack_l0(network, images, settings=DifferentialEvolution(population=10, steps=50), **common)
     assert sum(rows) < 10 * 8 * 51 / 2
     rows.clear()
-    random_search(network, images, settings=RandomSearch(queries=500, margin=0.0), **common)
+    attack_l0(network, images, settings=RandomSearch(queries=500, margin=0.0), **common)
     assert sum(rows) < 8 * 500 / 2
 
 
