@@ -116,12 +116,21 @@ def target_work(config: StudyConfig, name: str, images: Images) -> Work:
 def attack_work(config: StudyConfig, name: str, norm: str, images: Images) -> Work:
     """The attacks on a target with one norm at all thresholds, if no image falls before the last query."""
     attack = config.adversarial.l0_attack if norm == "l0" else config.adversarial.linf_attack
-    attacked = min(config.adversarial.images, images.validation) * len(config.adversarial.thresholds)
-    if attack.method == "random_search":
-        return Work(name, forward=attacked * attack.queries)
+    thresholds, count = config.adversarial.thresholds, min(config.adversarial.images, images.validation)
+    all_pixels = getattr(attack, "exhaustive", False) and thresholds[0] == 1
+    exhaustive = count * 8 * images.size**2 if all_pixels else 0
+    attacked = count * (len(thresholds) - all_pixels)
+    # Greedy steps add to the pixels of the smaller threshold; each takes a gradient and tries some candidates.
+    greedy = count * (thresholds[-1] - all_pixels)
     if attack.method == "differential_evolution":
         return Work(name, forward=attacked * attack.population * (attack.steps + 1))
-    return Work(name, gradient=attacked * attack.steps * getattr(attack, "restarts", 1))
+    if attack.method == "greedy":
+        return Work(name, forward=exhaustive + greedy * attack.candidates, gradient=greedy)
+    if attack.method == "random_search":
+        first = greedy * attack.greedy_candidates
+        forward = exhaustive + first + attacked * attack.queries
+        return Work(name, forward=forward, gradient=greedy if first else 0)
+    return Work(name, forward=exhaustive, gradient=attacked * attack.steps * getattr(attack, "restarts", 1))
 
 
 def evaluation_work(config: StudyConfig, images: Images) -> Work:

@@ -1,0 +1,34 @@
+"""The attacks' work by hand: 3 images, thresholds 1, 3 and 4."""
+
+from typing import Any
+
+import pytest
+
+from roco.config import check_config
+from roco.workload import Images, Work, attack_work
+
+IMAGES = Images(train=50, validation=20, test=30, adversarial=9, classes=10, size=16)
+
+
+@pytest.mark.parametrize(
+    ("attack", "forward", "gradient"),
+    [
+        ({"method": "differential_evolution", "population": 7, "steps": 2}, 3 * 3 * 7 * 3, 0),
+        ({"method": "random_search", "queries": 11}, 3 * 3 * 11, 0),
+        ({"method": "random_search", "queries": 11, "greedy_candidates": 5}, 3 * 3 * 11 + 3 * 4 * 5, 3 * 4),
+        ({"method": "random_search", "queries": 11, "exhaustive": True}, 3 * 8 * 256 + 3 * 2 * 11, 0),
+        ({"method": "greedy", "candidates": 5}, 3 * 4 * 5, 3 * 4),
+        ({"method": "greedy", "candidates": 5, "exhaustive": True}, 3 * 8 * 256 + 3 * 3 * 5, 3 * 3),
+        ({"method": "sparse_gradient", "steps": 6}, 0, 3 * 3 * 6),
+    ],
+)
+def test_the_work_of_l0_attacks(attack: dict[str, Any], forward: int, gradient: int) -> None:
+    section = {"images": 3, "thresholds": [1, 3, 4], "l0_attack": attack}
+    config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "adversarial": section})
+    assert attack_work(config, "lenet", "l0", IMAGES) == Work("lenet", forward=forward, gradient=gradient)
+
+
+def test_nothing_is_exhaustive_without_a_threshold_of_one() -> None:
+    section = {"images": 3, "thresholds": [2, 4], "l0_attack": {"method": "greedy", "exhaustive": True}}
+    config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "adversarial": section})
+    assert attack_work(config, "lenet", "l0", IMAGES) == Work("lenet", forward=3 * 4 * 32, gradient=3 * 4)
