@@ -27,6 +27,8 @@ from roco.report.columns import (
 )
 
 REFERENCES = "references"
+# The first population of a seed, which all its searches share, lies under this name.
+INITIAL = "initial"
 
 
 @dataclass(frozen=True)

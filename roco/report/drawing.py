@@ -1,5 +1,11 @@
-"""Drawings of networks: the phases of a phenotype as graphs, from left to right."""
+"""Drawings of networks: the phases of a phenotype as graphs, from left to right.
 
+Files are drawn by matplotlib; a page of hundreds of networks defines each phase once, as an SVG symbol of a few lines.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INPUT, OUTPUT = "in", "out"
+# Of a symbol, in pixels: between columns, between rows, and around all.
+_STEP, _ROW, _MARGIN = 42.0, 34.0, 14.0
+_RADIUS = 9.5
 
 
 def draw_network(phenotype: Phenotype, path: str | Path, *, channels: int, title: str = "") -> None:
@@ -56,19 +65,88 @@ def _positions(graph: PhaseGraph) -> dict[int | str, tuple[float, float]]:
     return places
 
 
+@dataclass(frozen=True)
+class _Edge:
+    """An arrow: where it starts and ends, its bow (as a share of its length), and whether it is the residual."""
+
+    start: tuple[float, float]
+    end: tuple[float, float]
+    bend: float
+    residual: bool = False
+
+
+def _edges(graph: PhaseGraph, places: Mapping[int | str, tuple[float, float]]) -> list[_Edge]:
+    pairs: list[tuple[int | str, int | str]] = []
+    for node, sources in enumerate(graph.inputs):
+        pairs += [(source, node) for source in sources] or [(INPUT, node)]
+    pairs += [(node, OUTPUT) for node in graph.outputs]
+    found = [_Edge(places[a], places[b], _bend(places[b][0] - places[a][0])) for a, b in pairs]
+    return [*found, _Edge(places[INPUT], places[OUTPUT], -0.45, True)] if graph.residual else found
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A phase as an SVG `<symbol>` with an id, to be shown with `<use>` in a box of its width and height."""
+
+    name: str
+    markup: str
+    width: float
+    height: float
+
+
+def phase_symbol(graph: PhaseGraph, name: str) -> Symbol:
+    """A phase as a symbol with the id `name`; the page's style sheet gives it colours."""
+    places = _positions(graph)
+    edges = _edges(graph, places)
+    middles = [_middle(edge) for edge in edges]
+    top = max(y for _, y in (*places.values(), *middles))
+    bottom = min(y for _, y in (*places.values(), *middles))
+
+    def at(point: tuple[float, float]) -> tuple[float, float]:
+        return _MARGIN + _STEP * point[0], _MARGIN + _ROW * (top - point[1])
+
+    lines = [_line(edge, at) for edge in edges]
+    discs = []
+    for node, place in places.items():
+        x, y = at(place)
+        kind, label = ("end", str(node)) if isinstance(node, str) else ("node", str(node + 1))
+        discs.append(f'<circle class="{kind}" cx="{x:g}" cy="{y:.4g}" r="{_RADIUS:g}"/>')
+        discs.append(f'<text x="{x:g}" y="{y:.4g}">{label}</text>')
+    width, height = 2 * _MARGIN + _STEP * places[OUTPUT][0], 2 * _MARGIN + _ROW * (top - bottom)
+    content = "".join([*lines, *discs])
+    return Symbol(name, f'<symbol id="{name}" viewBox="0 0 {width:g} {height:.4g}">{content}</symbol>', width, height)
+
+
+def _bend(columns: float) -> float:
+    """An edge that skips a column goes around what stands there."""
+    return 0.36 + 0.06 * columns if columns > 1 else 0.0
+
+
+def _middle(edge: _Edge) -> tuple[float, float]:
+    """The top of the bow of an edge: half of the way, and half as far off it as its control point."""
+    return (edge.start[0] + edge.end[0]) / 2, (edge.start[1] + edge.end[1]) / 2 + _rise(edge) / 2
+
+
+def _rise(edge: _Edge) -> float:
+    """How far the control point of an edge lies from the straight line, in rows."""
+    return -edge.bend * (edge.end[0] - edge.start[0])
+
+
+def _line(edge: _Edge, at: Callable[[tuple[float, float]], tuple[float, float]]) -> str:
+    (x0, y0), (x1, y1) = at(edge.start), at(edge.end)
+    cx, cy = (x0 + x1) / 2, (y0 + y1) / 2 - _ROW * _rise(edge)
+    # From the rim of one disc to the rim of the other, in the directions in which the curve leaves and comes.
+    one, two = math.hypot(cx - x0, cy - y0), math.hypot(x1 - cx, y1 - cy)
+    x0, y0 = x0 + _RADIUS * (cx - x0) / one, y0 + _RADIUS * (cy - y0) / one
+    x1, y1 = x1 - (_RADIUS + 2) * (x1 - cx) / two, y1 - (_RADIUS + 2) * (y1 - cy) / two
+    kind = ' class="residual"' if edge.residual else ""
+    return f'<path{kind} d="M{x0:.4g} {y0:.4g}Q{cx:.4g} {cy:.4g} {x1:.4g} {y1:.4g}"/>'
+
+
 def _draw_phase(axis: "Axes", graph: PhaseGraph) -> None:
     places = _positions(graph)
-    edges: list[tuple[int | str, int | str]] = []
-    for node, sources in enumerate(graph.inputs):
-        edges += [(source, node) for source in sources] or [(INPUT, node)]
-    edges += [(node, OUTPUT) for node in graph.outputs]
-    for start, end in edges:
-        # An edge that skips a column goes around what stands there.
-        skipped = places[end][0] - places[start][0] - 1
-        bend = 0.22 * skipped if skipped else 0.0
-        _arrow(axis, places[start], places[end], bend=bend, style="-")
-    if graph.residual:
-        _arrow(axis, places[INPUT], places[OUTPUT], bend=-0.45, style="--")
+    for edge in _edges(graph, places):
+        _arrow(axis, edge.start, edge.end, bend=edge.bend, style="--" if edge.residual else "-")
     for name, (x, y) in places.items():
         label = name if isinstance(name, str) else str(name + 1)
         colour = "#dddddd" if isinstance(name, str) else "#9ecae1"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from roco.config import StudyConfig
-from roco.report.collect import REFERENCES, Study, rows_of
+from roco.report.collect import INITIAL, REFERENCES, Study, rows_of
 from roco.report.compare import TEST, attack_of, lightest, measurements
 from roco.report.paper import PUBLISHED_NETWORKS
 from roco.report.statistics import hypervolumes, wilson
@@ -75,16 +75,29 @@ def hypervolume_course(study: Study, config: StudyConfig) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def final_populations(study: Study, config: StudyConfig) -> pd.DataFrame:
-    """The last population of each search and seed, and which of its networks are in the front."""
+NETWORK = ["search", "seed", "key", "genome", "generation", "last", "front"]
+NETWORK += ["error", "adversarial_error", "flops", "parameters"]
+
+
+def searched_networks(study: Study, config: StudyConfig) -> pd.DataFrame:
+    """Every network that a search evaluated, as the search saw it; failed trainings are left out.
+
+    `generation` is the first in which the search evaluated it (0: the first population, which all searches of a seed
+    share), `last` the last whose survivors hold it (missing where it never survived), `front` whether it is in the
+    search's final front.
+    """
     del config
-    populations = study.populations
-    last = populations.groupby(["search", "seed"])["generation"].transform("max")
-    final = populations[(populations["generation"] == last) & (populations["status"] == "ok")]
-    members = {(row.search, row.seed, row.key) for row in rows_of(study.fronts)}
-    front = [(row.search, row.seed, row.key) in members for row in rows_of(final)]
-    columns = ["search", "seed", "key", "flops", "parameters", "error", "adversarial_error"]
-    return final[columns].assign(front=front).reset_index(drop=True)
+    place = ["search", "seed"]
+    searches = study.populations[place].drop_duplicates()
+    own = study.evaluations.merge(searches, on=place)
+    shared = study.evaluations[study.evaluations["search"] == INITIAL].drop(columns="search").merge(searches, on="seed")
+    seen = pd.concat([shared, own], ignore_index=True)
+    seen = seen[seen["status"] == "ok"].sort_values([*place, "generation", "flops", "key"], kind="stable")
+    seen = seen.drop_duplicates([*place, "key"])
+    last = study.populations.groupby([*place, "key"])["generation"].max().rename("last").reset_index()
+    members = study.fronts[[*place, "key"]].assign(front=True)
+    found = seen.merge(last, on=[*place, "key"], how="left").merge(members, on=[*place, "key"], how="left")
+    return found.assign(front=found["front"].eq(True))[NETWORK].reset_index(drop=True)
 
 
 def searches_in(data: pd.DataFrame, config: StudyConfig) -> list[str]:

@@ -200,6 +200,7 @@ def _draw_hypervolume(data: pd.DataFrame, config: StudyConfig) -> Figure:
 def _draw_populations(data: pd.DataFrame, config: StudyConfig) -> Figure:
     figure, axes = new_figure(2, height=6.0)
     known = looks(list(config.search.searches))
+    data = data[data["last"] == data.groupby(["search", "seed"])["last"].transform("max")]
     for axis, column in zip(axes, ("error", "adversarial_error"), strict=True):
         for search in figure_data.searches_in(data, config):
             look = known[search]
@@ -267,8 +268,8 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
         "populations": FigureKind(
             "Final populations",
             "The last population of each search and seed, as the search saw it: on validation images and the "
-            "validation adversarial set.",
-            figure_data.final_populations,
+            "validation adversarial set. The CSV file holds every network that a search evaluated.",
+            figure_data.searched_networks,
             _draw_populations,
         ),
     }

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from roco.config import StudyConfig
-from roco.report.collect import REFERENCES, Study, records_of, rows_of
+from roco.report.collect import INITIAL, REFERENCES, Study, records_of, rows_of
 from roco.report.compare import (
     ADVERSARIAL_SET,
     TEST,
@@ -157,7 +157,7 @@ def searches(study: Study, config: StudyConfig) -> Table:
     for name, kind in config.search.searches.items():
         for seed in config.seeds:
             of_seed = study.evaluations[study.evaluations["seed"] == seed]
-            seen = of_seed[of_seed["search"].isin([name, "initial"])].drop_duplicates("key")
+            seen = of_seed[of_seed["search"].isin([name, INITIAL])].drop_duplicates("key")
             failed = int((seen["status"] == "failed").sum())
             front = int(((study.fronts["search"] == name) & (study.fronts["seed"] == seed)).sum())
             course = volumes[(volumes["search"] == name) & (volumes["seed"] == seed)]["hypervolume"].to_list()

@@ -8,13 +8,12 @@ import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from roco.artifacts import atomic
@@ -23,13 +22,18 @@ from roco.errors import ArtifactError
 from roco.report.answer import answer
 from roco.report.collect import Study, dataset_facts
 from roco.report.figures import FIGURES
+from roco.report.interactive import AXES, embedded, payload, read_networks, scripts
 from roco.report.paper import DEVIATIONS, PUBLISHED_NETWORKS
+from roco.report.sections import Drawings, network_sections
 from roco.report.setup_tables import smaller_than_paper
 from roco.report.style import INK
 from roco.report.table import Table, whole
 from roco.report.tables import make_tables
 from roco.report.totals import totals
 from roco.runtime import versions
+
+# The figure whose numbers the interactive chart shows.
+NETWORKS = "populations"
 
 
 @dataclass(frozen=True)
@@ -101,21 +105,94 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
             raise ArtifactError(f"{tables}/{table.name}.csv: not the table of this study; delete it and run again")
     by_name = {table.name: table for table in made}
     sentences = answer(by_name["differences"].numbers, by_name["table_3"].numbers, config)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = resources.files("roco.report").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(template).render(
+    environment = Environment(
+        loader=PackageLoader("roco.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    views = {name: _figure_view(name, Path(figures), config) for name in FIGURES}
+    drawings = Drawings()
+    networks = read_networks(_text(Path(figures) / f"{NETWORKS}.csv"))
+    return environment.get_template("report.html.j2").render(
         config=config,
         sentences=sentences,
-        tables=[_table_view(table) for table in made],
-        figures=[_figure_view(name, Path(figures)) for name in FIGURES],
+        groups=_groups({name: _table_view(table) for name, table in by_name.items()}, views),
+        sections=network_sections(by_name, config, drawings),
         totals=totals(study, train_images=origin.train_images),
         failures=_failures(study),
         deviations=DEVIATIONS,
         budget=smaller_than_paper(by_name["table_2"].numbers),
-        published=PUBLISHED_NETWORKS if config.dataset.name == "cifar10" else (),
         origin=origin,
         settings=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        interactive=_interactive(networks, config, drawings),
+        networks_figure=views[NETWORKS],
+        symbols=Markup(drawings.markup),
     )
+
+
+@dataclass(frozen=True)
+class Interactive:
+    """The interactive chart: its axes (names and titles), its last generation, its data as JSON, and its scripts."""
+
+    axes: tuple[tuple[str, str], ...]
+    generations: int
+    data: Markup
+    scripts: Markup
+
+
+def _interactive(networks: pd.DataFrame, config: StudyConfig, drawings: Drawings) -> Interactive | None:
+    """None where no search has evaluated a network."""
+    if networks.empty:
+        return None
+    genomes = dict(zip(networks["key"], networks["genome"], strict=True))
+    phases = {key: [symbol.name for symbol in drawings.of(genome)] for key, genome in genomes.items()}
+    axes = tuple((name, axis.title) for name, axis in AXES.items())
+    data = Markup(embedded(payload(networks, config, phases=phases)))
+    return Interactive(axes, int(networks["generation"].max()), data, Markup(scripts()))
+
+
+@dataclass(frozen=True)
+class Group:
+    """A part of the page: tables, then figures."""
+
+    name: str
+    title: str
+    tables: tuple[TableView, ...]
+    figures: tuple[FigureView, ...]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of the page by the names of what it holds."""
+
+    name: str
+    title: str
+    tables: tuple[str, ...]
+    figures: tuple[str, ...]
+
+
+_PARTS = (
+    _Part(
+        "found",
+        "What was found",
+        ("differences", "table_3", "table_4", "table_5"),
+        ("figure_5", "figure_6", "figure_2", "figure_3", "figure_4"),
+    ),
+    _Part("course", "How the searches went", ("searches", "fronts"), ("hypervolume",)),
+)
+
+
+def _groups(tables: Mapping[str, TableView], figures: Mapping[str, FigureView]) -> list[Group]:
+    """The parts of the page; what no part names comes last, but for the figure that the interactive chart replaces."""
+    named = {name for part in _PARTS for name in (*part.tables, *part.figures)} | {NETWORKS}
+    rest = [tuple(name for name in found if name not in named) for found in (tables, figures)]
+    parts = (*_PARTS, _Part("more", "Sets, settings and all networks", *rest))
+    return [
+        Group(part.name, part.title, tuple(tables[n] for n in part.tables), tuple(figures[n] for n in part.figures))
+        for part in parts
+    ]
 
 
 def write_page(
@@ -154,14 +231,17 @@ def _table_view(table: Table) -> TableView:
     return TableView(table, Markup(table.html()), links)
 
 
-def _figure_view(name: str, folder: Path) -> FigureView:
+def _figure_view(name: str, folder: Path, config: StudyConfig) -> FigureView:
     drawing, kind = _text(folder / f"{name}.svg"), FIGURES[name]
     links = (
         _download(f"{name}.svg", drawing, "image/svg+xml"),
         _download(f"{name}.csv", _text(folder / f"{name}.csv"), "text/csv"),
     )
     # The drawing is matplotlib's own output, which escapes text.
-    return FigureView(name, kind.title, kind.caption, Markup(inline_svg(drawing, name, kind.title)), links)
+    caption = kind.caption
+    if name == "figure_2" and config.dataset.name == "cifar10":
+        caption += " Sources: " + "; ".join(f"{network.name}: {network.source}" for network in PUBLISHED_NETWORKS) + "."
+    return FigureView(name, kind.title, caption, Markup(inline_svg(drawing, name, kind.title)), links)
 
 
 def inline_svg(drawing: str, name: str, title: str) -> str:

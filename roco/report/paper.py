@@ -80,7 +80,7 @@ class PublishedNetwork:
 
 # Figure 2. All trained for 300 epochs or more and, but for SMASH, with cutout or stronger augmentation.
 PUBLISHED_NETWORKS = (
-    PublishedNetwork("ProxylessNAS", 5_700_000, 0.0208, "Cai et al., ICLR 2019, Table 1 (Proxyless-G + c/o)"),
+    PublishedNetwork("ProxylessNAS", 5_700_000, 0.0208, "Cai et al., ICLR 2019, abstract"),
     PublishedNetwork("ENAS", 4_600_000, 0.0289, "Pham et al., ICML 2018, Table 2 (micro search space + CutOut)"),
     PublishedNetwork("DARTS", 3_300_000, 0.0276, "Liu et al., ICLR 2019, Table 1 (second order + cutout)"),
     PublishedNetwork("SMASH", 16_000_000, 0.0403, "Brock et al., ICLR 2018, Table 1 (SMASHv2)"),

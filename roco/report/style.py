@@ -100,10 +100,15 @@ def legend(figure: Figure, shown: Sequence[Look], *, extra: Sequence[Line2D] = (
         figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False)
 
 
+def spans_decades(values: Sequence[float]) -> bool:
+    """Whether counts span more than a factor of eight, so that a linear axis would crowd the small ones."""
+    positive = [value for value in values if value > 0]
+    return bool(positive) and max(positive) > 8 * min(positive)
+
+
 def scale_counts(axis: Axes, values: Sequence[float]) -> None:
     """A logarithmic x axis if the values span more than a factor of eight, with plain numbers at its ticks."""
-    positive = [value for value in values if value > 0]
-    if positive and max(positive) > 8 * min(positive):
+    if spans_decades(values):
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.xaxis.set_minor_formatter(NullFormatter())

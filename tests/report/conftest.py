@@ -1,5 +1,6 @@
 """One made-up study for all tests of the report: collected, with its tables and figures written."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,14 @@ from fabricated_study import config_of, fabricate, write_dataset
 from roco.report.collect import collect
 from roco.report.figures import write_figures
 from roco.report.tables import write_tables
+
+
+@pytest.fixture(scope="session", autouse=True)
+def coarse() -> Iterator[None]:
+    """Small pictures: they are written, but nobody looks at them here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("roco.report.style.DPI", 30)
+        yield
 
 
 @pytest.fixture(scope="session")

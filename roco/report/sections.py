@@ -1,0 +1,156 @@
+"""A section of the page for each network of a front: its drawing, what the search saw, and what became of it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from roco.config import StudyConfig
+from roco.report.collect import REFERENCES, records_of
+from roco.report.compare import metric_title, metrics, name_of
+from roco.report.drawing import Symbol, phase_symbol
+from roco.report.table import Table, millions, percent
+from roco.space.genome import Genome, PhaseGraph
+
+
+@dataclass(frozen=True)
+class DrawnPhase:
+    """An active phase: its drawing and its heading."""
+
+    symbol: Symbol
+    heading: str
+
+
+@dataclass(frozen=True)
+class NetworkSection:
+    """What the page says of one network.
+
+    Attributes:
+        key: the network's key.
+        genome: the genome under which it is in a front, or in the configuration.
+        summary: its searches and seeds, one line.
+        phases: its active phases.
+        searched: how the searches saw it; no rows for a network that was given.
+        retrained: what was measured after retraining; no rows where nothing was retrained.
+        failures: why a retraining failed.
+        weights: files of the retrained networks, from the page's folder.
+    """
+
+    key: str
+    genome: str
+    summary: str
+    phases: tuple[DrawnPhase, ...]
+    searched: Table
+    retrained: Table
+    failures: tuple[str, ...]
+    weights: tuple[str, ...]
+
+
+class Drawings:
+    """The drawings of phases: each different phase once, with an identifier of its own."""
+
+    def __init__(self) -> None:
+        self._symbols: dict[PhaseGraph, Symbol] = {}
+
+    def of(self, genome: str) -> list[Symbol]:
+        """The drawings of a network's active phases."""
+        graphs = Genome.parse(genome).phenotype.phases
+        for graph in graphs:
+            if graph not in self._symbols:
+                self._symbols[graph] = phase_symbol(graph, f"phase-{len(self._symbols)}")
+        return [self._symbols[graph] for graph in graphs]
+
+    @property
+    def markup(self) -> str:
+        """All drawings so far, as SVG symbols."""
+        return "".join(symbol.markup for symbol in self._symbols.values())
+
+
+def network_sections(tables: Mapping[str, Table], config: StudyConfig, drawings: Drawings) -> list[NetworkSection]:
+    """One section for each network of a front and each given one, by rising FLOPs in the search; given ones last.
+
+    Args:
+        tables: the study's tables by name; the numbers are those of `fronts` and `white_box`.
+        config: the study's configuration.
+        drawings: takes the phases of these networks up.
+    """
+    fronts, retrained = tables["fronts"].numbers, tables["white_box"].numbers
+    in_order = fronts.sort_values(["flops", "key"], kind="stable")
+    genomes = dict(zip(in_order["key"], in_order["genome"], strict=True))
+    if "key" in retrained:
+        given = retrained[retrained["search"] == REFERENCES]
+        genomes |= {k: g for k, g in zip(given["key"], given["genome"], strict=True) if k not in genomes}
+    return [_section(key, genome, fronts, retrained, config, drawings) for key, genome in genomes.items()]
+
+
+def _section(
+    key: str, genome: str, fronts: pd.DataFrame, retrained: pd.DataFrame, config: StudyConfig, drawings: Drawings
+) -> NetworkSection:
+    found = records_of(fronts[fronts["key"] == key])
+    slots = records_of(retrained[retrained["key"] == key]) if "key" in retrained else []
+    measured = [row for row in slots if row["status"] == "ok"]
+    return NetworkSection(
+        key=key,
+        genome=genome,
+        summary=_summary(genome, [*found, *(row for row in slots if row["search"] == REFERENCES)]),
+        phases=tuple(
+            DrawnPhase(symbol, f"{config.retraining.channels * 2**place} channels")
+            for place, symbol in enumerate(drawings.of(genome))
+        ),
+        searched=_searched(found, config),
+        retrained=_retrained(measured, config),
+        failures=tuple(f"{_place(row)}: {row['reason']}" for row in slots if row["status"] != "ok"),
+        weights=tuple(_weights(row) for row in measured),
+    )
+
+
+def _summary(genome: str, rows: Iterable[Mapping[str, Any]]) -> str:
+    places = list(dict.fromkeys(_place(row) for row in rows))
+    name = name_of(genome)
+    return ", ".join(places if name == genome else [name, *places])
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    return str(row["search"]) if row["search"] == REFERENCES else f"{row['search']} seed {row['seed']}"
+
+
+def _searched(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
+    header = ("Front of", "Validation error, %", "Adversarial error, %", "FLOPs, M", "Parameters, M")
+    cells = [
+        (
+            _place(row),
+            percent(row["error"]),
+            percent(row["adversarial_error"]),
+            millions(row["flops"]),
+            millions(row["parameters"], digits=3),
+        )
+        for row in rows
+    ]
+    title = f"In the search, at {config.evaluation.channels} initial channels"
+    return Table("searched", title, pd.DataFrame(rows), (header, *cells))
+
+
+def _retrained(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
+    names = metrics(config)
+    header = ("Found by", "FLOPs, M", "Parameters, M", *(_heading(name) for name in names))
+    cells = [
+        (
+            _place(row),
+            millions(row["flops"]),
+            millions(row["parameters"], digits=3),
+            *(percent(row[name]) for name in names),
+        )
+        for row in rows
+    ]
+    title = f"Retrained, at {config.retraining.channels} initial channels; accuracies in %"
+    return Table("retrained", title, pd.DataFrame(rows), (header, *cells))
+
+
+def _heading(metric: str) -> str:
+    title = metric_title(metric)
+    return title[0].upper() + title[1:]
+
+
+def _weights(row: Mapping[str, Any]) -> str:
+    return f"retrained/{row['search']}/seed_{row['seed']}/slot_{int(row['slot']):03d}/network.safetensors"
