@@ -1,13 +1,14 @@
 """What a retrained network is worth on test data: clean, on the test adversarial set, and under white-box attacks."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roco.artifacts import check_provenance, digest, read_attributes
+from roco.artifacts import check_provenance, digest
+from roco.attacks.evaluation import Memory, Part, evaluate_robustness
 from roco.attacks.sets import AdversarialSet, adversarial_error, breakdown
-from roco.attacks.white_box import evaluate_robustness
 from roco.config import RobustnessConfig
 from roco.data.dataset import Dataset
 from roco.fitting import measure
@@ -18,7 +19,26 @@ from roco.store import Store
 log = logging.getLogger("roco")
 
 # Raised by hand when an attack comes to give other numbers: it invalidates what is in the store.
-ROBUSTNESS_VERSION = 1
+ROBUSTNESS_VERSION = 2
+
+
+@dataclass(frozen=True)
+class Kept(Memory):
+    """What the store has of the attacks on one network's weights, by the settings of each."""
+
+    store: Store
+    decided_by: Mapping[str, Any]
+
+    def _key(self, settings: Mapping[str, Any]) -> str:
+        return digest({**self.decided_by, "settings": settings}, length=24)
+
+    def read(self, settings: Mapping[str, Any]) -> list[Part]:
+        """The finished chunks of the work with these settings, from the first on."""
+        return list(self.store.read("white_box", self._key(settings)) or [])
+
+    def write(self, settings: Mapping[str, Any], chunks: Sequence[Part]) -> None:
+        """Keeps the chunks that are finished so far, in one entry."""
+        self.store.write("white_box", self._key(settings), chunks)
 
 
 def measure_robustness(
@@ -30,7 +50,7 @@ def measure_robustness(
     device: Device,
     store: Store,
 ) -> dict[str, Any]:
-    """Measures a network on test data; attacks that the store has for these weights are not run again.
+    """Measures a network on test data; what the store has for these weights is not done again.
 
     Returns:
         `test_images`, `test_error`, `adversarial_error` and `adversarial_breakdown` on the test adversarial set, and
@@ -54,16 +74,16 @@ def measure_robustness(
     test_error = measure(network, dataset.test)
     log.info("test error %.4f", test_error)
     predictions = predict(network, torch.from_numpy(adversarial.images).to(place)).cpu().numpy()
-    white_box: dict[str, Any] = {"attacks": {}}
-    weights = checksum_of(network_path)
-    for name, attack in config.attacks.items():
-        alone = config.model_copy(update={"attacks": {name: attack}})
-        key = _content_key(weights, dataset_path, settings=alone.model_dump(), device=place.type)
-        result = store.read("white_box", key)
-        if result is None:
-            result = evaluate_robustness(network, dataset.test, config=alone, device=place)
-            store.write("white_box", key, result)
-        white_box = {**result, "attacks": {**white_box["attacks"], **result["attacks"]}}
+    decided_by = {
+        "version": ROBUSTNESS_VERSION,
+        "weights": checksum_of(network_path),
+        "dataset": dataset.fingerprint,
+        "images": config.images,
+        "seed": config.seed,
+        "device": place.type,
+    }
+    memory = Kept(store, decided_by)
+    white_box = evaluate_robustness(network, dataset.test, config=config, device=place, memory=memory)
     return {
         "test_images": len(dataset.test),
         "test_error": test_error,
@@ -71,14 +91,3 @@ def measure_robustness(
         "adversarial_breakdown": breakdown(predictions, adversarial),
         "white_box": white_box,
     }
-
-
-def _content_key(weights: str, dataset_path: str | Path, *, settings: Mapping[str, Any], device: str) -> str:
-    decided_by = {
-        "version": ROBUSTNESS_VERSION,
-        "weights": weights,
-        "dataset": read_attributes(dataset_path, "dataset")["fingerprint"],
-        "settings": settings,
-        "device": device,
-    }
-    return digest(decided_by, length=24)

@@ -7,8 +7,10 @@ import torch
 from tiny_study import CELLS, GENOMES, TinyStudy
 
 from roco import robustness
-from roco.attacks.white_box import evaluate_robustness
-from roco.config import BIM, FGSM, RobustnessConfig
+from roco.attacks import evaluation
+from roco.attacks.evaluation import evaluate_robustness
+from roco.attacks.white_box import attack_white_box
+from roco.config import BIM, FGSM, PGD, RobustnessConfig
 from roco.errors import ArtifactError
 from roco.networks import build, describe_genome, save_network
 from roco.store import Store
@@ -78,11 +80,11 @@ def test_the_store_answers_the_second_time(
 ) -> None:
     run: list[str] = []
 
-    def counted(*arguments: Any, config: RobustnessConfig, device: torch.device) -> dict[str, Any]:
-        run.extend(config.attacks)
-        return evaluate_robustness(*arguments, config=config, device=device)
+    def counted(*arguments: Any, attack: Any, **settings: Any) -> Any:
+        run.append(attack.method)
+        return attack_white_box(*arguments, attack=attack, **settings)
 
-    monkeypatch.setattr(robustness, "evaluate_robustness", counted)
+    monkeypatch.setattr(evaluation, "attack_white_box", counted)
     store = Store(tmp_path)
     first = measure_tiny(tiny, network_path, store)
     assert run == ["fgsm", "bim"]
@@ -94,6 +96,30 @@ def test_the_store_answers_the_second_time(
     assert run == ["fgsm", "bim", "bim"]
     measure_tiny(tiny, network_path, store, CONFIG.model_copy(update={"images": 5}))
     assert run[3:] == ["fgsm", "bim"]
+
+
+def test_an_attack_that_was_interrupted_goes_on_with_the_next_chunk(
+    tiny: TinyStudy, network_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "gradient_batch", lambda device: 1)
+    # Chunks of four: ten images are three chunks. Random starts show whether each chunk has its own seed.
+    config = CONFIG.model_copy(update={"attacks": {"pgd": PGD(method="pgd", eps=20.0, alpha=4.0, steps=3, restarts=2)}})
+    expected = measure_tiny(tiny, network_path, Store(tmp_path / "whole"), config)
+    sizes: list[int] = []
+
+    def killed_once(network: Any, images: Any, **settings: Any) -> Any:
+        sizes.append(len(images))
+        if len(sizes) == 3:
+            raise KeyboardInterrupt
+        return attack_white_box(network, images, **settings)
+
+    monkeypatch.setattr(evaluation, "attack_white_box", killed_once)
+    with pytest.raises(KeyboardInterrupt):
+        measure_tiny(tiny, network_path, Store(tmp_path / "interrupted"), config)
+    assert sizes == [4, 4, 2]
+    assert measure_tiny(tiny, network_path, Store(tmp_path / "interrupted"), config) == expected
+    assert sizes == [4, 4, 2, 2]
+    assert len(expected["white_box"]["attacks"]["pgd"]["robust_images"]) == 10
 
 
 def test_other_weights_are_attacked_anew(tiny: TinyStudy, network_path: Path, tmp_path: Path) -> None:

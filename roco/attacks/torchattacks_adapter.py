@@ -14,7 +14,10 @@ from torch import Tensor, nn
 from roco.errors import AttackError
 from roco.runtime import seed_from
 
-Method = Literal["fgsm", "bim", "pgd", "mifgsm", "deepfool", "cw", "onepixel"]
+Method = Literal[
+    "fgsm", "bim", "pgd", "mifgsm", "apgd_ce", "apgd_t", "fab", "fab_t", "square", "deepfool", "cw", "cw_search",
+    "onepixel",
+]  # fmt: skip
 
 
 def run_torchattack(
@@ -23,7 +26,7 @@ def run_torchattack(
     *,
     labels: Tensor,
     method: Method,
-    settings: Mapping[str, float],
+    settings: Mapping[str, Any],
     seed: int,
     batch_size: int,
 ) -> Tensor:
@@ -57,23 +60,32 @@ def run_torchattack(
             zip(images.split(batch_size), labels.split(batch_size), strict=True)
         ):
             with _seeded(seed_from(seed, number), images.device):
+                # Some seed themselves, with 0 where they are not told.
+                attack.seed = seed_from(seed, number)
                 results.append(_attacked(attack, batch, labels=batch_labels, method=method))
     return torch.cat(results)
 
 
-def _build(network: nn.Module, method: Method, *, settings: Mapping[str, float], device: torch.device) -> Any:
+def _build(network: nn.Module, method: Method, *, settings: Mapping[str, Any], device: torch.device) -> Any:
     _postpone("scipy", "stats")
     import torchattacks
 
-    from roco.attacks.torchattacks_variants import BatchedDeepFool, SteadyCW
+    from roco.attacks.carlini_wagner import SearchingCW, SteadyCW
+    from roco.attacks.torchattacks_variants import BatchedDeepFool, SmallestFAB, TargetedAPGD
 
     classes = {
         "fgsm": torchattacks.FGSM,
         "bim": torchattacks.BIM,
         "pgd": torchattacks.PGD,
         "mifgsm": torchattacks.MIFGSM,
+        "apgd_ce": torchattacks.APGD,
+        "apgd_t": TargetedAPGD,
+        "fab": SmallestFAB,
+        "fab_t": torchattacks.FAB,
+        "square": torchattacks.Square,
         "deepfool": BatchedDeepFool,
         "cw": SteadyCW,
+        "cw_search": SearchingCW,
         "onepixel": torchattacks.OnePixel,
     }
     attack = classes[method](network, **settings)

@@ -1,9 +1,8 @@
-"""Torchattacks' DeepFool and C&W without their traps. Import it late: torchattacks costs seconds."""
+"""Torchattacks' DeepFool, APGD-T and FAB without their traps. Import it late: torchattacks costs seconds."""
 
 import torch
 import torchattacks
 from torch import Tensor
-from torch.optim.adam import adam
 
 
 class BatchedDeepFool(torchattacks.DeepFool):  # type: ignore[misc]
@@ -53,53 +52,37 @@ def _nearest_boundary(logits: Tensor, gradients: Tensor, labels: Tensor) -> Tens
     return scale[:, None, None, None] * normals[rows, nearest]
 
 
-class SteadyCW(torchattacks.CW):  # type: ignore[misc]
-    """C&W with the right margin and without an early stop.
+class TargetedAPGD(torchattacks.APGDT):  # type: ignore[misc]
+    """APGD-T for any number of classes.
 
-    Differs from torchattacks: its margin takes 0 for the best wrong logit when all are negative; it stops all images
-    as soon as the sum of their losses rises, so that a result depends on its batch; black and white pixels have an
-    infinite start, which no step can leave (here 0.999999 of the range is used, as in the authors' code); Adam is
-    torch's function, because the first step of its class imports torch's compiler, which takes seconds.
+    Differs from torchattacks, whose ratio of logits needs four classes: with fewer, the plain difference is used.
+    """
+
+    def dlr_loss_targeted(self, x: Tensor, y: Tensor, y_target: Tensor) -> Tensor:
+        """The loss `(n,)` to be raised, of logits `(n, classes)`."""
+        if x.shape[1] < 4:
+            return x.gather(1, y_target[:, None])[:, 0] - x.gather(1, y[:, None])[:, 0]
+        loss: Tensor = super().dlr_loss_targeted(x, y, y_target)
+        return loss
+
+
+class SmallestFAB(torchattacks.FAB):  # type: ignore[misc]
+    """FAB's nearest misclassified image over all target classes and restarts.
+
+    Differs from torchattacks, which is content with the first target class that lies within its budget.
     """
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """Float32 images `(n, c, h, w)` in [0, 1] to the nearest misclassified ones found, or to themselves."""
-        position = torch.atanh((2 * images - 1) * 0.999999).requires_grad_()
-        moments = [torch.zeros_like(position), torch.zeros_like(position)]
-        taken = torch.zeros(())
+        order = 2 if self.norm == "L2" else torch.inf
         best, nearest = images.clone(), torch.full((len(images),), torch.inf, device=images.device)
-        for _ in range(self.steps):
-            found = (torch.tanh(position) + 1) / 2
-            distances = (found - images).square().flatten(1).sum(dim=1)
-            logits = self.get_logits(found)
-            cost = distances.sum() + self.c * self.f(logits, labels).sum()
-            (gradient,) = torch.autograd.grad(cost, position)
-            with torch.no_grad():
-                better = (logits.argmax(dim=1) != labels) & (distances < nearest)
+        runs = [(place, restart) for place in range(self.n_target_classes) for restart in range(self.n_restarts)]
+        with torch.no_grad():
+            for place, restart in runs:
+                self.target_class = place + 2
+                found = self.attack_single_run_targeted(images, labels, use_rand_start=restart > 0)
+                distances = torch.linalg.vector_norm((found - images).flatten(1), ord=order, dim=1)
+                better = (self._get_predicted_label(found) != labels) & (distances < nearest)
                 nearest = torch.where(better, distances, nearest)
                 best = torch.where(better[:, None, None, None], found, best)
-                _adam_step(position, gradient, moments=moments, taken=taken, learning_rate=self.lr)
-        return best.detach()
-
-    def f(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """The true logit minus the best wrong one, at least -kappa, `(n,)` (Carlini and Wagner 2017, f6)."""
-        true = outputs.gather(1, labels[:, None])[:, 0]
-        wrong = outputs.scatter(1, labels[:, None], -torch.inf).amax(dim=1)
-        return (true - wrong).clamp(min=-self.kappa)
-
-
-def _adam_step(
-    position: Tensor, gradient: Tensor, *, moments: list[Tensor], taken: Tensor, learning_rate: float
-) -> None:
-    """One step of Adam (Kingma and Ba 2015) with torch's default settings, in place; `taken` counts the steps."""
-    adam(
-        *([position], [gradient], [moments[0]], [moments[1]], [], [taken]),
-        foreach=False,
-        amsgrad=False,
-        beta1=0.9,
-        beta2=0.999,
-        lr=learning_rate,
-        weight_decay=0.0,
-        eps=1e-8,
-        maximize=False,
-    )
+        return best

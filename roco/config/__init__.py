@@ -5,20 +5,13 @@ cheap: neither torch nor pymoo is needed to check a configuration.
 """
 
 from roco.config.attacks import (
-    BIM,
-    CW,
-    FGSM,
-    PGD,
     AdversarialConfig,
-    DeepFool,
     DifferentialEvolution,
     Greedy,
     MomentumIterative,
     ProjectedGradient,
     RandomSearch,
-    RobustnessConfig,
     SparseGradient,
-    WhiteBoxAttack,
 )
 from roco.config.reading import read_yaml
 from roco.config.search import SearchConfig, SearchKind
@@ -35,14 +28,39 @@ from roco.config.study import (
     load_config,
 )
 from roco.config.targets import DenseNetConfig, LeNetConfig, ResNetConfig, TargetsConfig, VGG16Config
+from roco.config.white_box import (
+    APGDCE,
+    APGDT,
+    BIM,
+    CW,
+    FAB,
+    FABT,
+    FGSM,
+    L0,
+    PGD,
+    AutoAttack,
+    CWSearch,
+    DeepFool,
+    Noise,
+    RobustnessConfig,
+    Square,
+    WhiteBoxAttack,
+)
 
 __all__ = [
+    "APGDCE",
+    "APGDT",
     "BIM",
     "CW",
+    "FAB",
+    "FABT",
     "FGSM",
+    "L0",
     "PGD",
     "PUBLISHED_GENOMES",
     "AdversarialConfig",
+    "AutoAttack",
+    "CWSearch",
     "DatasetConfig",
     "DeepFool",
     "DenseNetConfig",
@@ -51,6 +69,7 @@ __all__ = [
     "Greedy",
     "LeNetConfig",
     "MomentumIterative",
+    "Noise",
     "ProjectedGradient",
     "RandomSearch",
     "Recipe",
@@ -63,6 +82,7 @@ __all__ = [
     "Section",
     "SpaceConfig",
     "SparseGradient",
+    "Square",
     "StudyConfig",
     "TargetsConfig",
     "VGG16Config",

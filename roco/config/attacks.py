@@ -1,10 +1,10 @@
-"""Settings of the attacks: those that make the adversarial sets, and the white-box ones on retrained networks."""
+"""Settings of the attacks that make the adversarial sets."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from roco.config.section import Count, NonNegative, Positive, Section, Seed
+from roco.config.section import Count, NonNegative, Section, Seed
 
 
 class DifferentialEvolution(Section):
@@ -44,6 +44,9 @@ class SparseGradient(PushedAttack):
     steps: Count = 100
 
 
+L0Attack = Annotated[DifferentialEvolution | RandomSearch | Greedy | SparseGradient, Field(discriminator="method")]
+
+
 class ProjectedGradient(Section):
     """Linf by projected gradient with restarts (Madry et al. 2018), run to its end."""
 
@@ -65,9 +68,7 @@ class AdversarialConfig(Section):
 
     images: Count = 1000
     thresholds: Annotated[list[Annotated[int, Field(ge=1, le=255)]], Field(min_length=1)] = [1, 3, 5, 10]
-    l0_attack: Annotated[
-        DifferentialEvolution | RandomSearch | Greedy | SparseGradient, Field(discriminator="method")
-    ] = RandomSearch()
+    l0_attack: L0Attack = RandomSearch()
     linf_attack: Annotated[ProjectedGradient | MomentumIterative, Field(discriminator="method")] = ProjectedGradient()
     seed: Seed = 0
 
@@ -76,67 +77,3 @@ class AdversarialConfig(Section):
         if self.thresholds != sorted(set(self.thresholds)):
             raise ValueError(f"thresholds: expected different values in rising order, got {self.thresholds}")
         return self
-
-
-class FGSM(Section):
-    """Fast gradient sign method; `eps` in 1/255."""
-
-    method: Literal["fgsm"]
-    eps: Positive
-
-
-class BIM(Section):
-    """Basic iterative method; `eps` and `alpha` (step) in 1/255."""
-
-    method: Literal["bim"]
-    eps: Positive
-    alpha: Positive
-    steps: Count
-
-
-class PGD(Section):
-    """Projected gradient descent from a random start; `eps` and `alpha` (step) in 1/255."""
-
-    method: Literal["pgd"]
-    eps: Positive
-    alpha: Positive
-    steps: Count
-    restarts: Count = 1
-
-
-class DeepFool(Section):
-    """DeepFool (smallest L2 perturbation by linearisation)."""
-
-    method: Literal["deepfool"]
-    steps: Count = 50
-    overshoot: Positive = 0.02
-
-
-class CW(Section):
-    """Carlini and Wagner's L2 attack with a fixed trade-off `c`."""
-
-    method: Literal["cw"]
-    c: Positive = 1.0
-    kappa: NonNegative = 0.0
-    steps: Count = 50
-    learning_rate: Positive = 0.01
-
-
-WhiteBoxAttack = Annotated[FGSM | BIM | PGD | DeepFool | CW, Field(discriminator="method")]
-AttackName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*([_.][a-z0-9]+)*$")]
-
-
-class RobustnessConfig(Section):
-    """The white-box attacks on retrained networks, by name, and on how many test images."""
-
-    images: Count = 1000
-    attacks: Annotated[dict[AttackName, WhiteBoxAttack], Field(min_length=1)] = {
-        "fgsm_0.1": FGSM(method="fgsm", eps=25.5),
-        "fgsm_0.2": FGSM(method="fgsm", eps=51.0),
-        "fgsm_0.3": FGSM(method="fgsm", eps=76.5),
-        "bim": BIM(method="bim", eps=1.0, alpha=0.25, steps=10),
-        "pgd": PGD(method="pgd", eps=1.0, alpha=0.25, steps=10),
-        "deepfool": DeepFool(method="deepfool"),
-        "cw": CW(method="cw"),
-    }
-    seed: Seed = 0

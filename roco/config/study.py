@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from roco.config.attacks import AdversarialConfig, RobustnessConfig
+from roco.config.attacks import AdversarialConfig
 from roco.config.messages import one_line
 from roco.config.reading import read_yaml
 from roco.config.search import SearchConfig
 from roco.config.section import Count, Name, Positive, Recipe, Section, Seed
 from roco.config.targets import TargetsConfig
+from roco.config.white_box import RobustnessConfig
 from roco.errors import ConfigError, GenomeError
 from roco.space.genome import Genome
 

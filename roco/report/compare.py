@@ -110,6 +110,7 @@ def metric_title(metric: str) -> str:
     """How a metric is called in tables: an attack by its name in the configuration."""
     words = {ADVERSARIAL_SET: "adversarial set", TEST: "test images"}
     known = {"fgsm": "FGSM", "bim": "BIM", "pgd": "PGD", "deepfool": "DeepFool", "cw": "C&W"}
+    known |= {"apgd": "APGD", "ce": "CE", "t": "T", "fab": "FAB", "autoattack": "AutoAttack", "l0": "L0"}
     return words.get(metric) or " ".join(known.get(part, part) for part in metric.split("_"))
 
 

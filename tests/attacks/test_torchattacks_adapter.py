@@ -11,8 +11,14 @@ SETTINGS = {
     "bim": {"eps": 0.05, "alpha": 0.02, "steps": 3},
     "pgd": {"eps": 0.05, "alpha": 0.02, "steps": 3, "random_start": True},
     "mifgsm": {"eps": 0.05, "alpha": 0.02, "steps": 3, "decay": 1.0},
+    "apgd_ce": {"eps": 0.05, "steps": 4},
+    "apgd_t": {"eps": 0.05, "steps": 4, "n_classes": 3},
+    "fab": {"norm": "L2", "steps": 2, "multi_targeted": True, "n_classes": 3, "n_restarts": 2},
+    "fab_t": {"eps": 0.3, "steps": 3, "multi_targeted": True, "n_classes": 3},
+    "square": {"eps": 0.3, "n_queries": 10},
     "deepfool": {"steps": 5, "overshoot": 0.02},
     "cw": {"c": 5.0, "kappa": 0.0, "steps": 10, "lr": 0.02},
+    "cw_search": {"c": 5.0, "searches": 2, "steps": 10, "patience": 5, "lr": 0.02},
     "onepixel": {"pixels": 2, "steps": 2, "popsize": 10},
 }
 every = pytest.mark.parametrize("method", list(SETTINGS))
@@ -57,7 +63,7 @@ def test_a_training_network_is_attacked_in_evaluation_mode_and_left_as_it_was(co
     assert all(torch.equal(weights[name], tensor) for name, tensor in convolutional.state_dict().items())
 
 
-@pytest.mark.parametrize("method", ["pgd", "onepixel"])
+@pytest.mark.parametrize("method", ["pgd", "apgd_ce", "apgd_t", "square", "onepixel"])
 def test_the_seed_decides_and_global_numbers_are_left_alone(convolutional, images, method: str) -> None:
     torch.manual_seed(5)
     np.random.seed(5)
@@ -70,7 +76,7 @@ def test_the_seed_decides_and_global_numbers_are_left_alone(convolutional, image
     assert not torch.equal(run(convolutional, images, method, seed=1), first)
 
 
-@pytest.mark.parametrize("method", ["deepfool", "cw", "bim"])
+@pytest.mark.parametrize("method", ["deepfool", "cw", "cw_search", "bim"])
 def test_a_result_does_not_depend_on_its_batch(convolutional, images, method: str) -> None:
     together = run(convolutional, images, method, batch_size=5)
     alone = torch.cat([run(convolutional, image[None], method) for image in images])

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from roco.attacks import white_box
+from roco.attacks import stages
+from roco.attacks.evaluation import evaluate_robustness
 from roco.attacks.norms import margins_of
-from roco.attacks.white_box import attack_white_box, evaluate_robustness
+from roco.attacks.white_box import attack_white_box, summary
 from roco.config import BIM, CW, FGSM, PGD, DeepFool, RobustnessConfig
 from roco.data.dataset import Split
 from roco.errors import AttackError
@@ -35,7 +36,8 @@ def boundaries(network: nn.Module, images: Tensor, labels: Tensor, order: int) -
 
 
 def settings_of(attack: Any, network: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Any]:
-    return attack_white_box(network, images, labels=labels, attack=attack, seed=0, batch_size=7)
+    outcome = attack_white_box(network, images, labels=labels, attack=attack, seed=0, batch_size=7)
+    return summary(attack, outcome)
 
 
 @pytest.mark.parametrize("number", range(3), ids=["fgsm", "bim", "pgd"])
@@ -98,7 +100,7 @@ def test_outputs_that_break_the_rules_do_not_count(make_linear, make_split, monk
     def faulty(network: nn.Module, images: Tensor, **settings: Any) -> Tensor:
         return images * torch.nan if fault == "nan" else 1 - images
 
-    monkeypatch.setattr(white_box, "run_torchattack", faulty)
+    monkeypatch.setattr(stages, "run_torchattack", faulty)
     result = settings_of(PGD(method="pgd", eps=2.0, alpha=1.0, steps=1, restarts=3), network, images, labels)
     assert result["accuracy"] == 1.0
     assert result["failures"] == 12
@@ -107,7 +109,7 @@ def test_outputs_that_break_the_rules_do_not_count(make_linear, make_split, monk
 def test_an_attack_does_not_grade_itself(make_linear, make_split, monkeypatch) -> None:
     network = make_linear()
     images, labels = tensors(make_split(network, 4))
-    monkeypatch.setattr(white_box, "run_torchattack", lambda network, images, **settings: images)
+    monkeypatch.setattr(stages, "run_torchattack", lambda network, images, **settings: images)
     result = settings_of(DeepFool(method="deepfool"), network, images, labels)
     assert result["accuracy"] == 1.0
 
