@@ -132,7 +132,7 @@ class CWSearch(Section):
     """
 
     method: Literal["cw_search"]
-    c: Positive = 1.0
+    c: Positive = 0.01
     searches: Count = 9
     steps: Count = 200
     patience: Count = 20
