@@ -148,17 +148,33 @@ def retraining_work(config: StudyConfig, images: Images) -> Work:
 def robustness_work(config: StudyConfig, images: Images) -> Work:
     """The measurement of one retrained network: test images, the test adversarial set, white-box attacks."""
     attacked = min(config.robustness.images, images.test)
-    gradient = alone = 0
+    forward = gradient = alone = 0
     for attack in config.robustness.attacks.values():
         if attack.method == "deepfool":
             alone += attacked * min(attack.steps, DEEPFOOL_STEPS) * images.classes
         else:
-            gradient += attacked * _steps(attack)
-    return Work("retraining", forward=images.test + images.adversarial, gradient=gradient, alone=alone)
+            forwards, gradients = _passes(attack)
+            forward, gradient = forward + attacked * forwards, gradient + attacked * gradients
+    return Work("retraining", forward=images.test + images.adversarial + forward, gradient=gradient, alone=alone)
 
 
-def _steps(attack: Any) -> int:
-    return int(getattr(attack, "steps", 1)) * int(getattr(attack, "restarts", 1))
+def _passes(attack: Any) -> tuple[int, int]:
+    """Forward passes and gradients an image of a white-box attack; of several attacks the first, which fools most."""
+    match attack.method:
+        case "square":
+            return attack.queries, 0
+        case "noise":
+            return attack.draws, 0
+        case "l0":
+            first = attack.attacks[0]
+            tried = attack.pixels * getattr(first, "candidates", 0)
+            return getattr(first, "queries", tried), getattr(first, "steps", attack.pixels if tried else 0)
+        case "fab":
+            return attack.steps * attack.targets, attack.steps * attack.targets
+        case "cw_search":
+            return 0, attack.steps * attack.searches
+        case _:
+            return 0, getattr(attack, "steps", 1) * getattr(attack, "restarts", 1)
 
 
 def typical_genome(config: StudyConfig, images: Images) -> Genome:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from roco.config import check_config
-from roco.workload import Images, Work, attack_work
+from roco.workload import Images, Work, attack_work, robustness_work
 
 IMAGES = Images(train=50, validation=20, test=30, adversarial=9, classes=10, size=16)
 
@@ -32,3 +32,23 @@ def test_nothing_is_exhaustive_without_a_threshold_of_one() -> None:
     section = {"images": 3, "thresholds": [2, 4], "l0_attack": {"method": "greedy", "exhaustive": True}}
     config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "adversarial": section})
     assert attack_work(config, "lenet", "l0", IMAGES) == Work("lenet", forward=3 * 4 * 32, gradient=3 * 4)
+
+
+@pytest.mark.parametrize(
+    ("attack", "forward", "gradient"),
+    [
+        ({"method": "pgd", "eps": 8.0, "alpha": 2.0, "steps": 5, "restarts": 3}, 0, 15),
+        ({"method": "autoattack", "eps": 8.0, "steps": 20}, 0, 20),
+        ({"method": "square", "eps": 8.0, "queries": 30}, 30, 0),
+        ({"method": "noise", "eps": 8.0, "draws": 4}, 4, 0),
+        ({"method": "fab", "norm": "l2", "steps": 6, "targets": 2}, 12, 12),
+        ({"method": "cw_search", "searches": 3, "steps": 7}, 0, 21),
+        ({"method": "l0", "pixels": 2, "attacks": [{"method": "greedy", "candidates": 5}]}, 10, 2),
+        ({"method": "l0", "pixels": 2, "attacks": [{"method": "random_search", "queries": 9}]}, 9, 0),
+    ],
+)
+def test_the_work_of_white_box_attacks(attack: dict[str, Any], forward: int, gradient: int) -> None:
+    robustness = {"images": 4, "attacks": {"one": attack}}
+    config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "robustness": robustness})
+    expected = Work("retraining", forward=30 + 9 + 4 * forward, gradient=4 * gradient)
+    assert robustness_work(config, IMAGES) == expected

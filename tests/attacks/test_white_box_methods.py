@@ -149,6 +149,8 @@ def test_the_worst_case_of_several_pixel_attacks_counts(case: Case) -> None:
     searches = [
         {"method": "random_search", "queries": 5, "margin": 0.0},
         {"method": "differential_evolution", "population": 5, "steps": 2},
+        {"method": "greedy", "candidates": 4, "margin": 0.0},
+        {"method": "sparse_gradient", "steps": 4, "margin": 0.0},
     ]
     alone = [case.attacked(attack_of("l0", pixels=1, attacks=[search])).robust for search in searches]
     both = case.attacked(attack_of("l0", pixels=1, attacks=searches))
@@ -160,7 +162,7 @@ def test_the_worst_case_of_several_pixel_attacks_counts(case: Case) -> None:
 def test_a_pixel_attack_that_changes_too_many_pixels_has_found_nothing(case: Case, monkeypatch) -> None:
     from roco.attacks import stages
 
-    monkeypatch.setattr(stages, "random_search", lambda network, images, **settings: 255 - images)
+    monkeypatch.setattr(stages, "attack_l0", lambda network, images, **settings: 255 - images)
     outcome = case.attacked(attack_of("l0", pixels=63, attacks=[{"method": "random_search", "queries": 1}]))
     assert outcome.failures == IMAGES
     assert outcome.robust.all()
