@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("roco")
 
 # Raised by hand when an evaluation comes to give other numbers: it invalidates what is in the store.
-EVALUATION_VERSION = 1
+EVALUATION_VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from roco.space.genome import PhaseGraph, Phenotype
 
@@ -46,8 +47,21 @@ class Join(nn.Module):
         self.reduce = nn.Conv2d(inputs * channels, channels, 1, bias=False) if inputs > 1 else None
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Inputs of shape `(n, channels, h, w)` each to one of that shape."""
-        return inputs[0] if self.reduce is None else self.reduce(torch.cat(list(inputs), dim=1))
+        """Inputs of shape `(n, channels, h, w)` each to one of that shape.
+
+        In training nothing is copied side by side: each input is convolved with its slice of the weight and the results
+        are added, which is the same sum in another order.
+        """
+        if self.reduce is None:
+            return inputs[0]
+        if not self.training:
+            # As a module, which those who count FLOPs look for.
+            return self.reduce(torch.cat(list(inputs), dim=1))  # type: ignore[no-any-return]
+        first, *others = self.reduce.weight.split([maps.shape[1] for maps in inputs], dim=1)
+        total = F.conv2d(inputs[0], first)
+        for maps, weight in zip(inputs[1:], others, strict=True):
+            total = total.add_(F.conv2d(maps, weight))
+        return total
 
 
 class Phase(nn.Module):

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from roco.config import PUBLISHED_GENOMES
 from roco.space.genome import Genome
-from roco.space.network import GenomeNetwork, Normalise, build_network
+from roco.space.network import GenomeNetwork, Join, Normalise, build_network
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -105,6 +105,22 @@ def test_a_network_computes_what_its_graph_says() -> None:
         found = network.eval()(images)
     torch.testing.assert_close(found, by_hand(images, dict(network.state_dict())))
     assert found.std() > 0.01
+
+
+@pytest.mark.parametrize("inputs", [1, 2, 5])
+def test_a_join_in_training_is_the_concatenation_and_its_convolution(inputs: int) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        join = Join(inputs, 3).double()
+        maps = [torch.randn(2, 3, 4, 5, dtype=torch.float64, requires_grad=True) for _ in range(inputs)]
+    found = join.train()(maps)
+    expected = maps[0] if join.reduce is None else F.conv2d(torch.cat(maps, dim=1), join.reduce.weight)
+    torch.testing.assert_close(found, expected)
+    leaves = [*maps, *join.parameters()]
+    gradients = [torch.autograd.grad(out.sin().sum(), leaves, retain_graph=True) for out in (found, expected)]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
+    torch.testing.assert_close(join.eval()(maps), expected)
 
 
 def test_widths_double_and_inactive_phases_take_none() -> None:
