@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from roco.artifacts import digest, read_attributes
 from roco.config import Recipe
 from roco.errors import TrainingFailed
+from roco.objectives import measure
 from roco.runtime import Device, seed_from, start_torch, versions
 from roco.space.complexity import complexity
 from roco.space.genome import Genome
@@ -33,6 +34,7 @@ class EvaluationSettings:
         recipe: the fields of a Recipe.
         channels: width of the first active phase.
         stem_padding: 0 or 1.
+        measurements: objectives that are measured on the trained network (`roco.objectives`).
         seed: of initial weights, order and augmentation, together with the genome's key.
         device: auto, cpu or cuda.
     """
@@ -44,6 +46,7 @@ class EvaluationSettings:
     stem_padding: int
     seed: int
     device: Device
+    measurements: tuple[str, ...] = ()
 
     def store_key(self, genome: Genome) -> str:
         """The content key of a genome's evaluation: equal keys mean equal numbers on one kind of device."""
@@ -55,8 +58,11 @@ class EvaluationSettings:
         return {"dataset_fingerprint": decided_by["dataset"], "settings_hash": digest(decided_by, length=20)}
 
     def _decided_by(self) -> dict[str, Any]:
+        asked = asdict(self)
+        if not self.measurements:
+            del asked["measurements"]
         return {
-            **asdict(self),
+            **asked,
             "version": EVALUATION_VERSION,
             "dataset": read_attributes(self.dataset, "dataset")["fingerprint"],
             "adversarial_set": read_attributes(self.adversarial_set, "adversarial_set")["sha256"],
@@ -124,7 +130,10 @@ class Evaluator:
             on_epoch=show,
         )
         predictions = predict(network, self.adversarial_images).cpu().numpy()
+        validation = (self.validation_images, self.validation_labels)
+        measured = {name: measure(name, network, *validation) for name in self.settings.measurements}
         return {
+            **({"measured": measured} if measured else {}),
             "error": error_of(network, self.validation_images, labels=self.validation_labels),
             "adversarial_error": adversarial_error(predictions, self.adversarial),
             "adversarial_breakdown": breakdown(predictions, self.adversarial),

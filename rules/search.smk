@@ -52,6 +52,7 @@ rule evaluate:
         training=section("evaluation", "training"),
         stem_padding=section("space", "stem_padding"),
         genomes_per_job=section("evaluation", "genomes_per_job"),
+        measurements=CONFIG.search.measurements,
         store=STORE,
     script:
         "../workflow_scripts/evaluate.py"
@@ -73,6 +74,7 @@ rule survivors:
     localrule: True
     params:
         objectives=lambda wildcards: CONFIG.search.searches[wildcards.search].objectives,
+        method=lambda wildcards: CONFIG.search.searches[wildcards.search].method,
         population=section("search", "population"),
     script:
         "../workflow_scripts/survivors.py"

@@ -106,7 +106,11 @@ WRONG = [
     ("search.searches", {}, "search.searches: expected at least 1 entry, got keys and values"),
     ("search.searches", {"My Search": ["error"]}, "search.searches.My Search: expected text that matches ^[a-z]"),
     ("search.searches", {"initial": ["error"]}, "search.searches: expected another name than 'initial'"),
-    ("search.searches", {"fast": ["erro"]}, "search.searches.fast.objectives.0: expected 'error', 'adversarial_error'"),
+    (
+        "search.searches",
+        {"fast": ["erro"]},
+        "search.searches.fast.objectives.0: expected error, adversarial_error",
+    ),
     ("search.searches", {"fast": []}, "search.searches.fast.objectives: expected different objectives, at least one"),
     ("search.searches", {"fast": ["flops", "flops"]}, "search.searches.fast.objectives: expected different objectives"),
     ("search.searches", {"fast": 3}, "search.searches.fast: expected a list of objectives, or keys and values, got 3"),
@@ -118,7 +122,7 @@ WRONG = [
     (
         "search.searches",
         {"fast": {"objectives": ["error"], "method": "best"}},
-        "search.searches.fast.method: expected 'nsga2' or 'random', got 'best'",
+        "search.searches.fast.method: expected 'nsga2', 'nsga3', 'sms_emoa' or 'random', got 'best'",
     ),
     ("retraining.searches", ["roc"], "retraining.searches: expected some of baseline, roco, got 'roc'"),
     ("search.population_0", ["01-10"], "search.population_0: expected paper_roco, paper_baseline or a genome; "),

@@ -58,12 +58,12 @@ def write_network(path: Path, tiny: TinyStudy) -> None:
 
 
 def write_population(path: Path, tiny: TinyStudy) -> None:
-    members = tuple(Individual.from_record(record, born=0) for record in evaluations_of(tiny))
+    members = tuple(Individual.from_record(record, born=0, objectives=()) for record in evaluations_of(tiny))
     PopulationFile(generation=1, objectives=("error",), individuals=members, seen=("a",), **PLACE, **ORIGIN).save(path)
 
 
 def write_the_front(path: Path, tiny: TinyStudy) -> None:
-    members = [Individual.from_record(record, born=0) for record in evaluations_of(tiny)]
+    members = [Individual.from_record(record, born=0, objectives=()) for record in evaluations_of(tiny)]
     write_front(path, members, objectives=["error"], dataset_fingerprint="f00d", **PLACE)
 
 

@@ -19,11 +19,16 @@ if __name__ == "__main__":
             for path in snakemake.input.parents
         ]
         origin = origin or {name: getattr(parents[0], name) for name in ORIGIN}
-        offspring = [Individual.from_record(record, born=generation) for record in records]
+        offspring = [Individual.from_record(record, born=generation, objectives=objectives) for record in records]
         individuals = [individual for population in parents for individual in population.individuals] + offspring
         seen = {key for population in parents for key in population.seen} | {child.key for child in offspring}
         survivors = truncate(
-            individuals, objectives, size=snakemake.params.population, seed=seed, generation=generation
+            individuals,
+            objectives,
+            size=snakemake.params.population,
+            seed=seed,
+            generation=generation,
+            method=snakemake.params.method,
         )
         PopulationFile(
             search=wildcards.search,

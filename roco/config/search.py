@@ -3,11 +3,18 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from roco.config.section import Name, Section
+from roco.objectives import OBJECTIVES, parse
 
-Objective = Literal["error", "adversarial_error", "flops", "parameters"]
+
+def _known(text: str) -> str:
+    parse(text)
+    return text
+
+
+ObjectiveText = Annotated[str, AfterValidator(_known)]
 
 # Names of folders beside those of the searches.
 RESERVED = ("initial", "references")
@@ -17,19 +24,23 @@ class SearchKind(Section):
     """One search.
 
     Attributes:
-        objectives: what it minimises.
-        method: `nsga2` (the paper's Algorithm 1), or `random`: a control that draws fresh random genomes in each
-            generation, as many as the others evaluate; nothing is inherited. Its population is the best of all that it
-            has drawn, by the same rule, so that it is read and retrained like the others.
+        objectives: what it minimises (`roco.objectives`).
+        method: who survives: `nsga2` (the paper's Algorithm 1), `nsga3` or `sms_emoa`; parents are chosen by rank and
+            crowding in all of them. Or `random`: a control that draws fresh random genomes in each generation, as many
+            as the others evaluate; nothing is inherited. Its population is the best of all that it has drawn, by the
+            rule of nsga2, so that it is read and retrained like the others.
     """
 
-    objectives: list[Objective]
-    method: Literal["nsga2", "random"] = "nsga2"
+    objectives: list[ObjectiveText]
+    method: Literal["nsga2", "nsga3", "sms_emoa", "random"] = "nsga2"
 
     @model_validator(mode="after")
     def _objectives_differ(self) -> Self:
-        if not self.objectives or len(set(self.objectives)) != len(self.objectives):
+        parsed = [parse(text) for text in self.objectives]
+        if not parsed or any(one in parsed[:place] for place, one in enumerate(parsed)):
             raise ValueError(f"objectives: expected different objectives, at least one, got {self.objectives}")
+        if self.method in ("nsga3", "sms_emoa") and len(parsed) < 2:
+            raise ValueError(f"objectives: expected at least two for {self.method}, got {self.objectives}")
         return self
 
 
@@ -63,3 +74,9 @@ class SearchConfig(Section):
             if name in RESERVED:
                 raise ValueError(f"searches: expected another name than '{name}', whose folder holds something else")
         return self
+
+    @property
+    def measurements(self) -> list[str]:
+        """The objectives of any search that are measured on the trained network."""
+        names = {parse(text)[0] for kind in self.searches.values() for text in kind.objectives}
+        return sorted(name for name in names if OBJECTIVES[name].measure is not None)

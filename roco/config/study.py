@@ -14,6 +14,7 @@ from roco.config.section import Count, Name, Positive, Recipe, Section, Seed
 from roco.config.targets import TargetsConfig
 from roco.config.white_box import RobustnessConfig
 from roco.errors import ConfigError, GenomeError
+from roco.objectives import parse
 from roco.space.genome import Genome
 
 PUBLISHED_GENOMES = {
@@ -111,6 +112,7 @@ class StudyConfig(Section):
                 f"search.population_0: expected at most {self.search.population} genomes (search.population), "
                 f"got {len(self.search.population_0)}"
             )
+        self._check_selections()
         unknown = [name for name in self.retrained_searches if name not in self.search.searches]
         if unknown:
             raise ValueError(
@@ -129,6 +131,21 @@ class StudyConfig(Section):
             for name in names:
                 self.genome_of(name, key=key)
         return self
+
+    def _check_selections(self) -> None:
+        """Raises ValueError for an objective on a target or threshold that the study does not have."""
+        known: dict[str, list[Any]] = {
+            "target": list(self.targets.architectures()),
+            "threshold": self.adversarial.thresholds,
+        }
+        for name, kind in self.search.searches.items():
+            for text in kind.objectives:
+                for key, value in parse(text)[1].items():
+                    if key in known and value not in known[key]:
+                        expected = ", ".join(map(str, known[key]))
+                        raise ValueError(
+                            f"search.searches.{name}.objectives: expected a {key} of {expected}, got '{text}'"
+                        )
 
     def genome_of(self, name: str, *, key: str) -> Genome:
         """The genome of a published name (`paper_roco`, `paper_baseline`) or of a genome text.

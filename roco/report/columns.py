@@ -45,7 +45,8 @@ POPULATIONS = {
     "rank": "int64",
     **_INDIVIDUAL,
 }
-FRONTS = {"search": "str", "seed": "int64", "position": "int64", **_INDIVIDUAL}
+# further: the values of a search's other objectives by name.
+FRONTS = {"search": "str", "seed": "int64", "position": "int64", **_INDIVIDUAL, "further": "object"}
 NETWORKS = {
     "search": "str",
     "seed": "int64",

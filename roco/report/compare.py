@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from roco.config import PUBLISHED_GENOMES, SearchKind, StudyConfig
+from roco.objectives import parse
 from roco.report.collect import REFERENCES, Study, rows_of
 from roco.report.statistics import (
     NOTHING,
@@ -76,7 +77,7 @@ def roles(searches: Mapping[str, SearchKind]) -> Roles:
 
 def has_adversarial_objective(kind: SearchKind) -> bool:
     """Whether a search minimises the adversarial error."""
-    return "adversarial_error" in kind.objectives
+    return any(parse(text)[0] == "adversarial_error" for text in kind.objectives)
 
 
 def measurements(study: Study) -> pd.DataFrame:

@@ -133,11 +133,17 @@ def fronts(study: Study, config: StudyConfig) -> Table:
     numbers = study.fronts[
         ["search", "seed", "position", "key", "genome", "error", "adversarial_error", "flops", "parameters"]
     ]
-    cells = [("Search", "Seed", "Network", "Genome", "Error, %", "Adversarial error, %", "FLOPs, M", "Parameters, M")]
-    for row in rows_of(numbers):
+    values = [found or {} for found in study.fronts["further"]]
+    others = list(dict.fromkeys(name for found in values for name in found))
+    for name in others:
+        numbers = numbers.assign(**{name: pd.Series([found.get(name) for found in values], dtype="float64")})
+    header = ("Search", "Seed", "Network", "Genome", "Error, %", "Adversarial error, %", "FLOPs, M", "Parameters, M")
+    cells = [(*header, *others)]
+    for row, found in zip(rows_of(numbers), values, strict=True):
         errors = (percent(row.error), percent(row.adversarial_error))
         cost = (millions(row.flops), millions(row.parameters, digits=3))
-        cells.append((str(row.search), str(row.seed), str(row.key), str(row.genome), *errors, *cost))
+        further = [f"{found[name]:.4g}" if name in found else NO_VALUE for name in others]
+        cells.append((str(row.search), str(row.seed), str(row.key), str(row.genome), *errors, *cost, *further))
     notes = (
         f"Errors on validation images after {config.evaluation.training.epochs} epochs at {config.evaluation.channels} "
         "initial channels; the adversarial error is on the validation set that the search used. By rising FLOPs.",

@@ -1,8 +1,9 @@
 """Individuals and populations, as files and as pymoo's populations. How they vary and survive is elsewhere."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,9 +13,12 @@ from pymoo.core.problem import Problem
 
 from roco.artifacts import check_provenance, read_json, schema, write_json
 from roco.errors import ArtifactError, TrainingFailed
+from roco.objectives import value_of
 from roco.space.complexity import complexity
 from roco.space.genome import Genome
 
+# Objectives that every evaluation record holds as fields, and every individual.
+IN_EVERY_RECORD = ("error", "adversarial_error", "flops", "parameters")
 # What a search's files say of the evaluations behind them.
 ORIGIN = ("dataset_fingerprint", "settings_hash")
 
@@ -33,6 +37,7 @@ class Individual:
         flops: of one forward pass, at the search's width.
         parameters: at the search's width.
         rank: non-domination rank in its population, 0 for its front.
+        further: the values of its search's other objectives; none, if it failed.
     """
 
     genome: str
@@ -44,12 +49,20 @@ class Individual:
     flops: int
     parameters: int
     rank: int = 0
+    further: dict[str, float] = field(default_factory=dict, hash=False)
 
     @classmethod
-    def from_record(cls, record: dict[str, Any], *, born: int) -> Self:
-        """The individual of an evaluation record."""
-        kept = ("genome", "key", "status", "error", "adversarial_error", "flops", "parameters")
-        return cls(born=born, **{name: record[name] for name in kept})
+    def from_record(cls, record: dict[str, Any], *, born: int, objectives: Sequence[str]) -> Self:
+        """The individual of an evaluation record in a search with these objectives."""
+        kept = {name: record[name] for name in ("genome", "key", "status", *IN_EVERY_RECORD)}
+        others = [text for text in objectives if text not in IN_EVERY_RECORD and record["status"] == "ok"]
+        return cls(born=born, **kept, further={text: value_of(text, record) for text in others})
+
+    def value(self, objective: str) -> float:
+        """The value of an objective; infinite for what a failed network does not have."""
+        if objective in IN_EVERY_RECORD:
+            return float(getattr(self, objective))
+        return self.further.get(objective, math.inf)
 
 
 @dataclass(frozen=True)
@@ -93,7 +106,7 @@ def to_pymoo(individuals: Sequence[Individual], objectives: Sequence[str]) -> Py
     """The individuals as a pymoo population: bits X, objectives F, and G > 0 for the failed ones."""
     return PymooPopulation.new(
         X=np.array([Genome.parse(individual.genome).bits for individual in individuals]),
-        F=np.array([[float(getattr(individual, name)) for name in objectives] for individual in individuals]),
+        F=np.array([[individual.value(name) for name in objectives] for individual in individuals]),
         G=np.array([[-1.0 if individual.status == "ok" else 1.0] for individual in individuals]),
         individual=np.array(individuals, dtype=object),
     )

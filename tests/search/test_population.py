@@ -38,7 +38,7 @@ def test_an_individual_is_what_its_record_says() -> None:
         "parameters": 300,
         "seconds": 1.5,
     }
-    assert Individual.from_record(record, born=4) == replace(individual, born=4)
+    assert Individual.from_record(record, born=4, objectives=("error",)) == replace(individual, born=4)
 
 
 def test_a_population_reads_back_and_has_the_same_bytes(tmp_path: Path) -> None:

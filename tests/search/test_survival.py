@@ -104,6 +104,34 @@ def test_the_front_is_what_no_other_dominates(members: list[Individual], objecti
     assert {member.key for member in survivors if member.rank == 0} == {member.key for member in front}
 
 
+@pytest.mark.parametrize("method", ["nsga3", "sms_emoa"])
+@given(members=populations, size=st.integers(1, 16), objectives=st.sampled_from([ERRORS, THREE]))
+def test_other_methods_keep_whole_fronts_too_and_follow_the_seed(
+    method: str, members: list[Individual], size: int, objectives: list[str]
+) -> None:
+    kept = [truncate(members, objectives, size=size, seed=3, generation=1, method=method) for _ in range(2)]
+    assert kept[0] == kept[1]
+    by_nsga2 = truncate(members, objectives, size=size, seed=3, generation=1)
+    # Methods differ in the choice among the last front alone.
+    assert [member.rank for member in kept[0]] == [member.rank for member in by_nsga2]
+    assert len({member.key for member in kept[0]}) == min(size, len(members))
+
+
+def test_sms_emoa_drops_what_adds_least_hypervolume() -> None:
+    # Between its neighbours the fourth adds 0.1 x 0.1, less than the others; by crowding the second would go.
+    members = individuals_of([(0.0, 1.0, 1), (0.1, 0.6, 2), (0.5, 0.5, 3), (0.9, 0.4, 4), (1.0, 0.0, 5)])
+    kept = truncate(members, ERRORS, size=4, seed=0, generation=1, method="sms_emoa")
+    # Areas that each alone covers: 0.4 x 0.4, 0.4 x 0.1 and 0.1 x 0.1 for the inner ones.
+    assert [member.flops for member in kept] == [1, 2, 3, 5]
+
+
+def test_nsga3_keeps_one_for_each_direction() -> None:
+    # Size 3 in two objectives: directions (1, 0), (1/2, 1/2) and (0, 1); of the two in the middle, the one on its line.
+    members = individuals_of([(0.0, 1.0, 1), (0.5, 0.5, 2), (0.6, 0.41, 3), (1.0, 0.0, 4)])
+    kept = truncate(members, ERRORS, size=3, seed=0, generation=1, method="nsga3")
+    assert [member.flops for member in kept] == [1, 2, 4]
+
+
 def test_a_failed_network_is_last_even_with_the_best_objectives() -> None:
     members = individuals_of([(0.0, 0.0, 1), (0.5, 0.5, 2), (0.6, 0.6, 3)], failed=(0,))
     assert [member.flops for member in truncate(members, ERRORS, size=3, seed=0, generation=1)] == [2, 3, 1]
