@@ -10,7 +10,7 @@ from roco.errors import ArtifactError
 from roco.space.genome import Genome
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 KIND = "network"
 
@@ -72,9 +72,9 @@ def load_network(path: str | Path) -> "tuple[nn.Module, dict[str, Any]]":
     """The network in a file, on the CPU and in evaluation mode, and its description.
 
     Raises:
-        ArtifactError: the file is missing or damaged, or its weights do not fit its description.
+        ArtifactError: the file is missing or damaged, holds no network, or its weights do not fit its description.
     """
-    tensors, description = read_tensors(path, KIND)
+    tensors, description = _read(path)
     try:
         channels = tensors["normalise.mean"].numel()
         network = build(description, mean=[0.0] * channels, std=[1.0] * channels)
@@ -87,6 +87,18 @@ def load_network(path: str | Path) -> "tuple[nn.Module, dict[str, Any]]":
 def checksum_of(path: str | Path) -> str:
     """The SHA-256 of a network file's weights and description, as the file says."""
     return read_checksum(path, KIND)
+
+
+def describe_file(path: str | Path) -> dict[str, Any]:
+    """The description of a network file; raises ArtifactError if it is missing, damaged or empty."""
+    return _read(path)[1]
+
+
+def _read(path: str | Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+    tensors, description = read_tensors(path, KIND)
+    if not tensors:
+        raise ArtifactError(f"{path}: holds no network: its place in the front is empty, or its training failed")
+    return tensors, description
 
 
 def digest_of(network: "nn.Module") -> str:

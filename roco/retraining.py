@@ -68,6 +68,8 @@ def retrain(
         "search_flops": individual.flops,
         "search_parameters": individual.parameters,
         "epochs": settings.training["epochs"],
+        "recipe": settings.training,
+        "validation_images_too": settings.validation_images_too,
         "versions": versions(),
         "dataset_fingerprint": dataset.fingerprint,
     }
@@ -86,6 +88,9 @@ def retrain(
         log.warning("%s failed: %s", individual.key, failure)
         write_tensors(network_path, KIND, {}, {})
         return {**result, "status": "failed", "reason": str(failure)}
-    save_network(network_path, fitted.network, description | {"dataset_fingerprint": dataset.fingerprint})
+    # What someone needs who has the file alone.
+    about = {"image_size": dataset.image_size, "class_names": dataset.class_names}
+    about |= {"dataset": dataset.name, "dataset_fingerprint": dataset.fingerprint}
+    save_network(network_path, fitted.network, description | about)
     seconds = round(fitted.seconds, 3)
     return {**result, "status": "ok", "reason": None, "train_loss": fitted.losses, "seconds": seconds}

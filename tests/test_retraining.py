@@ -53,7 +53,9 @@ def test_a_retrained_network_has_both_widths_and_its_file(tiny: TinyStudy, tmp_p
     network, description = load_network(tmp_path / "network.safetensors")
     assert sum(parameter.numel() for parameter in network.parameters()) == wide.parameters
     expected = describe_genome(GENOMES[1], channels=3, classes=3, stem_padding=1)
-    assert description == expected | {"dataset_fingerprint": tiny.dataset.fingerprint}
+    about = {"dataset": "tiny", "dataset_fingerprint": tiny.dataset.fingerprint}
+    about |= {"image_size": 16, "class_names": ["red", "green", "blue"]}
+    assert description == expected | about
     assert torch.allclose(network.normalise.mean.flatten(), torch.tensor(tiny.dataset.channel_mean))
 
 

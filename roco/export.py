@@ -1,0 +1,124 @@
+"""A trained network as a file for others: safetensors, ONNX or torch.export. What is said of it is in model_card.py."""
+
+import importlib
+import logging
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from roco.artifacts import atomic, read_json, schema
+from roco.errors import ArtifactError, ConfigError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# The ending of each format's files.
+FORMATS: Mapping[str, str] = MappingProxyType({"safetensors": ".safetensors", "onnx": ".onnx", "torch-export": ".pt2"})
+NEEDED = {"onnx": ("onnx", "onnxscript")}
+
+
+def find_network(key_or_file: str, results: str | Path) -> Path:
+    """The network file of a name.
+
+    Args:
+        key_or_file: a file, or a retrained network's key (its first four digits at least).
+        results: the folder of all results, where a key is looked up.
+
+    Raises:
+        ConfigError: neither, or several different networks have the key.
+    """
+    if Path(key_or_file).is_file():
+        return Path(key_or_file)
+    if not re.fullmatch(r"[0-9a-f]{4,12}", key_or_file):
+        raise ConfigError(f"{key_or_file}: expected a network's file, or its key of 4 to 12 digits and letters a to f")
+    found = [path for path in sorted(Path(results).glob("*/retrained/*/seed_*/slot_*")) if _holds(path, key_or_file)]
+    if not found:
+        raise ConfigError(f"{key_or_file}: no retrained network in {results} has this key")
+    from roco.networks import checksum_of
+
+    files = {checksum_of(folder / "network.safetensors"): folder / "network.safetensors" for folder in reversed(found)}
+    if len(files) > 1:
+        raise ConfigError(
+            f"{key_or_file}: several networks have this key; give a file: {', '.join(map(str, files.values()))}"
+        )
+    return next(iter(files.values()))
+
+
+def _holds(slot: Path, key: str) -> bool:
+    """Whether a slot has a network with weights whose key begins so."""
+    path = slot / "training.json"
+    if not path.exists():
+        return False
+    with schema(path, "training"):
+        training = read_json(path, "training")
+        return bool(training["status"] == "ok" and training["key"].startswith(key))
+
+
+def export_network(path: str | Path, file_format: str, output: str | Path) -> None:
+    """Writes the network of a file in another format; its input is `images`, a batch of any size, its output `logits`.
+
+    Args:
+        path: the network's file.
+        file_format: one of FORMATS.
+        output: the file to write.
+
+    Raises:
+        ArtifactError: the file holds no network.
+        ConfigError: a package that the format needs is not installed.
+    """
+    from roco.networks import load_network
+
+    for package in NEEDED.get(file_format, ()):
+        _require(package, file_format)
+    network, description = load_network(path)
+    with atomic(output) as temporary:
+        if file_format == "safetensors":
+            shutil.copyfile(path, temporary)
+        elif file_format == "onnx":
+            _write_onnx(network, _image_size(path, description), temporary)
+        else:
+            _write_torch_export(network, _image_size(path, description), temporary)
+
+
+def _require(package: str, file_format: str) -> None:
+    try:
+        importlib.import_module(package)
+    except ImportError:
+        raise ConfigError(
+            f"--format {file_format}: needs {package}, which is not installed; pip install 'roco-nas[export]'"
+        ) from None
+
+
+def _image_size(path: str | Path, description: Mapping[str, Any]) -> int:
+    if "image_size" not in description:
+        raise ArtifactError(f"{path}: does not say its image size; retrain the network with this version of roco")
+    return int(description["image_size"])
+
+
+def _write_onnx(network: "nn.Module", image_size: int, path: Path) -> None:
+    import torch
+
+    # The exporter tells every step on stdout and logs hints for developers.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    torch.onnx.export(
+        network,
+        (torch.zeros(2, 3, image_size, image_size),),
+        str(path),
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+
+
+def _write_torch_export(network: "nn.Module", image_size: int, path: Path) -> None:
+    import torch
+
+    example = (torch.zeros(2, 3, image_size, image_size),)
+    program = torch.export.export(network, example, dynamic_shapes={"images": {0: torch.export.Dim("batch")}})
+    torch.export.save(program, path)
