@@ -10,6 +10,9 @@ TABLES = {
     "searches": "The searches",
     "control": "Searches against random search",
     "fronts": "Fronts of the searches",
+    "objective": "Does the objective predict robustness?",
+    "topology": "What the networks look like",
+    "survivors": "Which networks survive",
 }
 FIGURES = {
     "figure_2": "2. Accuracy and parameters",

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from roco.config import StudyConfig
 from roco.report.collect import INITIAL, REFERENCES, Study, rows_of
 from roco.report.compare import TEST, attack_of, lightest, measurements
 from roco.report.paper import PUBLISHED_NETWORKS
+from roco.report.relations import FEWEST, trend
 from roco.report.statistics import hypervolumes, wilson
+from roco.runtime import numpy_generator
 
 POINT = ["search", "seed", "slot", "key", "parameters", "flops", "metric", "accuracy", "low", "high"]
 # What the hypervolume is measured in: what every search minimises, and that with the objective under study.
@@ -52,15 +55,40 @@ def cost_of_lightest(study: Study, config: StudyConfig) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[["top", "search", "seed", "slot", "key", "flops", "parameters"]]
 
 
+# Where a trend is evaluated along its axis.
+_TREND_POINTS = 25
+
+
+def with_trends(points: pd.DataFrame) -> pd.DataFrame:
+    """The points and, for each search and metric, a trend of the accuracy in the logarithm of the FLOPs.
+
+    `kind` is `network` for a point and `trend` for a place of a least-squares line with its 95 % bootstrap band. A
+    search with fewer than four networks, or with fewer than three different numbers of FLOPs, has no trend.
+    """
+    parts = [points.assign(kind="network")]
+    for (search, metric), group in points[points["search"] != REFERENCES].groupby(["search", "metric"], sort=True):
+        flops = group["flops"].to_numpy(dtype=float)
+        if len(flops) < FEWEST or len(set(flops)) < 3 or flops.min() <= 0:
+            continue
+        places = np.linspace(np.log10(flops.min()), np.log10(flops.max()), _TREND_POINTS)
+        generator = numpy_generator("report", "trend", str(search), str(metric))
+        accuracy, seeds = group["accuracy"].to_list(), group["seed"].to_list()
+        found = trend(np.log10(flops).tolist(), accuracy, seeds, at=places.tolist(), generator=generator)
+        numbers = {name: np.clip(f, 0, 1) for name, f in zip(("accuracy", "low", "high"), found, strict=True)}
+        line = pd.DataFrame({"search": search, "metric": metric, "flops": np.rint(10**places), **numbers})
+        parts.append(line.assign(kind="trend").astype({"flops": "Int64"}))
+    return pd.concat(parts, ignore_index=True)
+
+
 def pgd_accuracy(study: Study, config: StudyConfig) -> pd.DataFrame:
-    """Figure 5: accuracy under PGD and FLOPs of every retrained network."""
+    """Figure 5: accuracy under PGD and FLOPs of every retrained network, with trends."""
     name = attack_of(config, "pgd")
-    return _points(study, [] if name is None else [name])
+    return with_trends(_points(study, [] if name is None else [name]))
 
 
 def other_attacks(study: Study, config: StudyConfig) -> pd.DataFrame:
     """Figure 6: the same for the other white-box attacks."""
-    return _points(study, other_attack_names(config))
+    return with_trends(_points(study, other_attack_names(config)))
 
 
 def other_attack_names(config: StudyConfig) -> list[str]:

@@ -9,13 +9,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from roco.artifacts import atomic
 from roco.config import StudyConfig
 from roco.report import figure_data
 from roco.report.collect import Study
 from roco.report.compare import metric_title
+from roco.report.course_figures import draw_hypervolume, draw_populations
 from roco.report.style import (
     INK,
     PUBLISHED_COLOUR,
@@ -45,6 +45,12 @@ def _scatter(axis: Axes, data: pd.DataFrame, config: StudyConfig, x: str) -> Non
     """Accuracies in percent against a count in millions, each network a point with the interval over its images."""
     for search in figure_data.searches_in(data, config):
         look, part = looks(list(config.search.searches))[search], data[data["search"] == search]
+        if "kind" in part:
+            line, part = part[part["kind"] == "trend"], part[part["kind"] == "network"]
+            places = line[x].to_numpy(dtype=float) / 1e6
+            value, low, high = (100 * line[name].to_numpy(dtype=float) for name in ("accuracy", "low", "high"))
+            axis.fill_between(places, low, high, color=look.colour, alpha=0.13, linewidth=0)
+            axis.plot(places, value, color=look.colour, linewidth=1.4)
         millions = part[x].to_numpy(dtype=float) / 1e6
         value, low, high = (100 * part[name].to_numpy(dtype=float) for name in ("accuracy", "low", "high"))
         axis.vlines(millions, low, high, colors=look.colour, alpha=0.3, linewidth=1.0)
@@ -168,67 +174,11 @@ def _draw_other_attacks(data: pd.DataFrame, config: StudyConfig) -> Figure:
     return figure
 
 
-def _draw_hypervolume(data: pd.DataFrame, config: StudyConfig) -> Figure:
-    figure, axes = new_figure(len(figure_data.VOLUMES), height=5.2)
-    known = looks(list(config.search.searches))
-    for axis, names in zip(axes, figure_data.VOLUMES, strict=True):
-        part = data[data["objectives"] == " ".join(names)]
-        for search in figure_data.searches_in(part, config):
-            look, of_search = known[search], part[part["search"] == search]
-            for _, course in of_search.groupby("seed"):
-                axis.plot(course["evaluations"], course["hypervolume"], color=look.colour, linewidth=0.9, alpha=0.5)
-            mean = of_search.groupby("generation")[["evaluations", "hypervolume"]].mean()
-            axis.plot(
-                mean["evaluations"],
-                mean["hypervolume"],
-                look.marker,
-                ls="-",
-                color=look.colour,
-                markersize=4,
-                linewidth=1.8,
-            )
-        if part.empty:
-            say_empty(axis, "no population")
-        axis.set_title("in " + ", ".join(name.replace("_", " ").replace("flops", "FLOPs") for name in names))
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.set_ylabel("Hypervolume (share of box)")
-    axes[-1].set_xlabel("Networks evaluated by the search")
-    legend(figure, [known[search] for search in figure_data.searches_in(data, config)])
-    return figure
-
-
-def _draw_populations(data: pd.DataFrame, config: StudyConfig) -> Figure:
-    figure, axes = new_figure(2, height=6.0)
-    known = looks(list(config.search.searches))
-    data = data[data["last"] == data.groupby(["search", "seed"])["last"].transform("max")]
-    for axis, column in zip(axes, ("error", "adversarial_error"), strict=True):
-        for search in figure_data.searches_in(data, config):
-            look = known[search]
-            for in_front, face in ((False, "none"), (True, look.colour)):
-                part = data[(data["search"] == search) & (data["front"] == in_front)]
-                axis.plot(
-                    part["flops"].to_numpy(dtype=float) / 1e6,
-                    100 * part[column].to_numpy(dtype=float),
-                    look.marker,
-                    color=look.colour,
-                    markerfacecolor=face,
-                    markersize=5,
-                    alpha=0.8,
-                )
-        if data.empty:
-            say_empty(axis, "no population")
-        else:
-            scale_counts(axis, list(data["flops"].to_numpy(dtype=float) / 1e6))
-        axis.set_ylabel(f"{column.replace('_', ' ').capitalize()} (%)")
-    axes[-1].set_xlabel(f"FLOPs (millions of multiply-adds, at {config.evaluation.channels} initial channels)")
-    hollow = Line2D(
-        [], [], color=INK, marker="o", markerfacecolor="none", ls="", markersize=5, label="hollow: not in the front"
-    )
-    legend(figure, [known[search] for search in figure_data.searches_in(data, config)], extra=[hollow])
-    return figure
-
-
 _BARS = "Each retrained network is a point; its bar is the 95 % interval over test images."
+_TRENDS = (
+    " Lines: least-squares trends in the logarithm of the FLOPs, for searches with four networks or more; "
+    "bands: their 95 % bootstrap intervals over seeds and networks."
+)
 
 FIGURES: Mapping[str, FigureKind] = MappingProxyType(
     {
@@ -251,10 +201,12 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
             figure_data.cost_of_lightest,
             _draw_lightest_parameters,
         ),
-        "figure_5": FigureKind("Figure 5. Accuracy under PGD and FLOPs", _BARS, figure_data.pgd_accuracy, _draw_pgd),
+        "figure_5": FigureKind(
+            "Figure 5. Accuracy under PGD and FLOPs", _BARS + _TRENDS, figure_data.pgd_accuracy, _draw_pgd
+        ),
         "figure_6": FigureKind(
             "Figure 6. Accuracy under the other white-box attacks and FLOPs",
-            _BARS,
+            _BARS + _TRENDS,
             figure_data.other_attacks,
             _draw_other_attacks,
         ),
@@ -263,14 +215,14 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
             "A point is a generation. Thin: a seed; bold: the mean over seeds. Objectives scaled to the range that all "
             "searches found, reference point at 1.1 in each, as a share of the box; larger is better.",
             figure_data.hypervolume_course,
-            _draw_hypervolume,
+            draw_hypervolume,
         ),
         "populations": FigureKind(
             "Final populations",
             "The last population of each search and seed, as the search saw it: on validation images and the "
             "validation adversarial set. The CSV file holds every network that a search evaluated.",
             figure_data.searched_networks,
-            _draw_populations,
+            draw_populations,
         ),
     }
 )

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from roco.config import StudyConfig
 from roco.report.accuracy_tables import adversarial_accuracy, all_differences, clean_accuracy, white_box
+from roco.report.beyond_tables import objective_value, survivors, topology
 from roco.report.collect import Study
 from roco.report.control_table import hypervolume_gain
 from roco.report.network_tables import compared_networks, fronts, searches
@@ -24,6 +25,9 @@ TABLES: Mapping[str, Callable[[Study, StudyConfig], Table]] = MappingProxyType(
         "searches": searches,
         "control": hypervolume_gain,
         "fronts": fronts,
+        "objective": objective_value,
+        "topology": topology,
+        "survivors": survivors,
     }
 )
 

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import linregress, spearmanr
+
+from roco.report.relations import _rank_correlations, _weighted_line, draws, seed_difference, seed_mean, spearman, trend
+
+NUMBERS = st.lists(st.integers(0, 6), min_size=5, max_size=12)
+
+
+def generator(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_a_resample_draws_seeds_and_within_them_as_many_networks() -> None:
+    seeds = [3, 3, 3, 8]
+    weights = draws(seeds, generator())
+    of_three = weights[:, :3].sum(axis=1)
+    assert set(of_three) == {0.0, 3.0, 6.0}
+    # Two seeds are drawn in all, each with all its networks.
+    assert np.array_equal(of_three / 3 + weights[:, 3], np.full(len(weights), 2.0))
+    assert weights.mean(axis=0) == pytest.approx(np.ones(4), abs=0.1)
+
+
+@given(NUMBERS, NUMBERS)
+def test_a_weighted_rank_correlation_is_that_of_repeated_points(first: list[int], second: list[int]) -> None:
+    size = min(len(first), len(second))
+    x, y = np.array(first[:size], float), np.array(second[:size], float)
+    weights = generator(size).integers(0, 3, size=(1, size)).astype(float)
+    one, two = (np.repeat(values, weights[0].astype(int)) for values in (x, y))
+    found = _rank_correlations(weights, x, y)[0]
+    if len(set(one)) < 2 or len(set(two)) < 2:
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(spearmanr(one, two).statistic, abs=1e-9)
+
+
+def test_spearman_by_hand_and_its_interval() -> None:
+    # Ranks 1 2 3 4 5 against 2 1 4 3 5: 1 - 6 * 4 / (5 * 24) = 0.8.
+    found = spearman([1, 2, 3, 4, 5], [20, 10, 40, 30, 50], [0] * 5, generator())
+    assert found.value == pytest.approx(0.8)
+    assert -1 <= found.low < 0.8 < found.high <= 1
+    assert found.basis == "networks of one seed"
+    assert np.isnan(spearman([1, 2, 3], [1, 2, 3], [0] * 3, generator()).value)
+    assert np.isnan(spearman([1, 1, 1, 1], [1, 2, 3, 4], [0] * 4, generator()).value)
+
+
+def test_an_unrelated_pair_has_zero_in_its_interval_and_a_tight_one_has_not() -> None:
+    x = generator(1).normal(size=40)
+    seeds = [0] * 20 + [1] * 20
+    tight = spearman(x.tolist(), (x + 0.1 * generator(2).normal(size=40)).tolist(), seeds, generator())
+    loose = spearman(x.tolist(), generator(3).normal(size=40).tolist(), seeds, generator())
+    assert tight.excludes_zero
+    assert not loose.excludes_zero
+
+
+def test_a_trend_is_the_least_squares_line_within_its_band() -> None:
+    x = np.arange(10.0)
+    y = 2 + 0.5 * x + generator(4).normal(size=10)
+    line, low, high = trend(x.tolist(), y.tolist(), [0] * 10, at=[0.0, 4.5, 9.0], generator=generator())
+    expected = linregress(x, y)
+    assert line == pytest.approx(expected.intercept + expected.slope * np.array([0.0, 4.5, 9.0]))
+    assert np.all(low < line)
+    assert np.all(line < high)
+    assert high[1] - low[1] < high[0] - low[0]
+
+
+def test_a_weighted_line_is_that_of_repeated_points() -> None:
+    x, y, times = np.array([0.0, 1, 2, 5]), np.array([1.0, 0, 4, 2]), np.array([1, 3, 0, 2])
+    intercept, slope = _weighted_line(times[None, :].astype(float), x, y)
+    expected = linregress(np.repeat(x, times), np.repeat(y, times))
+    assert (intercept[0], slope[0]) == pytest.approx((expected.intercept, expected.slope))
+    assert np.isnan(_weighted_line(np.array([[2.0, 0, 0, 0]]), x, y)[1][0])
+
+
+def test_means_are_over_seeds_of_means_within() -> None:
+    found = seed_mean([1, 2, 3, 10], [0, 0, 0, 1], generator())
+    assert found.value == pytest.approx((2 + 10) / 2)
+    assert found.low >= 1
+    assert found.high <= 10
+    single = seed_mean([4], [0], generator())
+    assert (single.value, single.basis) == (4, "one network")
+    assert np.isnan(single.low)
+    assert np.isnan(seed_mean([], [], generator()).value)
+
+
+def test_differences_are_over_the_seeds_that_both_have() -> None:
+    found = seed_difference(([5, 7, 100], [0, 1, 2]), ([1, 1, 2], [0, 0, 1]), generator())
+    assert found.value == pytest.approx(((5 - 1) + (7 - 2)) / 2)
+    assert (found.low, found.high) == (4, 5)
+    assert np.isnan(seed_difference(([1], [0]), ([1], [1]), generator()).value)
+    assert np.isnan(seed_difference(([1], [0]), ([3], [0]), generator()).value)
