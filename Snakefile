@@ -39,8 +39,13 @@ rule all:
 onstart:
     if workflow.is_main_process:
         take_place()
+        # `--logger roco` takes the study from this record, to show how far it is.
+        logger.info(
+            f"logs are in {FOLDER}/logs, `roco status` says more",
+            extra={"study": CONFIG},
+        )
 
 
 onsuccess:
     if Path(rules.all.input.page).exists():
-        print(f"The report is at {rules.all.input.page}")
+        logger.info(f"The report is at {rules.all.input.page}")

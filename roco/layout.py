@@ -27,6 +27,7 @@ class Job:
         log: its log file.
         search: the search that it belongs to, if any.
         genomes: how many genomes it evaluates.
+        generation: which generation's.
     """
 
     rule: str
@@ -35,6 +36,7 @@ class Job:
     log: Path
     search: str = ""
     genomes: int = 0
+    generation: int = 0
 
     @property
     def done(self) -> bool:
@@ -148,8 +150,11 @@ class Layout:
                 f"search/{search}/{seed}/{generation}/{shard}.log",
                 search=search,
                 genomes=min(size, self.genomes_of_generation(number) - first),
+                generation=number,
             )
 
-    def _job(self, rule: str, place: str, output: str, log: str, *, search: str = "", genomes: int = 0) -> Job:
+    def _job(
+        self, rule: str, place: str, output: str, log: str, *, search: str = "", genomes: int = 0, generation: int = 0
+    ) -> Job:
         folder = Path(self.folder)
-        return Job(rule, place, folder / output, folder / "logs" / log, search, genomes)
+        return Job(rule, place, folder / output, folder / "logs" / log, search, genomes, generation)

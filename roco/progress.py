@@ -95,6 +95,27 @@ def study_state(config: StudyConfig, *, now: datetime | None = None) -> StudySta
     return StudyState(config.experiment, config.folder, holder, stages, left, unmeasured)
 
 
+def summary(study: StudyState) -> str:
+    """A running study in one line: the stage that is worked on, how far it is, the time left."""
+    stage = next((stage for stage in study.stages if stage.jobs_left), study.stages[-1])
+    generation = max((job.generation for job, _ in stage.running), default=None)
+    parts = [f"{study.name}: {stage.title} {stage.done} of {stage.total}"]
+    parts[0] += " genomes" if stage.unit == "genomes" else ""
+    if stage.unit == "genomes" and generation is not None:
+        parts.append(f"generation {generation}")
+    if study.seconds_left is not None:
+        parts.append(f"about {duration(study.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that one would say them in."""
+    for unit, length, limit in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 48)):
+        if seconds < limit * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds / 86400:.1f} days"
+
+
 def running_process(folder: str | Path) -> str:
     """The process that holds a results folder, in words; empty if there is none. See roco.runtime.guard_run."""
     try:

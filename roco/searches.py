@@ -103,7 +103,7 @@ def _last_hypervolumes(populations: Sequence[dict[str, Any]]) -> dict[tuple[str,
 
     place = ("search", "seed", "generation")
     rows = [
-        {**individual, **{name: population[name] for name in place}}
+        {**individual, **{name: population[name] for name in place}, "evaluations": len(population["seen"])}
         for population in populations
         for individual in population["individuals"]
     ]

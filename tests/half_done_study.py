@@ -68,7 +68,7 @@ def write_population(
         "search": search,
         "seed": 0,
         "generation": generation,
-        "objectives": config.search.searches[search],
+        "objectives": config.search.searches[search].objectives,
         "individuals": list(individuals),
         "seen": [f"{number:012x}" for number in range(seen)],
         "dataset_fingerprint": "",

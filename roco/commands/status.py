@@ -104,6 +104,8 @@ def _lines_of_jobs(stages: "Sequence[StageState]") -> "list[RenderableType]":
 
 def headline(study: "StudyState") -> str:
     """Whether the study is finished, running or at rest, and how much time is left."""
+    from roco.progress import duration
+
     if study.finished:
         return f"finished; the report is at {study.folder}/report.html"
     state = f"running ({study.holder})" if study.holder else "not running"
@@ -113,14 +115,6 @@ def headline(study: "StudyState") -> str:
         unmeasured = f", without {' and '.join(study.unmeasured)}" if study.unmeasured else ""
         return f"{state}, about {duration(study.seconds_left)} left{unmeasured}"
     return state
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that one would say them in."""
-    for unit, length, limit in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 48)):
-        if seconds < limit * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds / 86400:.1f} days"
 
 
 def _stage_table(stages: "Sequence[StageState]") -> "RenderableType":

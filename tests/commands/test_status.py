@@ -6,8 +6,8 @@ import yaml
 from half_done_study import begin, config_of, finish, individual, line, write_population
 
 from roco.cli import main
-from roco.commands.status import duration
 from roco.layout import Layout
+from roco.progress import duration
 
 
 @pytest.fixture

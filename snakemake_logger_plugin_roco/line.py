@@ -1,0 +1,114 @@
+"""The line itself, and the jobs that are counted for it."""
+
+import shutil
+import threading
+import time
+from dataclasses import dataclass, field
+from logging import LogRecord
+from typing import TextIO
+
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from roco.config import StudyConfig
+from roco.errors import RocoError
+from roco.progress import duration, study_state, summary
+
+CLEAR = "\r\x1b[2K"
+
+
+@dataclass
+class CountedJobs:
+    """Snakemake's jobs, as its records tell of them.
+
+    Attributes:
+        total: of this run.
+        done: of them.
+        names: of those that were announced, by number: rule and wildcards.
+        begun: when they were.
+    """
+
+    total: int = 0
+    done: int = 0
+    names: dict[int, str] = field(default_factory=dict)
+    begun: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def all_done(self) -> bool:
+        """Whether no job is left."""
+        return bool(self.total) and self.done >= self.total
+
+    @property
+    def counted(self) -> str:
+        """How many are done, in words."""
+        return f"{self.done} of {self.total} jobs"
+
+    def take(self, record: LogRecord) -> str:
+        """Notes what a record says of a job; the words for one that has ended, else nothing."""
+        event = getattr(record, "event", None)
+        if event == LogEvent.RUN_INFO:
+            self.total = int(record.stats.get("total", self.total))  # type: ignore[attr-defined]
+        elif event == LogEvent.PROGRESS:
+            self.done, self.total = record.done, record.total  # type: ignore[attr-defined]
+        elif event == LogEvent.JOB_INFO:
+            number = record.jobid  # type: ignore[attr-defined]
+            self.names[number], self.begun[number] = _words(record), time.monotonic()
+        elif event == LogEvent.JOB_FINISHED:
+            number = record.job_id  # type: ignore[attr-defined]
+            seconds = time.monotonic() - self.begun.pop(number, time.monotonic())
+            # Snakemake counts it after it has told of it.
+            return f"{self.done + 1} of {self.total} jobs: {self.names.pop(number, number)} ({duration(seconds)})"
+        return ""
+
+
+def _words(record: LogRecord) -> str:
+    """A job's rule and wildcards; names that speak for themselves stand alone."""
+    wildcards: dict[str, str] = dict(record.wildcards)  # type: ignore[attr-defined]
+    alone = ("search", "split", "target", "norm")
+    return " ".join(
+        [str(record.rule_name), *(value if name in alone else f"{name} {value}" for name, value in wildcards.items())]  # type: ignore[attr-defined]
+    )
+
+
+class StatusLine:
+    """One line of a stream, renewed in place where the stream is a terminal.
+
+    Attributes:
+        live: whether it is.
+        study: whose progress it shows, once it is known.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.live = stream.isatty()
+        self.study: StudyConfig | None = None
+        self._stream, self._lock, self._shown = stream, threading.Lock(), False
+
+    def show(self, counted: str) -> None:
+        """Renews the line: the study's progress and the jobs counted."""
+        text = f"{self._progress()}; {counted}"
+        with self._lock:
+            columns = shutil.get_terminal_size().columns
+            self._stream.write(f"{CLEAR}{text[: columns - 1]}")
+            self._stream.flush()
+            self._shown = True
+
+    def clear(self) -> None:
+        """Takes the line away, for something else to be written."""
+        with self._lock:
+            if self._shown:
+                self._stream.write(CLEAR)
+                self._stream.flush()
+            self._shown = False
+
+    def print(self, text: str) -> None:
+        """Writes a line that stays."""
+        self.clear()
+        with self._lock:
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
+
+    def _progress(self) -> str:
+        # Never a reason for a run to end.
+        try:
+            return summary(study_state(self.study)) if self.study else ""
+        except (RocoError, OSError, ValueError, KeyError):
+            return self.study.experiment if self.study else ""
