@@ -1,19 +1,25 @@
 """How often and how fast the attacks of the adversarial sets succeed, beside torchattacks' own, in one run.
 
 For each image all attacks are judged alike: the result is rounded to uint8, its budget checked, and it is classified
-again. The attacks take turns on small groups of images, so that a slow minute of the machine falls on all of them.
+again. The attacks take turns on small groups of images, so that a slow minute of the machine falls on all of them. On a
+CPU the time is that of the process on one core, so that other work on the machine does not count.
 
+    python benchmarks/attack_throughput.py --data cifar10.npz
     python benchmarks/attack_throughput.py --target results/E/targets/lenet/network.safetensors \
         --dataset results/E/dataset.h5 --images 100
+
+Without --target a LeNet is trained first: on the images of --data (Keras's .npz), or on scikit-learn's digits.
 """
 
 import argparse
 import platform
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,16 +31,22 @@ from roco.attacks.linf import attack_linf, round_within
 from roco.attacks.norms import DECIDED, changed_pixels, largest_change, margins_of
 from roco.attacks.torchattacks_adapter import run_torchattack
 from roco.config import (
+    DatasetConfig,
     DifferentialEvolution,
     Greedy,
+    LeNetConfig,
     MomentumIterative,
     ProjectedGradient,
     RandomSearch,
+    Recipe,
     SparseGradient,
 )
-from roco.data.dataset import Dataset
-from roco.networks import load_network
+from roco.data.dataset import Dataset, make_dataset
+from roco.fitting import fit
+from roco.fitting import measure as error_on
+from roco.networks import describe_target, load_network
 from roco.runtime import numpy_generator, seed_from, start_torch, versions
+from roco.store import Store
 from roco.training import to_unit
 
 # Network, uint8 images, labels, budget, number of the group; back come uint8 images.
@@ -49,6 +61,11 @@ class Row:
     images: int = 0
     margins: list[float] = field(default_factory=list)
     milliseconds: list[float] = field(default_factory=list)
+
+    @property
+    def speed(self) -> float:
+        """Milliseconds an image: the median over groups."""
+        return statistics.median(self.milliseconds)
 
 
 def one_pixel(network: nn.Module, images: Tensor, labels: Tensor, budget: int, group: int) -> Tensor:
@@ -65,11 +82,18 @@ def one_pixel(network: nn.Module, images: Tensor, labels: Tensor, budget: int, g
     return (found * 255).round().clamp(0, 255).to(torch.uint8)
 
 
-def plain_pgd(network: nn.Module, images: Tensor, labels: Tensor, budget: int, group: int) -> Tensor:
-    eps = budget / 255
-    settings = {"eps": eps, "alpha": eps / 4, "steps": 40, "random_start": True}
+def library(
+    method: str,
+    settings: dict[str, Any],
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    budget: int,
+    group: int,
+) -> Tensor:
+    settings = settings | {"eps": budget / 255} | ({"alpha": budget / 255 / 4} if method == "pgd" else {})
     found = run_torchattack(
-        network, to_unit(images), labels=labels, method="pgd", settings=settings, seed=group, batch_size=len(images)
+        network, to_unit(images), labels=labels, method=method, settings=settings, seed=group, batch_size=len(images)
     )
     return round_within(images, found, threshold=budget)
 
@@ -93,15 +117,19 @@ def gradient(
 L0_ATTACKS: dict[str, Attack] = {
     "torchattacks OnePixel(popsize=100, steps=100)": one_pixel,
     "differential_evolution, 100 x 100": partial(pixels, DifferentialEvolution(population=100, steps=100)),
-    "random_search, 1,000 queries, first success": partial(pixels, RandomSearch(queries=1000, margin=0.0)),
-    "random_search, 1,000 queries, margin 5": partial(pixels, RandomSearch(queries=1000, margin=5.0)),
-    "greedy, 32 candidates, first success": partial(pixels, Greedy(candidates=32, margin=0.0)),
-    "greedy, 32 candidates, margin 5": partial(pixels, Greedy(candidates=32, margin=5.0)),
-    "sparse_gradient, 100 steps, first success": partial(pixels, SparseGradient(steps=100, margin=0.0)),
-    "sparse_gradient, 100 steps, margin 5": partial(pixels, SparseGradient(steps=100, margin=5.0)),
+    "random_search, 1,000 queries, margin 5": partial(pixels, RandomSearch(queries=1000)),
+    "random_search, 300 queries after greedy with 32, margin 5": partial(
+        pixels, RandomSearch(queries=300, greedy_candidates=32)
+    ),
+    "greedy, 16 candidates, first success": partial(pixels, Greedy(candidates=16, margin=0.0)),
+    "greedy, 64 candidates, first success": partial(pixels, Greedy(candidates=64, margin=0.0)),
+    "greedy, 64 candidates, margin 5": partial(pixels, Greedy(candidates=64)),
+    "sparse_gradient, 100 steps, first success": partial(pixels, SparseGradient(margin=0.0)),
+    "sparse_gradient, 100 steps, margin 5": partial(pixels, SparseGradient()),
 }
 LINF_ATTACKS: dict[str, Attack] = {
-    "torchattacks PGD-40, rounded": plain_pgd,
+    "torchattacks APGD-CE, 100 steps, rounded": partial(library, "apgd_ce", {"steps": 100, "loss": "ce"}),
+    "torchattacks PGD-40, rounded": partial(library, "pgd", {"steps": 40, "random_start": True}),
     "pgd, 40 steps": partial(gradient, ProjectedGradient(steps=40)),
     "pgd, 40 steps, 5 restarts": partial(gradient, ProjectedGradient(steps=40, restarts=5)),
     "mifgsm, 20 steps": partial(gradient, MomentumIterative(steps=20)),
@@ -111,11 +139,9 @@ LINF_ATTACKS: dict[str, Attack] = {
 def measure(
     attack: Attack, network: nn.Module, images: Tensor, labels: Tensor, *, norm: str, budget: int, group: int, row: Row
 ) -> None:
-    began = time.perf_counter()
+    began = clock(images.device)
     found = attack(network, images, labels, budget, group)
-    if images.device.type == "cuda":
-        torch.cuda.synchronize()
-    row.milliseconds.append(1000 * (time.perf_counter() - began) / len(images))
+    row.milliseconds.append(1000 * (clock(images.device) - began) / len(images))
     distance = changed_pixels(images, found) if norm == "l0" else largest_change(images, found)
     margins = margins_of(network, found, labels=labels, batch_size=64)
     fooled = (margins >= DECIDED) & (distance <= budget)
@@ -124,18 +150,45 @@ def measure(
     row.margins += margins[fooled].tolist()
 
 
+def clock(device: torch.device) -> float:
+    """Seconds: of this process on a CPU, of the day on a GPU that has done all its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+        return time.perf_counter()
+    return time.process_time()
+
+
 def show(title: str, table: dict[tuple[str, int], Row], budgets: list[int]) -> None:
-    print(f"\n{title}: success in %, median ms an image over groups, median margin of successes in logits")
+    names = list(dict.fromkeys(name for name, _ in table))
+    print(
+        f"\n{title}: success in %, ms an image (median over groups; how many times faster than the first line), ",
+        end="",
+    )
+    print("median margin of the successes in logits")
     print("| attack | " + " | ".join(str(budget) for budget in budgets) + " |")
     print("|---" * (len(budgets) + 1) + "|")
-    for name in dict.fromkeys(name for name, _ in table):
+    for name in names:
         cells = []
         for budget in budgets:
             row = table[name, budget]
             margin = statistics.median(row.margins) if row.margins else float("nan")
-            rate, speed = 100 * row.successes / row.images, statistics.median(row.milliseconds)
-            cells.append(f"{rate:.0f}, {speed:.1f} ms, {margin:.1f}")
+            rate, ratio = 100 * row.successes / row.images, table[names[0], budget].speed / row.speed
+            cells.append(f"{rate:.0f} %, {row.speed:.1f} ms ({ratio:.1f}), {margin:.1f}")
         print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+def trained_target(data: str | None) -> tuple[nn.Module, Dataset]:
+    """A LeNet trained for a minute or so, and its data set."""
+    sizes = {"train_images": 12_000, "test_images": 1000} if data else {"train_images": None, "test_images": None}
+    dataset = make_dataset(DatasetConfig(name="npz" if data else "digits", path=data, **sizes))
+    description = describe_target(
+        "lenet", LeNetConfig().model_dump(), classes=dataset.classes, image_size=dataset.image_size
+    )
+    recipe = Recipe(epochs=8, learning_rate=0.02, flip=bool(data))
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = fit(description, dataset, recipe=recipe, seed=0, device="cpu", store=Store(folder))
+    print(f"LeNet, trained on {len(dataset.train)} images of {data or 'digits'}")
+    return fitted.network, dataset
 
 
 def hardware(device: torch.device) -> str:
@@ -146,26 +199,35 @@ def hardware(device: torch.device) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--target", required=True, help="network.safetensors of a target")
-    parser.add_argument("--dataset", required=True, help="dataset.h5")
+    parser.add_argument("--target", help="network.safetensors of a target")
+    parser.add_argument("--dataset", help="dataset.h5 of that target")
+    parser.add_argument("--data", help="Keras's .npz to train a target on, if none is given (default: digits)")
     parser.add_argument("--images", type=int, default=100, help="correctly classified test images to attack")
     parser.add_argument("--group", type=int, default=25, help="images attacked together")
     parser.add_argument("--budgets", type=int, nargs="+", default=[1, 3, 5, 10])
+    parser.add_argument("--norms", nargs="+", default=["l0", "linf"], choices=["l0", "linf"])
     parser.add_argument("--skip", nargs="*", default=[], help="attacks to leave out, by the beginning of their names")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     options = parser.parse_args()
 
+    if bool(options.target) != bool(options.dataset):
+        parser.error("--target and --dataset belong together")
     device = start_torch(options.device)
-    network, _ = load_network(options.target)
-    network.to(device)
-    split = Dataset.load(options.dataset).test
+    if options.target:
+        network, dataset = load_network(options.target)[0], Dataset.load(options.dataset)
+    else:
+        network, dataset = trained_target(options.data)
+    network.to(device).eval()
+    split = dataset.test
+    print(f"test accuracy {1 - error_on(network, split):.1%}")
     order = np.random.default_rng(seed_from("benchmark")).permutation(len(split))
     source = correctly_classified(network, split, order=order, count=options.images, device=device)
     images = torch.from_numpy(split.images[source]).to(device)
     labels = torch.from_numpy(split.labels[source]).to(device)
     print(f"{len(source)} images, {hardware(device)}, torch {versions()['torch']}")
 
-    for norm, attacks in (("l0", L0_ATTACKS), ("linf", LINF_ATTACKS)):
+    for norm in options.norms:
+        attacks = L0_ATTACKS if norm == "l0" else LINF_ATTACKS
         chosen = {name: attack for name, attack in attacks.items() if not name.startswith(tuple(options.skip))}
         table = {(name, budget): Row() for name in chosen for budget in options.budgets}
         for group, rows in enumerate(torch.arange(len(source), device=device).split(options.group)):

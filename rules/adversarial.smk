@@ -42,3 +42,24 @@ rule adversarial_set:
     localrule: True
     script:
         "../workflow_scripts/adversarial_set.py"
+
+
+# What fools one target, how often does it fool another? Test images, for the report only.
+rule transfer:
+    input:
+        dataset=rules.dataset.output.dataset,
+        adversarial=f"{FOLDER}/adversarial/test.h5",
+        networks=expand(f"{FOLDER}/targets/{{target}}/network.safetensors", target=TARGETS),
+    output:
+        transfer=f"{FOLDER}/adversarial/transfer.json",
+    log:
+        f"{FOLDER}/logs/adversarial/transfer.log",
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=memory(8000),
+        runtime=minutes(120),
+    params:
+        seed=section("adversarial", "seed"),
+    script:
+        "../workflow_scripts/transfer.py"

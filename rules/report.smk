@@ -1,6 +1,7 @@
 # Tables, figures and the page. These read results only, in seconds, and run where Snakemake runs.
 TABLES = {
     "table_1": "I. Adversarial samples",
+    "transfer": "Transfer between the targets",
     "table_2": "II. Settings of the search",
     "table_3": "III. Accuracy on the adversarial set",
     "table_4": "IV. Accuracy on test images",
@@ -22,12 +23,14 @@ FIGURES = {
     "figure_6": "6. Other white-box attacks and FLOPs",
     "hypervolume": "Hypervolume and evaluated networks",
     "populations": "Final populations",
+    "transfer_matrix": "Transfer between the targets",
 }
 STUDY = {
     "targets": [f"{FOLDER}/targets/{target}/metrics.json" for target in TARGETS],
     "adversarial_sets": expand(
         f"{FOLDER}/adversarial/{{split}}.h5", split=["validation", "test"]
     ),
+    "transfer": [f"{FOLDER}/adversarial/transfer.json"],
     "shards": LAYOUT.all_shards(),
     "populations": LAYOUT.all_populations(),
     "fronts": [LAYOUT.front(*place) for place in LAYOUT.all_seeds()],

@@ -24,6 +24,7 @@ from roco.report.columns import (
     POPULATIONS,
     TARGETS,
     TRAININGS,
+    TRANSFER,
 )
 
 REFERENCES = "references"
@@ -38,6 +39,7 @@ class StudyFiles:
     Attributes:
         targets: metrics.json of each target.
         adversarial_sets: the joined HDF5 file of each split.
+        transfer: transfer.json of the test set.
         shards: evaluation shards of all searches and generations.
         populations: population.json of all searches, seeds and generations.
         fronts: front.json of all searches and seeds.
@@ -47,6 +49,7 @@ class StudyFiles:
 
     targets: Sequence[str | Path] = ()
     adversarial_sets: Sequence[str | Path] = ()
+    transfer: Sequence[str | Path] = ()
     shards: Sequence[str | Path] = ()
     populations: Sequence[str | Path] = ()
     fronts: Sequence[str | Path] = ()
@@ -66,6 +69,7 @@ class Study:
     Attributes:
         targets: TARGETS, one row a target.
         cells: CELLS, one row for each split, target, norm and threshold.
+        transfer: TRANSFER, one row for each norm, threshold, source and other target.
         evaluations: EVALUATIONS, one row a record: a network that several searches share is in each of them.
         populations: POPULATIONS, one row an individual of a generation's survivors.
         fronts: FRONTS, one row a network of a final front, by rising FLOPs.
@@ -77,6 +81,7 @@ class Study:
 
     targets: pd.DataFrame
     cells: pd.DataFrame
+    transfer: pd.DataFrame
     evaluations: pd.DataFrame
     populations: pd.DataFrame
     fronts: pd.DataFrame
@@ -102,6 +107,9 @@ def collect(files: StudyFiles) -> Study:
     return Study(
         targets=_frame(_read_each(files.targets, "target", _one), TARGETS, by=["target"]),
         cells=_frame(_cells(files.adversarial_sets), CELLS, by=["split", "target", "norm", "threshold"]),
+        transfer=_frame(
+            _read_each(files.transfer, "transfer", _pairs), TRANSFER, by=["norm", "threshold", "source", "target"]
+        ),
         evaluations=_frame(
             _read_each(files.shards, "evaluations", _shard_rows),
             EVALUATIONS,
@@ -133,7 +141,8 @@ def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def _check_together(files: StudyFiles) -> None:
     """Refuses files that were made from several data sets, or stand where another one belongs."""
     contents = [(path, read_attributes(path, "adversarial_set")) for path in files.adversarial_sets]
-    for kind, paths in (("front", files.fronts), ("robustness", files.robustness), ("training", files.trainings)):
+    kinds = {"transfer": files.transfer, "front": files.fronts, "robustness": files.robustness}
+    for kind, paths in (*kinds.items(), ("training", files.trainings)):
         for path in paths:
             with schema(path, kind):
                 contents.append((path, dict(read_json(path, kind))))
@@ -179,6 +188,10 @@ def _cells(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
         except (KeyError, TypeError) as error:
             raise ArtifactError(f"{path}: no whole adversarial set (lacks {error}); make it anew") from None
     return rows
+
+
+def _pairs(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{name: pair[name] for name in TRANSFER} for pair in content["pairs"]]
 
 
 def _shard_rows(path: Path, records: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -25,6 +25,15 @@ CELLS = {
     "attacked": "int64",
     "successes": "int64",
 }
+TRANSFER = {
+    "norm": "str",
+    "threshold": "int64",
+    "source": "str",
+    "target": "str",
+    "images": "int64",
+    "fooled": "int64",
+    "noise": "int64",
+}
 EVALUATIONS = {
     "search": "str",
     "seed": "int64",

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from roco.artifacts import atomic
 from roco.config import StudyConfig
-from roco.report import figure_data
+from roco.report import figure_data, transfer
 from roco.report.collect import Study
 from roco.report.compare import metric_title
 from roco.report.course_figures import draw_hypervolume, draw_populations
@@ -224,6 +224,7 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
             figure_data.searched_networks,
             draw_populations,
         ),
+        "transfer_matrix": FigureKind(transfer.TITLE, transfer.CAPTION, transfer.shares, transfer.draw),
     }
 )
 

@@ -12,10 +12,12 @@ from roco.report.control_table import hypervolume_gain
 from roco.report.network_tables import compared_networks, fronts, searches
 from roco.report.setup_tables import adversarial_samples, settings
 from roco.report.table import Table
+from roco.report.transfer import transfer_table
 
 TABLES: Mapping[str, Callable[[Study, StudyConfig], Table]] = MappingProxyType(
     {
         "table_1": adversarial_samples,
+        "transfer": transfer_table,
         "table_2": settings,
         "table_3": adversarial_accuracy,
         "table_4": clean_accuracy,

@@ -1,0 +1,27 @@
+"""Measures how far the test adversarial set transfers between its targets, beside noise."""
+
+from pathlib import Path
+
+from roco.artifacts import check_provenance, write_json
+from roco.attacks.sets import AdversarialSet
+from roco.attacks.transfer import KIND, measure_transfer
+from roco.data.dataset import Dataset
+from roco.networks import load_network
+from roco.runtime import job, start_torch
+
+if __name__ == "__main__":
+    with job(snakemake):
+        device = start_torch(snakemake.config.get("device", "auto"))
+        dataset = Dataset.load(snakemake.input.dataset)
+        made_for = {"split": "test", "dataset_fingerprint": dataset.fingerprint}
+        adversarial = AdversarialSet.load(snakemake.input.adversarial, made_for)
+        networks = {}
+        for path in snakemake.input.networks:
+            # .../targets/{target}/network.safetensors
+            name = Path(path).parent.name
+            network, description = load_network(path)
+            check_provenance(path, description, {"name": name, "dataset_fingerprint": dataset.fingerprint})
+            networks[name] = network.to(device)
+        pairs = measure_transfer(adversarial, networks, dataset.test, seed=snakemake.params.seed)
+        result = {"split": "test", "dataset_fingerprint": dataset.fingerprint, "pairs": pairs}
+        write_json(snakemake.output.transfer, KIND, result)
