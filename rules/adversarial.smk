@@ -49,7 +49,9 @@ rule transfer:
     input:
         dataset=rules.dataset.output.dataset,
         adversarial=f"{FOLDER}/adversarial/test.h5",
-        networks=expand(f"{FOLDER}/targets/{{target}}/network.safetensors", target=TARGETS),
+        networks=expand(
+            f"{FOLDER}/targets/{{target}}/network.safetensors", target=TARGETS
+        ),
     output:
         transfer=f"{FOLDER}/adversarial/transfer.json",
     log:
