@@ -4,13 +4,13 @@ import logging
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from roco.artifacts import digest, read_attributes
 from roco.config import Recipe
 from roco.errors import TrainingFailed
 from roco.objectives import measure
-from roco.runtime import Device, seed_from, start_torch, versions
+from roco.runtime import Device, resolve_precision, seed_from, start_torch, versions
 from roco.space.complexity import complexity
 from roco.space.genome import Genome
 
@@ -57,6 +57,11 @@ class EvaluationSettings:
         decided_by = self._decided_by()
         return {"dataset_fingerprint": decided_by["dataset"], "settings_hash": digest(decided_by, length=20)}
 
+    @property
+    def precision(self) -> Literal["fp32", "bf16"]:
+        """What this machine trains in."""
+        return resolve_precision(Recipe(**self.recipe).precision, self.device)
+
     def _decided_by(self) -> dict[str, Any]:
         asked = asdict(self)
         if not self.measurements:
@@ -64,6 +69,7 @@ class EvaluationSettings:
         return {
             **asked,
             "version": EVALUATION_VERSION,
+            "recipe": self.recipe | {"precision": self.precision},
             "dataset": read_attributes(self.dataset, "dataset")["fingerprint"],
             "adversarial_set": read_attributes(self.adversarial_set, "adversarial_set")["sha256"],
         }
@@ -84,7 +90,7 @@ class Evaluator:
         from roco.data.dataset import Dataset
 
         self.settings = settings
-        self.recipe = Recipe(**settings.recipe)
+        self.recipe = Recipe(**settings.recipe | {"precision": settings.precision})
         self.device: torch.device = start_torch(settings.device)
         self.dataset: Dataset = Dataset.load(settings.dataset)
         made_for = {"split": "validation", "dataset_fingerprint": self.dataset.fingerprint}
@@ -181,6 +187,7 @@ def failed_record(
         "epochs": settings.recipe["epochs"],
         "seed": settings.seed,
         "device": settings.device,
+        "precision": settings.precision,
         "train_loss": [],
         "seconds": 0.0,
         "versions": versions(),

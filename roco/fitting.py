@@ -11,7 +11,7 @@ from roco.artifacts import check_provenance, digest
 from roco.config import Recipe
 from roco.errors import ArtifactError
 from roco.networks import build, load_network, save_network
-from roco.runtime import Device, seed_from, start_torch
+from roco.runtime import Device, resolve_precision, seed_from, start_torch
 from roco.store import Store
 
 if TYPE_CHECKING:
@@ -33,11 +33,13 @@ class Fit:
         network: takes float32 images in [0, 1], returns logits.
         losses: mean training loss of each epoch.
         seconds: that this call took; little where the network came from the store.
+        precision: that it was trained in, fp32 or bf16.
     """
 
     network: "nn.Module"
     losses: list[float]
     seconds: float
+    precision: str
 
 
 def fit(
@@ -72,6 +74,8 @@ def fit(
     from roco.training import train_within_memory
 
     start, place = time.perf_counter(), start_torch(device)
+    precision = resolve_precision(recipe.precision, device)
+    recipe = recipe.model_copy(update={"precision": precision})
     splits = [dataset.train, dataset.validation] if validation_images_too else [dataset.train]
     parts = {
         "version": TRAINING_VERSION,
@@ -88,7 +92,7 @@ def fit(
         network, losses = kept
         # The layout decides how sums are rounded: the logits are those that the training's end gave.
         network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return Fit(network, losses, time.perf_counter() - start)
+        return Fit(network, losses, time.perf_counter() - start, precision)
 
     def fresh_network() -> "nn.Module":
         torch.manual_seed(seed_from("weights", seed))
@@ -105,7 +109,7 @@ def fit(
         on_epoch=lambda epoch, loss: log.info("epoch %d/%d loss %.4f", epoch, recipe.epochs, loss),
     )
     save_network(finished, network, {**description, "losses": losses, "key": key})
-    return Fit(network, losses, time.perf_counter() - start)
+    return Fit(network, losses, time.perf_counter() - start, precision)
 
 
 def _kept(path: Path, key: str) -> "tuple[nn.Module, list[float]] | None":

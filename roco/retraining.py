@@ -93,4 +93,11 @@ def retrain(
     about |= {"dataset": dataset.name, "dataset_fingerprint": dataset.fingerprint}
     save_network(network_path, fitted.network, description | about)
     seconds = round(fitted.seconds, 3)
-    return {**result, "status": "ok", "reason": None, "train_loss": fitted.losses, "seconds": seconds}
+    return {
+        **result,
+        "status": "ok",
+        "reason": None,
+        "precision": fitted.precision,
+        "train_loss": fitted.losses,
+        "seconds": seconds,
+    }

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from torch.optim.sgd import sgd
 from roco.artifacts import check_provenance, read_tensors, write_tensors
 from roco.config import Recipe
 from roco.errors import ArtifactError, TrainingFailed
-from roco.runtime import torch_generator
+from roco.runtime import resolve_precision, torch_generator
 
 log = logging.getLogger("roco")
 
@@ -135,8 +136,9 @@ def train(
         network: on the device of the images; takes float32 images in [0, 1].
         images: uint8 `(n, c, h, w)`, on the device that works.
         labels: int64 `(n,)`, on the same device.
-        recipe: epochs, batch size and the rest. The last batch of an epoch may be smaller; one of a single image,
-            which batch normalisation cannot take, is left out.
+        recipe: epochs, batch size, precision and the rest. In bf16 weights, normalisation statistics and the loss stay
+            float32. The last batch of an epoch may be smaller; one of a single image, which batch normalisation cannot
+            take, is left out.
         seed: of the order of the images and of their augmentation.
         pieces: into how many parts a batch is cut, their gradients added up, to need less memory. Batch normalisation
             then sees the parts, so the result differs a little.
@@ -158,6 +160,8 @@ def train(
         _restore(checkpoint, network, optimizer=optimizer, state=state)
     batches = math.ceil(len(images) / recipe.batch_size)
     used = len(images) - (len(images) % recipe.batch_size == 1)
+    kind: Literal["cuda", "cpu"] = "cuda" if images.is_cuda else "cpu"
+    in_bf16 = resolve_precision(recipe.precision, kind) == "bf16"
     network.train()
     for epoch in range(state.epoch, recipe.epochs):
         # A generator for each epoch, not one for all: a resumed training needs no generator state.
@@ -171,7 +175,8 @@ def train(
             learning_rate = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
             optimizer.zero_grad()
             for part in chosen.chunk(pieces) if len(chosen) >= 2 * pieces else [chosen]:
-                logits = network(to_unit(augment(images[part], recipe, generator)))
+                with torch.autocast(kind, torch.bfloat16, enabled=in_bf16):
+                    logits = network(to_unit(augment(images[part], recipe, generator))).float()
                 loss = F.cross_entropy(logits, labels[part], reduction="sum")
                 (loss / len(chosen)).backward()
                 total += loss.detach()

@@ -17,7 +17,7 @@ from roco.space.genome import Genome
 
 FIELDS = {
     *("genome", "key", "status", "reason", "error", "adversarial_error", "adversarial_breakdown", "flops"),
-    *("parameters", "epochs", "seed", "device", "train_loss", "seconds", "versions"),
+    *("parameters", "epochs", "seed", "device", "precision", "train_loss", "seconds", "versions"),
 }
 
 
@@ -128,6 +128,7 @@ def test_store_keys_differ_with_all_that_decides_an_evaluation(tiny: TinyStudy, 
     settings = [
         settings_of(tiny),
         settings_of(tiny, recipe=RECIPE | {"epochs": 3}),
+        settings_of(tiny, recipe=RECIPE | {"precision": "bf16"}),
         settings_of(tiny, channels=3),
         settings_of(tiny, stem_padding=1),
         settings_of(tiny, seed=1),
@@ -149,6 +150,10 @@ def test_store_keys_are_equal_where_the_evaluation_is(tiny: TinyStudy, tmp_path:
     reordered = dict(reversed(RECIPE.items()))
     assert settings_of(tiny, recipe=reordered).store_key(GENOMES[1]) == key
     assert key.startswith(f"{GENOMES[1].key}-")
+    # What auto means is part of the key, not the word.
+    auto = settings_of(tiny, recipe=RECIPE | {"precision": "auto"})
+    said = settings_of(tiny, recipe=RECIPE | {"precision": auto.precision})
+    assert auto.store_key(GENOMES[1]) == said.store_key(GENOMES[1])
 
 
 def test_missing_files_are_one_line(tiny: TinyStudy, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def test_a_finished_fit_is_not_repeated(tiny: TinyStudy, store: Store, monkeypat
     [
         {"seed": 1},
         {"recipe": Recipe(**RECIPE | {"weight_decay": 0.1})},
+        {"recipe": Recipe(**RECIPE | {"precision": "bf16"})},
         {"validation_images_too": True},
         {"description": DESCRIPTION | {"channels": 3}},
         {"description": describe_target("lenet", {"width": 0.5}, classes=3, image_size=16)},

@@ -99,6 +99,29 @@ def test_auto_is_a_gpu_where_there_is_one(
     assert runtime.resolve_device(asked) == device
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("processor: 0\nflags : fpu avx512_bf16 sse\n", True),
+        ("flags : fpu avx512_bf16x avx512f\nbugs : avx512_bf16\n", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_the_processor_says_whether_it_has_bfloat16(text: str | None, expected: bool, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "cpuinfo").write_text(text)
+    assert runtime.has_bfloat16_instructions(tmp_path / "cpuinfo") == expected
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_auto_is_bf16_on_a_processor_that_has_it_only(has_it: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "has_bfloat16_instructions", lambda: has_it)
+    assert runtime.resolve_precision("auto", "cpu") == ("bf16" if has_it else "fp32")
+    assert runtime.resolve_precision("auto", "cuda") == "fp32"
+    assert [runtime.resolve_precision(asked, "cpu") for asked in ("fp32", "bf16")] == ["fp32", "bf16"]
+
+
 def test_versions_name_what_decides_numbers() -> None:
     found = runtime.versions()
     assert found["torch"] == torch.__version__.split("+")[0] or found["torch"] == torch.__version__

@@ -45,7 +45,7 @@ def fresh(make: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
 
 
 def recipe_of(**changes: object) -> Recipe:
-    base = {"epochs": 4, "batch_size": 8, "learning_rate": 0.1, "crop_padding": 1, "cutout": 2}
+    base = {"epochs": 4, "batch_size": 8, "learning_rate": 0.1, "crop_padding": 1, "cutout": 2, "precision": "fp32"}
     return Recipe.model_validate(base | changes)
 
 
@@ -165,6 +165,30 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     ]
     assert losses[0] == losses[1] != losses[2]
     assert state_bytes(networks[0]) == state_bytes(networks[1]) != state_bytes(networks[2])
+
+
+def test_bf16_is_for_the_passes_of_training_only() -> None:
+    images, labels = data_of()
+    networks = {precision: fresh(Small) for precision in ("fp32", "bf16", "again")}
+    kinds: list[torch.dtype] = []
+    networks["bf16"][0].register_forward_hook(lambda _, __, output: kinds.append(output.dtype))
+    losses = {
+        name: train(
+            network,
+            images,
+            labels=labels,
+            recipe=recipe_of(precision="fp32" if name == "fp32" else "bf16"),
+            seed=0,
+        )
+        for name, network in networks.items()
+    }
+    assert set(kinds) == {torch.bfloat16}
+    assert losses["bf16"] == losses["again"] != losses["fp32"]
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
+    assert state_bytes(networks["bf16"]) == state_bytes(networks["again"])
+    assert {tensor.dtype for tensor in networks["bf16"].parameters()} == {torch.float32}
+    predict(networks["bf16"], images)
+    assert kinds[-1] == torch.float32
 
 
 @pytest.mark.parametrize("clip", [None, 0.01])

@@ -22,6 +22,7 @@ RECIPE = {
     "crop_padding": 1,
     "flip": True,
     "cutout": 0,
+    "precision": "fp32",
 }
 
 

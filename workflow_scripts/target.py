@@ -28,6 +28,7 @@ if __name__ == "__main__":
             "architecture": params.architecture,
             "parameters": sum(parameter.numel() for parameter in fitted.network.parameters()),
             "epochs": params.training["epochs"],
+            "precision": fitted.precision,
             "train_loss": fitted.losses,
             "validation_error": measure(fitted.network, dataset.validation),
             "test_error": measure(fitted.network, dataset.test),

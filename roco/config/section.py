@@ -1,6 +1,6 @@
 """What all sections of the configuration share: how they are checked, kinds of numbers, and the training recipe."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -8,6 +8,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Precision = Literal["auto", "fp32", "bf16"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
 
 
@@ -29,3 +30,4 @@ class Recipe(Section):
     crop_padding: Annotated[int, Field(ge=0, le=16)] = 4
     flip: bool = True
     cutout: Annotated[int, Field(ge=0)] = 0
+    precision: Precision = "auto"
