@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roco.artifacts import check_provenance, digest
+import numpy as np
+
+from roco.artifacts import Array, check_provenance, digest
 from roco.attacks.evaluation import Memory, Part, evaluate_robustness
 from roco.attacks.sets import AdversarialSet, adversarial_error, breakdown
 from roco.config import RobustnessConfig
@@ -83,7 +85,13 @@ def measure_robustness(
         "device": place.type,
     }
     memory = Kept(store, decided_by)
-    white_box = evaluate_robustness(network, dataset.test, config=config, device=place, memory=memory)
+    white_box = evaluate_robustness(
+        *(network, dataset.test),
+        config=config,
+        device=place,
+        memory=memory,
+        transferred=_transferred(predictions, adversarial),
+    )
     return {
         "test_images": len(dataset.test),
         "test_error": test_error,
@@ -91,3 +99,19 @@ def measure_robustness(
         "adversarial_breakdown": breakdown(predictions, adversarial),
         "white_box": white_box,
     }
+
+
+def _transferred(predictions: Array, adversarial: AdversarialSet) -> dict[int, float]:
+    """By test image the smallest Linf perturbation of the set that fools a network; infinite where none does.
+
+    Args:
+        predictions: the network's classes of the set's images, int64 `(m,)`.
+        adversarial: the set.
+    """
+    smallest: dict[int, float] = {}
+    rows = np.flatnonzero(adversarial.norm == b"linf")
+    for row in rows.tolist():
+        place, threshold = int(adversarial.source_index[row]), float(adversarial.threshold[row]) / 255
+        fooled = predictions[row] != adversarial.labels[row]
+        smallest[place] = min(smallest.get(place, np.inf), threshold if fooled else np.inf)
+    return smallest

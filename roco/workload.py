@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roco.config import DatasetConfig, StudyConfig
+from roco.config import APGDCE, PGD, DatasetConfig, RobustnessConfig, Square, StudyConfig
 from roco.runtime import numpy_generator
 from roco.space.complexity import complexity
 from roco.space.genome import Genome, bits_per_phase
@@ -149,13 +149,28 @@ def robustness_work(config: StudyConfig, images: Images) -> Work:
     """The measurement of one retrained network: test images, the test adversarial set, white-box attacks."""
     attacked = min(config.robustness.images, images.test)
     forward = gradient = alone = 0
-    for attack in config.robustness.attacks.values():
+    for attack in _white_box_attacks(config.robustness):
         if attack.method == "deepfool":
             alone += attacked * min(attack.steps, DEEPFOOL_STEPS) * images.classes
         else:
             forwards, gradients = _passes(attack)
             forward, gradient = forward + attacked * forwards, gradient + attacked * gradients
     return Work("retraining", forward=images.test + images.adversarial + forward, gradient=gradient, alone=alone)
+
+
+def _white_box_attacks(config: RobustnessConfig) -> list[Any]:
+    """All attacks that an image meets; in the search for its radius once for each halving of the radii."""
+    attacks: list[Any] = [*config.attacks.values(), *config.smallest_perturbations.values()]
+    if config.curve:
+        halvings = len(config.curve.radii).bit_length()
+        attacks += [APGDCE(method="apgd_ce", eps=1.0, steps=config.curve.steps)] * halvings
+    if config.checks:
+        eps, steps = config.checks.eps, config.checks.steps
+        # A quarter of the steps, all of them, the restarts, and the large radius.
+        runs = [steps // 4, *[steps] * (config.checks.restarts + 1)]
+        attacks += [PGD(method="pgd", eps=eps, alpha=eps / 4, steps=count) for count in runs]
+        attacks.append(Square(method="square", eps=eps, queries=config.checks.queries))
+    return attacks
 
 
 def _passes(attack: Any) -> tuple[int, int]:

@@ -167,6 +167,13 @@ WRONG = [
     ("robustness.attacks", {"a": {"method": "fgsm"}}, "robustness.attacks.a.eps: expected a value, got nothing"),
     ("robustness.attacks", {"a": {"method": "zoo"}}, "robustness.attacks.a: unknown method 'zoo', expected one of"),
     ("robustness.attacks", {"a": 1}, "robustness.attacks.a: expected keys and values, got 1"),
+    ("robustness.curve", {"radii": [2.0, 1.0]}, "robustness.curve.radii: expected different values in rising order"),
+    ("robustness.checks", {"large_eps": 8.0}, "robustness.checks.large_eps: expected more than eps (8), got 8"),
+    (
+        "robustness.smallest_perturbations",
+        {"a": {"method": "pgd"}},
+        "robustness.smallest_perturbations.a: unknown method",
+    ),
     ("targets.resnet", {"depth": 33}, "targets.resnet.depth: expected 6 n + 2 (8, 14, 20, 26, 32, ...), got 33"),
     ("targets.densenet", {"depth": 99}, "targets.densenet.depth: expected 6 n + 4 (10, 16, 22, ..., 100), got 99"),
     ("targets.lenet", {"width": 0}, "targets.lenet.width: expected more than 0, got 0"),

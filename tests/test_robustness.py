@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,18 @@ def test_an_attack_that_was_interrupted_goes_on_with_the_next_chunk(
     assert measure_tiny(tiny, network_path, Store(tmp_path / "interrupted"), config) == expected
     assert sizes == [4, 4, 2, 2]
     assert len(expected["white_box"]["attacks"]["pgd"]["robust_images"]) == 10
+
+
+def test_images_of_the_set_are_known_by_their_source_and_size(tiny: TinyStudy) -> None:
+    adversarial = tiny.test_adversarial
+    linf = [row for row in range(len(adversarial.norm)) if adversarial.norm[row] == b"linf"]
+    predictions = adversarial.labels.copy()
+    predictions[linf[0]] += 1
+    found = robustness._transferred(predictions, adversarial)
+    sources = adversarial.source_index[linf].tolist()
+    assert found == {source: 10 / 255 if source == sources[0] else np.inf for source in sources}
+    twice = dataclasses.replace(adversarial, source_index=np.zeros(len(adversarial.labels), dtype=np.int64))
+    assert robustness._transferred(predictions, twice) == {0: 10 / 255}
 
 
 def test_other_weights_are_attacked_anew(tiny: TinyStudy, network_path: Path, tmp_path: Path) -> None:

@@ -10,9 +10,26 @@ import torch
 from torch import Tensor, nn
 
 from roco.attacks.norms import gradient_batch
-from roco.attacks.outcome import Outcome
+from roco.attacks.outcome import Outcome, nearest
+from roco.attacks.radius import curve_of, search_radii, smallest_of
+from roco.attacks.sanity import Evidence, check_attacks, flags_of, probe_gradients
 from roco.attacks.white_box import attack_white_box, predictions_of, summary
-from roco.config import RobustnessConfig, WhiteBoxAttack
+from roco.config import (
+    APGDCE,
+    APGDT,
+    BIM,
+    CW,
+    FAB,
+    FABT,
+    FGSM,
+    PGD,
+    AutoAttack,
+    CurveConfig,
+    CWSearch,
+    DeepFool,
+    RobustnessConfig,
+    WhiteBoxAttack,
+)
 from roco.data.dataset import Split
 from roco.runtime import numpy_generator, seed_from
 from roco.training import to_unit
@@ -23,6 +40,9 @@ log = logging.getLogger("roco")
 BATCHES = 4
 
 Part = dict[str, Any]
+
+# Attacks that use the network's gradients.
+Seeing = FGSM | BIM | PGD | APGDCE | APGDT | FABT | AutoAttack | DeepFool | CW | CWSearch | FAB
 
 
 class Memory:
@@ -65,15 +85,36 @@ class Attacked:
                 log.info("%s: %d of %d chunks", settings["name"], number + 1, len(pairs))
         return chunks
 
-    def attacked_by(self, name: str, attack: WhiteBoxAttack) -> Outcome:
-        """What an attack does to the images."""
+    def attacked_by(self, name: str, attack: WhiteBoxAttack, *, shrink: bool = False) -> Outcome:
+        """What an attack does to the images; see `attack_white_box`."""
 
         def work(images: Tensor, labels: Tensor, seed: int) -> Part:
-            return attack_white_box(self.network, images, labels=labels, attack=attack, seed=seed).to_json()
+            return attack_white_box(
+                self.network, images, labels=labels, attack=attack, seed=seed, shrink=shrink
+            ).to_json()
 
-        outcome = Outcome.from_json(self.by_chunk({"name": name, "attack": attack.model_dump()}, work))
+        settings = {"name": name, "attack": attack.model_dump(), "shrink": shrink}
+        outcome = Outcome.from_json(self.by_chunk(settings, work))
         log.info("%s: %.1f %% of %d images still right", name, 100 * outcome.robust.mean(), len(self.images))
         return outcome
+
+    def radii(self, config: CurveConfig) -> Outcome:
+        """The nearest wrong images that the search for each image's radius found."""
+
+        def work(images: Tensor, labels: Tensor, seed: int) -> Part:
+            return search_radii(self.network, images, labels=labels, config=config, seed=seed).to_json()
+
+        return Outcome.from_json(self.by_chunk({"name": "curve", "curve": config.model_dump()}, work))
+
+    def gradients(self) -> dict[str, int]:
+        """How many images have a zero gradient, and how many have something that is not finite."""
+
+        def work(images: Tensor, labels: Tensor, seed: int) -> Part:
+            del seed
+            return probe_gradients(self.network, images, labels=labels, batch_size=gradient_batch(images.device))
+
+        parts = self.by_chunk({"name": "gradients"}, work)
+        return {name: sum(part[name].count("1") for part in parts) for name in ("zero", "broken")}
 
 
 def evaluate_robustness(
@@ -83,18 +124,23 @@ def evaluate_robustness(
     config: RobustnessConfig,
     device: torch.device,
     memory: Memory | None = None,
+    transferred: Mapping[int, float] | None = None,
 ) -> dict[str, Any]:
     """Runs the configured attacks on a network, on images that are the same for every network.
 
     Args:
         network: float32 images in [0, 1] to logits.
         split: the images, of which `config.images` are drawn.
-        config: the attacks by name.
+        config: the attacks by name, and what else is asked for.
         device: where to work.
         memory: of what was done before.
+        transferred: by an image's place in the split, the smallest Linf perturbation in [0, 1] units, made for another
+            network, that fools this one; infinite where none does, without an entry where none was made.
 
     Returns:
-        `images` (how many), `clean_accuracy`, and `attacks`: for each name what `summary` gives.
+        `images` (how many), `clean_accuracy`, and `attacks`: for each name what `summary` gives. With `config.curve`
+        `curve` as `curve_of` gives it, with `config.smallest_perturbations` `smallest_perturbations`: for `l2` and
+        `linf` what `smallest_of` gives; both over all that was run. With `config.checks` `flags`.
 
     Raises:
         AttackError: an attack cannot be run on this network.
@@ -104,9 +150,38 @@ def evaluate_robustness(
     images, labels = (torch.from_numpy(array[chosen]).to(device) for array in (split.images, split.labels))
     attacked = Attacked(network.to(device), images, labels, config.seed, memory or Memory())
     right = predictions_of(network, to_unit(images), batch_size=gradient_batch(device)) == labels
-    outcomes = {name: attacked.attacked_by(name, attack) for name, attack in config.attacks.items()}
-    return {
+    named = {name: attacked.attacked_by(name, attack) for name, attack in config.attacks.items()}
+    smallest = {
+        name: attacked.attacked_by(f"smallest {name}", attack, shrink=True)
+        for name, attack in config.smallest_perturbations.items()
+    }
+    radii = [attacked.radii(config.curve)] if config.curve else []
+    checks = check_attacks(config.checks) if config.checks else {}
+    checked = {name: attacked.attacked_by(f"check {name}", attack) for name, attack in checks.items()}
+    everything = [*named.values(), *smallest.values(), *radii, *checked.values()]
+    result: dict[str, Any] = {
         "images": len(images),
         "clean_accuracy": float(right.double().mean()),
-        "attacks": {name: summary(config.attacks[name], outcome) for name, outcome in outcomes.items()},
+        "attacks": {name: summary(config.attacks[name], outcome) for name, outcome in named.items()},
     }
+    if config.curve:
+        result["curve"] = curve_of(nearest([outcome.linf for outcome in everything]), config.curve)
+    if smallest:
+        result["smallest_perturbations"] = {
+            norm: smallest_of(nearest([getattr(outcome, norm) for outcome in everything])) for norm in ("l2", "linf")
+        }
+    if config.checks:
+        seeing = [*smallest.values(), *radii]
+        for attacks, outcomes in ((config.attacks, named), (checks, checked)):
+            seeing += [outcome for name, outcome in outcomes.items() if isinstance(attacks[name], Seeing)]
+        gradients = attacked.gradients()
+        evidence = Evidence(
+            checks=checked,
+            white_box=nearest([outcome.linf for outcome in seeing]),
+            transferred=np.array([(transferred or {}).get(int(place), np.nan) for place in chosen]),
+            zero_gradients=gradients["zero"],
+            broken=gradients["broken"],
+            failures=sum(outcome.failures for outcome in everything),
+        )
+        result["flags"] = flags_of(evidence, config.checks)
+    return result

@@ -1,8 +1,8 @@
 """Settings of the white-box attacks on retrained networks; every budget (eps) and step (alpha) in 1/255."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from roco.config.attacks import L0Attack
 from roco.config.section import Count, NonNegative, Positive, Section, Seed
@@ -161,8 +161,44 @@ WhiteBoxAttack = Annotated[
 AttackName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*([_.][a-z0-9]+)*$")]
 
 
+class CurveConfig(Section):
+    """Accuracy against radius: the smallest of the Linf `radii` at which each image falls, by APGD-CE and APGD-T.
+
+    `steps` are those of each attack at a radius; without `targets` APGD-T is left out.
+    """
+
+    radii: Annotated[list[Eps], Field(min_length=1)] = [0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0]
+    steps: Count = 100
+    targets: Annotated[int, Field(ge=0)] = 9
+
+    @model_validator(mode="after")
+    def _radii_rise(self) -> Self:
+        if self.radii != sorted(set(self.radii)):
+            raise ValueError(f"radii: expected different values in rising order, got {self.radii}")
+        return self
+
+
+class ChecksConfig(Section):
+    """Sanity checks: PGD with a quarter of the `steps` and with all, more `restarts`, a radius where nothing holds."""
+
+    eps: Eps = 8.0
+    large_eps: Eps = 128.0
+    steps: Annotated[int, Field(ge=4)] = 40
+    restarts: Annotated[int, Field(ge=2)] = 5
+    queries: Count = 1000
+
+    @model_validator(mode="after")
+    def _large_is_larger(self) -> Self:
+        if self.large_eps <= self.eps:
+            raise ValueError(f"large_eps: expected more than eps ({self.eps:g}), got {self.large_eps:g}")
+        return self
+
+
 class RobustnessConfig(Section):
-    """The white-box attacks on retrained networks, by name, and on how many test images."""
+    """The white-box attacks on retrained networks, by name, and on how many test images.
+
+    The paper has neither curves nor smallest perturbations nor checks: left out, they are not made.
+    """
 
     images: Count = 1000
     attacks: Annotated[dict[AttackName, WhiteBoxAttack], Field(min_length=1)] = {
@@ -174,4 +210,7 @@ class RobustnessConfig(Section):
         "deepfool": DeepFool(method="deepfool"),
         "cw": CW(method="cw"),
     }
+    curve: CurveConfig | None = None
+    smallest_perturbations: dict[AttackName, Unbounded] = {}
+    checks: ChecksConfig | None = None
     seed: Seed = 0

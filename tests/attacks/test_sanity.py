@@ -1,0 +1,140 @@
+"""The sanity flags: each on made-up evidence, and all on a network whose gradients are drowned in its logits."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from roco.attacks.evaluation import evaluate_robustness
+from roco.attacks.outcome import Outcome
+from roco.attacks.sanity import Evidence, check_attacks, flags_of, probe_gradients
+from roco.config import FGSM, ChecksConfig, CurveConfig, RobustnessConfig
+
+CONFIG = ChecksConfig(eps=8.0, large_eps=128.0, steps=20, restarts=3, queries=50)
+IMAGES, EPS = 100, 8 / 255
+
+
+def outcome(right: int, *, wrong_before: int = 0) -> Outcome:
+    """The first images are still right, the last were wrong from the start, those between fell at eps."""
+    linf = np.full(IMAGES, EPS)
+    linf[:right] = np.inf
+    linf[IMAGES - wrong_before :] = 0.0
+    return Outcome(linf, linf)
+
+
+def evidence(**changes: Any) -> Evidence:
+    """Nothing suspicious: PGD leaves 40, 45 after a quarter of its steps; the whole white box leaves 30."""
+    right = {"few_steps": 45, "many_steps": 40, "restarts": 38, "large_radius": 2, "square": 70, "noise": 95}
+    checks = {name: outcome(right[name]) for name in right} | changes.pop("checks", {})
+    known = {
+        "white_box": outcome(30).linf,
+        "transferred": np.full(IMAGES, np.nan),
+        "zero_gradients": 0,
+        "broken": 0,
+        "failures": 0,
+    }
+    return Evidence(checks=checks, **(known | changes))
+
+
+def raised(found: Evidence) -> set[str]:
+    return {flag["name"] for flag in flags_of(found, CONFIG) if flag["raised"]}
+
+
+def test_nothing_suspicious_raises_nothing() -> None:
+    flags = flags_of(evidence(), CONFIG)
+    assert not any(flag["raised"] for flag in flags)
+    assert len({flag["name"] for flag in flags}) == len(flags) == 8
+    details = {flag["name"]: flag["detail"] for flag in flags}
+    assert details["more_steps"] == "PGD at 8/255 leaves 45 of 100 images right after 5 steps and 40 after 20"
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("more_steps", {"checks": {"few_steps": outcome(37)}}),
+        ("large_radius", {"checks": {"large_radius": outcome(6)}}),
+        ("gradient_free", {"checks": {"square": outcome(27)}}),
+        ("noise", {"checks": {"noise": outcome(40)}}),
+        ("restarts", {"checks": {"restarts": outcome(34)}}),
+        ("zero_gradients", {"zero_gradients": 3}),
+        ("not_finite", {"broken": 1}),
+        ("not_finite", {"failures": 1}),
+    ],
+)
+def test_each_flag_is_raised_by_its_own_evidence(name: str, change: dict[str, Any]) -> None:
+    assert raised(evidence(**change)) == {name}
+
+
+def test_a_little_is_chance() -> None:
+    checks = {"few_steps": outcome(38), "square": outcome(28), "restarts": outcome(35), "large_radius": outcome(5)}
+    assert raised(evidence(checks=checks, zero_gradients=2)) == set()
+
+
+def test_images_from_other_networks_count_where_no_white_box_attack_succeeds() -> None:
+    transferred = np.full(IMAGES, np.nan)
+    transferred[:3] = 3 / 255
+    assert raised(evidence(transferred=transferred)) == {"transfer"}
+    # Larger than the budget, tried without success, or fooled by white-box attacks as well.
+    transferred[:3] = 10 / 255, np.inf, np.nan
+    transferred[50:60] = 3 / 255
+    found = evidence(transferred=transferred)
+    assert raised(found) == set()
+    details = {flag["name"]: flag["detail"] for flag in flags_of(found, CONFIG)}
+    assert details["transfer"].startswith("of 12 attacked images that are in the adversarial set, 0 fall")
+
+
+def test_images_that_were_wrong_before_are_no_success_of_noise() -> None:
+    checks = {"noise": outcome(90, wrong_before=10), "many_steps": outcome(85, wrong_before=10)}
+    assert "noise" not in raised(evidence(checks=checks))
+
+
+def test_the_checks_compare_what_they_say() -> None:
+    attacks = {name: attack.model_dump() for name, attack in check_attacks(CONFIG).items()}
+    assert (attacks["few_steps"]["steps"], attacks["many_steps"]["steps"]) == (5, 20)
+    assert attacks["restarts"]["restarts"] == 2
+    assert attacks["large_radius"]["eps"] == 128.0
+    assert {attack["eps"] for name, attack in attacks.items() if name != "large_radius"} == {8.0}
+
+
+class Scaled(nn.Module):
+    def __init__(self, inner: nn.Module, factor: float) -> None:
+        super().__init__()
+        self.inner, self.factor = inner, factor
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.inner(images) * self.factor
+
+
+def test_logits_scaled_by_a_thousand_raise_flags_and_fool_no_verdict(make_linear, make_split) -> None:
+    network = make_linear(classes=4)
+    split = make_split(network, 40, spread=60)
+    config = RobustnessConfig(
+        images=40,
+        attacks={"fgsm": FGSM(method="fgsm", eps=8.0)},
+        curve=CurveConfig(radii=[8.0], steps=10, targets=3),
+        checks=CONFIG,
+    )
+    plain, scaled = (
+        evaluate_robustness(Scaled(network, factor), split, config=config, device=torch.device("cpu"))
+        for factor in (1.0, 1000.0)
+    )
+    assert not any(flag["raised"] for flag in plain["flags"])
+    flags = {flag["name"] for flag in scaled["flags"] if flag["raised"]}
+    assert {"zero_gradients", "large_radius"} <= flags
+    assert plain["attacks"]["fgsm"]["accuracy"] < 0.2 < scaled["attacks"]["fgsm"]["accuracy"]
+    # APGD on a ratio of logits sees through it.
+    assert scaled["curve"]["accuracy"][0] <= plain["curve"]["accuracy"][0] + 0.05
+
+
+def test_gradients_that_are_zero_or_not_finite_are_counted() -> None:
+    class Odd(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            mean = images.mean(dim=(1, 2, 3))
+            factor = torch.tensor([1.0, 0.0, torch.nan])
+            return torch.stack([mean * factor, -mean * factor], dim=1)
+
+    images = torch.full((3, 3, 8, 8), 100, dtype=torch.uint8)
+    found = probe_gradients(Odd(), images, labels=torch.zeros(3, dtype=torch.int64), batch_size=3)
+    assert found == {"zero": "010", "broken": "001"}
