@@ -11,6 +11,7 @@ from roco.report.compare import (
     ADVERSARIAL_SET,
     EQUAL_FLOPS,
     FLOPS_TOLERANCE,
+    INTERPOLATED,
     TEST,
     differences,
     lightest,
@@ -21,7 +22,7 @@ from roco.report.compare import (
     name_of,
 )
 from roco.report.paper import ADVERSARIAL_SET_ACCURACY, TEST_ACCURACY
-from roco.report.table import NO_VALUE, Table, millions, missing, percent, percent_interval, whole
+from roco.report.table import MINUS, NO_VALUE, Table, millions, missing, percent, percent_interval, whole
 
 ACCURACY_NUMBERS = ["search", "top", "seeds", "networks", "accuracy", "low", "high", "basis", "paper_accuracy"]
 
@@ -114,14 +115,25 @@ def _short_fronts(study: Study, config: StudyConfig) -> str:
 def all_differences(study: Study, config: StudyConfig) -> Table:
     """What each search gains over the reference search, at equal FLOPs and for the N lightest networks."""
     numbers = differences(study, config)
-    titles = {EQUAL_FLOPS: "equal FLOPs"}
+    titles = {EQUAL_FLOPS: "equal FLOPs", INTERPOLATED: "equal FLOPs, interpolated"}
     cells = [
-        ("Search", "Against", "Networks", "Accuracy on", "Difference, points", "Seeds", "Pairs or networks", "Verdict")
+        (
+            "Search",
+            "Against",
+            "Networks",
+            "Accuracy on",
+            "Difference, points",
+            "Effect size",
+            "Seeds",
+            "Pairs or networks",
+            "Verdict",
+        )
     ]
     for row in rows_of(numbers):
         selection = titles.get(str(row.selection), str(row.selection).replace("_", "-"))
         shown = percent_interval(row.difference, row.low, row.high, sign=True)
-        size = (whole(row.seeds), whole(row.networks))
+        effect = NO_VALUE if missing(row.effect_size) else f"{row.effect_size:+.2f}".replace("-", MINUS)
+        size = (effect, whole(row.seeds), whole(row.networks))
         verdict = "resolved" if row.resolved else "not resolved"
         cells.append(
             (str(row.search), str(row.reference), selection, metric_title(str(row.metric)), shown, *size, verdict)
@@ -129,6 +141,9 @@ def all_differences(study: Study, config: StudyConfig) -> Table:
     notes = (
         f"Equal FLOPs: one-to-one pairs within a seed whose FLOPs differ by at most "
         f"{FLOPS_TOLERANCE * 100:.0f} %, chosen on FLOPs alone. A network that both searches found pairs with itself.",
+        "Interpolated: the mean difference of the two fronts where both have networks with fewer and with more FLOPs; "
+        "accuracy is taken as linear in the logarithm of FLOPs between neighbours. Effect size: the mean over seeds by "
+        "its standard deviation over seeds (Cohen's d of paired values), from two seeds on.",
         "In parentheses the 95 % interval. Resolved: the interval leaves out zero and there are at least two seeds; "
         "one run of a search is not yet a finding.",
         "Intervals cover seeds, networks and test images; from fewer than five seeds they are rough. Each row is "

@@ -11,6 +11,7 @@ from roco.report.compare import (
     ADVERSARIAL_SET,
     EQUAL_FLOPS,
     FLOPS_TOLERANCE,
+    INTERPOLATED,
     TEST,
     attack_of,
     has_adversarial_objective,
@@ -37,13 +38,15 @@ def answer(differences: pd.DataFrame, accuracies: pd.DataFrame, config: StudyCon
             "See below which networks failed, and why.",
         )
     selections = list(of_main["selection"])
-    chosen = EQUAL_FLOPS if EQUAL_FLOPS in selections else max(selections, key=lambda name: int(name.split("_")[1]))
+    chosen = next((name for name in (EQUAL_FLOPS, INTERPOLATED) if name in selections), "")
+    chosen = chosen or max(selections, key=lambda name: int(name.split("_")[1]))
     found = {row["metric"]: row for row in records_of(of_main[of_main["selection"] == chosen])}
     return _gain(found, role.main, role.reference, chosen, config), _cost(found, chosen, config)
 
 
 def _gain(found: dict[str, Any], search: str, reference: str, chosen: str, config: StudyConfig) -> str:
-    where = "At equal FLOPs" if chosen == EQUAL_FLOPS else f"Among the {chosen.split('_')[1]} lightest networks"
+    places = {EQUAL_FLOPS: "At equal FLOPs", INTERPOLATED: "At equal FLOPs, interpolated along the fronts"}
+    where = places.get(chosen) or f"Among the {chosen.split('_')[1]} lightest networks"
     pgd = attack_of(config, "pgd")
     parts = [
         f"{_points(found[metric])} {place}"

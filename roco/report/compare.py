@@ -13,6 +13,7 @@ import pandas as pd
 from roco.config import PUBLISHED_GENOMES, SearchKind, StudyConfig
 from roco.objectives import parse
 from roco.report.collect import REFERENCES, Study, rows_of
+from roco.report.interpolation import interpolated_interval, interpolation_weights
 from roco.report.statistics import (
     NOTHING,
     Array,
@@ -31,6 +32,7 @@ TEST = "test"
 # Two networks of a pair "at equal FLOPs" differ by a tenth at most.
 FLOPS_TOLERANCE = 0.1
 EQUAL_FLOPS = "equal_flops"
+INTERPOLATED = "interpolated"
 
 MEASUREMENTS = ["search", "seed", "slot", "key", "flops", "metric", "images", "correct", "accuracy"]
 DIFFERENCES = [
@@ -41,6 +43,7 @@ DIFFERENCES = [
     "difference",
     "low",
     "high",
+    "effect_size",
     "resolved",
     "basis",
     "seeds",
@@ -220,10 +223,29 @@ def _paired(
     return interval, len(seeds), len(found)
 
 
+def _interpolated(values: pd.DataFrame, search: str, reference: str) -> tuple[tuple[Interval, int, int], int]:
+    """The mean difference between the interpolated fronts, the number of seeds, of networks; and of shared ones."""
+    groups: list[Array] = []
+    shared = 0
+    for _, members in values.groupby("seed", sort=True):
+        one, two = (members[members["search"] == name] for name in (search, reference))
+        weights = interpolation_weights(one["flops"].to_list(), two["flops"].to_list())
+        if weights is None:
+            continue
+        both = pd.concat([one.assign(weight=weights[0]), two.assign(weight=weights[1])])
+        merged = both.groupby("key", sort=True).agg({"weight": "sum", "accuracy": "first", "images": "first"})
+        groups.append(merged.to_numpy(dtype=float))
+        shared += len(both) - len(merged)
+    purpose = ("report", "interpolated", search, reference, *values["metric"].unique())
+    interval = interpolated_interval(groups, numpy_generator(*purpose))
+    return (interval, len(groups), sum(map(len, groups))), shared
+
+
 def differences(study: Study, config: StudyConfig) -> pd.DataFrame:
     """What each search gains over the reference search, in every metric: DIFFERENCES.
 
-    For the N lightest networks (`selection` top_N) and for pairs of networks of nearly equal FLOPs (`equal_flops`).
+    For the N lightest networks (`selection` top_N), for pairs of networks of nearly equal FLOPs (`equal_flops`), and
+    for the fronts where both have networks on either side (`interpolated`).
     `resolved` asks for an interval without zero and at least two seeds: one run of a search is not yet a finding.
     """
     role = roles(config.search.searches)
@@ -233,6 +255,7 @@ def differences(study: Study, config: StudyConfig) -> pd.DataFrame:
         for metric in metrics(config):
             of_metric = measured[measured["metric"] == metric]
             found = [(EQUAL_FLOPS, _paired(of_metric, pairs, search, role.reference, metric), int(pairs["same"].sum()))]
+            found.append((INTERPOLATED, *_interpolated(of_metric, search, role.reference)))
             for count in config.report.top:
                 values = lightest(of_metric, count)
                 keys = [set(values.loc[values["search"] == name, "key"]) for name in (search, role.reference)]
@@ -241,6 +264,6 @@ def differences(study: Study, config: StudyConfig) -> pd.DataFrame:
             for selection, (interval, seeds, networks), same in found:
                 if networks:
                     resolved = seeds > 1 and interval.excludes_zero
-                    numbers = (interval.value, interval.low, interval.high, resolved, interval.basis)
+                    numbers = (interval.value, interval.low, interval.high, interval.effect, resolved, interval.basis)
                     rows.append((search, role.reference, selection, metric, *numbers, seeds, networks, same))
     return pd.DataFrame(rows, columns=DIFFERENCES)

@@ -23,12 +23,22 @@ REFERENCE_POINT = 1.1
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with its 95 % interval, and what was varied to get it; NaN where there is nothing to estimate."""
+    """A value with its 95 % interval, and what was varied to get it; NaN where there is nothing to estimate.
+
+    Attributes:
+        value: the estimate.
+        low: the lower bound.
+        high: the upper bound.
+        basis: what was varied.
+        effect: of a difference: its mean over seeds by its standard deviation over seeds (Cohen's d of paired values);
+            NaN for fewer than two seeds, or seeds that all agree.
+    """
 
     value: float
     low: float
     high: float
     basis: str
+    effect: float = math.nan
 
     @property
     def excludes_zero(self) -> bool:
@@ -70,24 +80,29 @@ def newcombe(first: Interval, second: Interval) -> Interval:
     return Interval(value, low, high, "test images")
 
 
-def _percentiles(draws: Array, value: float, basis: str) -> Interval:
+def _percentiles(draws: Array, of_seeds: Sequence[float], basis: str) -> Interval:
+    """The mean over seeds with the interval of its resampled values."""
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(draws, [tail, 100 - tail])
-    return Interval(value, float(low), float(high), basis)
+    spread = float(np.std(of_seeds, ddof=1)) if len(of_seeds) > 1 else 0.0
+    value = float(np.mean(of_seeds))
+    # Values that differ by rounding alone agree.
+    effect = value / spread if spread > 1e-12 else math.nan
+    return Interval(value, float(low), float(high), basis, effect)
 
 
 def _basis(seeds: int, unit: str) -> str:
     return f"seeds, {unit} and test images" if seeds > 1 else f"{unit} of one seed and test images"
 
 
-def _bootstrap(seeds: int, draw: Callable[[int], Array], generator: np.random.Generator) -> Array:
-    """Means over seeds drawn with replacement, `(RESAMPLES,)`; `draw(seed)` gives resampled means within a seed."""
+def _bootstrap(seeds: int, draw: Callable[[int, int], Array], generator: np.random.Generator) -> Array:
+    """Means over seeds drawn with replacement, `(RESAMPLES,)`; `draw(seed, n)` gives n resampled means of a seed."""
     chosen = generator.integers(seeds, size=(seeds, RESAMPLES))
-    total = np.zeros(RESAMPLES)
-    for place in range(seeds):
-        within = np.stack([draw(seed) for seed in range(seeds)])
-        total += within[chosen[place], np.arange(RESAMPLES)]
-    return total / seeds
+    drawn = np.empty(chosen.shape)
+    for seed in range(seeds):
+        places = chosen == seed
+        drawn[places] = draw(seed, int(places.sum()))
+    return np.asarray(drawn.mean(axis=0))
 
 
 def _shares(group: Array, chosen: np.ndarray[Any, np.dtype[np.int64]], generator: np.random.Generator) -> Array:
@@ -96,8 +111,8 @@ def _shares(group: Array, chosen: np.ndarray[Any, np.dtype[np.int64]], generator
     return np.asarray(generator.binomial(images, accuracy) / images)
 
 
-def _network_means(group: Array, generator: np.random.Generator) -> Array:
-    chosen = generator.integers(len(group), size=(RESAMPLES, len(group)))
+def _network_means(group: Array, count: int, generator: np.random.Generator) -> Array:
+    chosen = generator.integers(len(group), size=(count, len(group)))
     return np.asarray(_shares(group, chosen, generator).mean(axis=1))
 
 
@@ -111,9 +126,8 @@ def mean_interval(groups: Sequence[Array], generator: np.random.Generator) -> In
     groups = [group for group in groups if len(group)]
     if not groups:
         return NOTHING
-    value = float(np.mean([group[:, 0].mean() for group in groups]))
-    draws = _bootstrap(len(groups), lambda seed: _network_means(groups[seed], generator), generator)
-    return _percentiles(draws, value, _basis(len(groups), "networks"))
+    draws = _bootstrap(len(groups), lambda seed, count: _network_means(groups[seed], count, generator), generator)
+    return _percentiles(draws, [group[:, 0].mean() for group in groups], _basis(len(groups), "networks"))
 
 
 def interval_over_seeds(values: Array, generator: np.random.Generator) -> Interval:
@@ -126,7 +140,7 @@ def interval_over_seeds(values: Array, generator: np.random.Generator) -> Interv
     if len(values) < 2:
         return Interval(float(values[0]), math.nan, math.nan, "one seed") if len(values) else NOTHING
     draws = values[generator.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
-    return _percentiles(draws, float(values.mean()), "seeds")
+    return _percentiles(draws, values.tolist(), "seeds")
 
 
 def difference_interval(first: Sequence[Array], second: Sequence[Array], generator: np.random.Generator) -> Interval:
@@ -143,13 +157,13 @@ def difference_interval(first: Sequence[Array], second: Sequence[Array], generat
     pairs = [(one, two) for one, two in zip(first, second, strict=True) if len(one) and len(two)]
     if not pairs:
         return NOTHING
-    value = float(np.mean([one[:, 0].mean() - two[:, 0].mean() for one, two in pairs]))
+    of_seeds = [one[:, 0].mean() - two[:, 0].mean() for one, two in pairs]
 
-    def draw(seed: int) -> Array:
+    def draw(seed: int, count: int) -> Array:
         one, two = pairs[seed]
-        return _network_means(one, generator) - _network_means(two, generator)
+        return _network_means(one, count, generator) - _network_means(two, count, generator)
 
-    return _percentiles(_bootstrap(len(pairs), draw, generator), value, _basis(len(pairs), "networks"))
+    return _percentiles(_bootstrap(len(pairs), draw, generator), of_seeds, _basis(len(pairs), "networks"))
 
 
 def paired_interval(groups: Sequence[Array], generator: np.random.Generator) -> Interval:
@@ -163,16 +177,23 @@ def paired_interval(groups: Sequence[Array], generator: np.random.Generator) -> 
     groups = [group for group in groups if len(group)]
     if not groups:
         return NOTHING
-    value = float(np.mean([(group[:, 0] - group[:, 2]).mean() for group in groups]))
+    of_seeds = [(group[:, 0] - group[:, 2]).mean() for group in groups]
 
-    def draw(seed: int) -> Array:
+    def draw(seed: int, count: int) -> Array:
         group = groups[seed]
-        chosen = generator.integers(len(group), size=(RESAMPLES, len(group)))
+        chosen = generator.integers(len(group), size=(count, len(group)))
         drawn = _shares(group[:, :2], chosen, generator) - _shares(group[:, 2:4], chosen, generator)
         exact = group[chosen, 0] - group[chosen, 2]
         return np.asarray(np.where(group[chosen, 4] == 1, exact, drawn).mean(axis=1))
 
-    return _percentiles(_bootstrap(len(groups), draw, generator), value, _basis(len(groups), "pairs"))
+    return _percentiles(_bootstrap(len(groups), draw, generator), of_seeds, _basis(len(groups), "pairs"))
+
+
+def resampled_interval(
+    of_seeds: Sequence[float], draw: Callable[[int, int], Array], generator: np.random.Generator, *, basis: str
+) -> Interval:
+    """The mean over seeds with a percentile bootstrap over seeds, and within them as `draw(seed, n)` does it."""
+    return _percentiles(_bootstrap(len(of_seeds), draw, generator), of_seeds, basis)
 
 
 def pair_by_flops(

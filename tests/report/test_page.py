@@ -153,9 +153,14 @@ def test_a_study_of_no_files_has_a_page(tmp_path: Path) -> None:
     assert "Nothing can be said" in _sentences(tmp_path, FabricatedStudy(tmp_path, config_of()))
 
 
-def test_answer_without_pairs_falls_back_to_the_lightest(made: SimpleNamespace) -> None:
+def test_answer_without_pairs_falls_back_to_the_fronts_and_then_to_the_lightest(made: SimpleNamespace) -> None:
     numbers = made.tables["differences"].numbers
-    said = " ".join(answer(numbers[numbers["selection"] != "equal_flops"], made.tables["table_3"].numbers, made.config))
+    numbers = numbers[numbers["selection"] != "equal_flops"]
+    said = " ".join(answer(numbers, made.tables["table_3"].numbers, made.config))
+    assert said.startswith("At equal FLOPs, interpolated along the fronts, networks found by roco")
+    said = " ".join(
+        answer(numbers[numbers["selection"] != "interpolated"], made.tables["table_3"].numbers, made.config)
+    )
     assert said.startswith("Among the 5 lightest networks, networks found by roco")
     assert "no two networks have FLOPs within 10 % of each other" in said
 
