@@ -76,7 +76,7 @@ def _axis(networks: pd.DataFrame, name: str) -> dict[str, Any]:
         "type": "quantitative",
         "title": axis.title,
         "axis": {"format": axis.axis_format, "tickCount": 6},
-        "scale": {"type": kind, "zero": False, "padding": 12},
+        "scale": {"type": kind, "padding": 12} | ({"zero": False} if kind == "linear" else {}),
     }
 
 
@@ -133,7 +133,7 @@ def scripts() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script that loads nothing; bundling takes some seconds."""
     import vl_convert
 
-    text = vl_convert.javascript_bundle("")
+    text = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     # A script element ends at its end tag, wherever that stands.
     return text.replace("</script", "<\\/script")
 
