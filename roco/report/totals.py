@@ -13,8 +13,8 @@ def totals(study: Study, *, train_images: int | None) -> list[tuple[str, str]]:
         study: the study.
         train_images: images of one epoch of the search; the arithmetic is left out where it is not known.
     """
-    # A network that several searches share was trained once: its records agree in every field but their place.
-    evaluations = study.evaluations.drop_duplicates(["key", "seed", "seconds", "device"])
+    # A network that several searches share counts once, also where two jobs had to train it at the same moment.
+    evaluations = study.evaluations.drop_duplicates(["key", "seed", "device"])
     retrained = study.networks
     lines = [
         ("Networks trained in the searches", whole(len(evaluations))),

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -176,6 +177,12 @@ def test_totals_count_a_shared_network_once(made: SimpleNamespace) -> None:
         found["Multiply-adds of the searches' trainings"]
         == f"about {scientific(3 * 2 * 90 * float(trained['flops'].sum()))}"
     )
+
+
+def test_totals_count_a_network_once_that_two_jobs_trained_at_the_same_moment(made: SimpleNamespace) -> None:
+    evaluations = made.study.evaluations
+    twice = pd.concat([evaluations, evaluations.assign(seconds=evaluations["seconds"] + 1)])
+    assert totals(replace(made.study, evaluations=twice), train_images=90) == totals(made.study, train_images=90)
 
 
 def test_numbers_for_people() -> None:
