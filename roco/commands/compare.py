@@ -1,0 +1,95 @@
+"""`roco compare`: two networks side by side."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from roco.commands._arguments import add_configfile
+
+if TYPE_CHECKING:
+    from roco.commands import Commands
+    from roco.config import StudyConfig
+    from roco.found import Found
+
+
+def add_command(commands: "Commands") -> None:
+    """Adds the command's parser."""
+    compare = commands.add_parser("compare", help="two networks of a study side by side, with intervals")
+    for name in ("first", "second"):
+        compare.add_argument(name, help="a key from roco front (or its beginning), a published name or a genome")
+    add_configfile(compare)
+    compare.set_defaults(run=_compare)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from roco.config import load_config
+    from roco.found import find
+
+    config = load_config(options.configfile)
+    columns = [_facts(config, find(config, name)) for name in (options.first, options.second)]
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for heading in ("", columns[0]["key"], columns[1]["key"]):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name in dict.fromkeys([*columns[0], *columns[1]]):
+        if name != "key":
+            table.add_row(name, *(column.get(name, "-") for column in columns))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        "95 % intervals of a share of images (Wilson); they say nothing of another training's luck", style="dim"
+    )
+
+
+def _facts(config: "StudyConfig", found: "Found") -> dict[str, str]:
+    """What is known of a network, by name; the retrained one is that of the first slot that holds it."""
+    from roco.space.complexity import complexity
+    from roco.workload import images_of
+
+    images = images_of(config)
+    graphs = found.genome.phenotype.phases
+    facts = {"key": found.genome.key, "phases": "; ".join(_phase(graph) for graph in graphs) or "none"}
+    for part in ("evaluation", "retraining"):
+        channels = getattr(config, part).channels
+        cost = complexity(
+            found.genome.phenotype,
+            channels=channels,
+            # What is not known yet changes the last layer alone.
+            classes=images.classes if images else 10,
+            stem_padding=config.space.stem_padding,
+            image_size=config.dataset.image_size,
+        )
+        facts[f"MFLOPs at {channels} channels"] = f"{cost.flops / 1e6:.2f}"
+        facts[f"parameters at {channels} channels"] = f"{cost.parameters:,}"
+    if found.individual is not None:
+        facts["validation error in the search"] = f"{100 * found.individual['error']:.1f} %"
+        facts["adversarial error in the search"] = f"{100 * found.individual['adversarial_error']:.1f} %"
+    if found.measured:
+        facts |= _measured(found.measured[0])
+    return facts
+
+
+def _phase(graph: Any) -> str:
+    residual = ", residual" if graph.residual else ""
+    return f"{len(graph.inputs)} nodes, {graph.edges} edges{residual}"
+
+
+def _measured(slot: dict[str, Any]) -> dict[str, str]:
+    images = slot["test_images"]
+    facts = {"test accuracy, retrained": _share(round((1 - slot["test_error"]) * images), images)}
+    cells = slot["adversarial_breakdown"]
+    total = sum(cell["images"] for cell in cells)
+    facts["adversarial test set"] = _share(total - sum(cell["errors"] for cell in cells), total)
+    for name, attack in slot["white_box"]["attacks"].items():
+        facts[f"under {name}"] = _share(attack["correct"], slot["white_box"]["images"])
+    return facts
+
+
+def _share(correct: int, images: int) -> str:
+    from roco.report.statistics import wilson
+
+    if not images:
+        return "-"
+    interval = wilson(correct, images)
+    return f"{100 * correct / images:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"

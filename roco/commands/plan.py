@@ -1,0 +1,86 @@
+"""`roco plan`: what a run will do before it is started, and how long it would take here."""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roco.commands._arguments import add_configfile, positive
+
+if TYPE_CHECKING:
+    from roco.calibration import Calibration
+    from roco.commands import Commands
+    from roco.plan import StagePlan
+
+# From here on a plan says that the budget may be too large for the machine.
+LONG_SECONDS = 2 * 86400.0
+
+
+def add_command(commands: "Commands") -> None:
+    """Adds the command's parser."""
+    plan = commands.add_parser("plan", help="what a run will do and how long it would take, before it is started")
+    add_configfile(plan)
+    plan.add_argument("--cores", type=positive, help="cores for jobs on a CPU (default: those of this machine)")
+    plan.add_argument("--save-calibration", metavar="FILE", help="keep this machine's measured speed in a file")
+    plan.add_argument(
+        "--calibration", metavar="FILE", help="plan for the machine that this file of --save-calibration was made on"
+    )
+    plan.add_argument("--json", action="store_true", help="print JSON")
+    plan.set_defaults(run=_plan)
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from roco.calibration import calibrate
+    from roco.config import load_config
+    from roco.errors import DatasetError
+    from roco.plan import load_calibration, pending_jobs, plan_study, save_calibration
+    from roco.workload import images_of
+
+    config = load_config(options.configfile)
+    images = images_of(config)
+    if images is None:
+        raise DatasetError(
+            f"{config.dataset.path}: how many images there are is known once dataset.h5 is made; "
+            f"run snakemake {config.folder}/dataset.h5 first"
+        )
+    pending = pending_jobs(options.configfile)
+    cores = options.cores or len(os.sched_getaffinity(0))
+    if options.calibration:
+        calibration = load_calibration(options.calibration, config)
+    else:
+        calibration = calibrate(config, images, cores=cores)
+    if options.save_calibration:
+        save_calibration(options.save_calibration, calibration, config)
+    stages = plan_study(config, images, pending=pending, calibration=calibration)
+    if options.json:
+        print(json.dumps({"calibration": asdict(calibration), "stages": [asdict(stage) for stage in stages]}))
+    else:
+        _show(config.experiment, stages, calibration, configfile=options.configfile)
+
+
+def _show(name: str, stages: "Sequence[StagePlan]", calibration: "Calibration", *, configfile: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from roco.progress import duration
+
+    console = Console(highlight=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for heading in ("stage", "jobs", "to do", "networks", "TFLOPs", "time"):
+        table.add_column(heading, justify="left" if heading == "stage" else "right", no_wrap=True)
+    for stage in stages:
+        flops = f"{stage.flops / 1e12:,.1f}" if stage.flops else ""
+        counts = [str(count) if count else "" for count in (stage.jobs, stage.open, stage.networks)]
+        table.add_row(stage.title, *counts, flops, duration(stage.seconds) if stage.open else "done")
+    console.print(f"{name}, by the speed of {calibration.device}", style="bold")
+    console.print(table)
+    seconds = sum(stage.seconds for stage in stages)
+    console.print(f"about {duration(seconds)} in all, if nothing else runs there; attacks that end early take less")
+    if seconds > LONG_SECONDS:
+        smaller = [path for path in ("config.yaml", "configs/cifar10_small.yaml") if Path(path).exists()]
+        others = [path for path in smaller if Path(path).resolve() != Path(configfile).resolve()]
+        hint = f"; {' and '.join(others)} are much smaller" if others else ""
+        console.print(f"out of reach? about {duration(seconds)} on {calibration.device}{hint}", style="yellow")
