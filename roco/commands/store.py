@@ -1,0 +1,51 @@
+"""`roco store`: what is kept of finished work; its check; its evaluations as one table."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from roco.errors import ArtifactError
+from roco.inventory import damaged, evaluation_table, inventory, write_table
+
+if TYPE_CHECKING:
+    from roco.commands import Commands
+
+
+def add_command(commands: "Commands") -> None:
+    """Adds the command's parser."""
+    store = commands.add_parser("store", help="lists, verifies or exports the finished work that studies share")
+    store.add_argument("action", choices=("list", "verify", "export"), help="export: all evaluations as one table")
+    store.add_argument("--results", default="results", help="the folder that the store is in (default: results)")
+    store.add_argument("--output", default="evaluations.csv", help="of export: .csv or .parquet (default: %(default)s)")
+    store.set_defaults(run=_store)
+
+
+def _store(options: argparse.Namespace) -> None:
+    root = f"{options.results}/store"
+    if options.action == "export":
+        _export(root, options.output)
+    else:
+        {"list": _list, "verify": _verify}[options.action](root)
+
+
+def _list(root: str) -> None:
+    for kind in inventory(root):
+        print(f"{kind.name:24} {kind.entries:7} entries {kind.bytes / 1e6:10.1f} MB")
+    if not inventory(root):
+        print(f"{root}: empty")
+
+
+def _verify(root: str) -> None:
+    problems = 0
+    for problem in damaged(root):
+        print(problem)
+        problems += 1
+    entries = sum(kind.entries for kind in inventory(root))
+    if problems:
+        raise ArtifactError(f"{root}: {problems} of {entries} entries are damaged and count as missing; delete them")
+    print(f"{entries} entries, all whole")
+
+
+def _export(root: str, output: str) -> None:
+    table = evaluation_table(root)
+    write_table(table, output)
+    print(f"{output}: {len(table)} evaluations of {table['settings_hash'].nunique()} settings")
