@@ -115,41 +115,49 @@ def _short_fronts(study: Study, config: StudyConfig) -> str:
 def all_differences(study: Study, config: StudyConfig) -> Table:
     """What each search gains over the reference search, at equal FLOPs and for the N lightest networks."""
     numbers = differences(study, config)
-    titles = {EQUAL_FLOPS: "equal FLOPs", INTERPOLATED: "equal FLOPs, interpolated"}
-    cells = [
-        (
-            "Search",
-            "Against",
-            "Networks",
-            "Accuracy on",
-            "Difference, points",
-            "Effect size",
-            "Seeds",
-            "Pairs or networks",
-            "Verdict",
-        )
-    ]
-    for row in rows_of(numbers):
-        selection = titles.get(str(row.selection), str(row.selection).replace("_", "-"))
-        shown = percent_interval(row.difference, row.low, row.high, sign=True)
-        effect = NO_VALUE if missing(row.effect_size) else f"{row.effect_size:+.2f}".replace("-", MINUS)
-        size = (effect, whole(row.seeds), whole(row.networks))
-        verdict = "resolved" if row.resolved else "not resolved"
-        cells.append(
-            (str(row.search), str(row.reference), selection, metric_title(str(row.metric)), shown, *size, verdict)
-        )
+    selections = [name for name in (EQUAL_FLOPS, INTERPOLATED) if name in set(numbers["selection"])]
+    selections += [f"top_{count}" for count in config.report.top if f"top_{count}" in set(numbers["selection"])]
+    cells = [("Search", "Against", "Accuracy on", *(_selection_title(name) for name in selections))]
+    for (search, reference, metric), rows in numbers.groupby(["search", "reference", "metric"], sort=False):
+        shown = {row.selection: _difference(row) for row in rows_of(rows)}
+        differences_shown = [shown.get(name, NO_VALUE) for name in selections]
+        cells.append((str(search), str(reference), metric_title(str(metric)), *differences_shown))
     notes = (
         f"Equal FLOPs: one-to-one pairs within a seed whose FLOPs differ by at most "
         f"{FLOPS_TOLERANCE * 100:.0f} %, chosen on FLOPs alone. A network that both searches found pairs with itself.",
         "Interpolated: the mean difference of the two fronts where both have networks with fewer and with more FLOPs; "
         "accuracy is taken as linear in the logarithm of FLOPs between neighbours. Effect size: the mean over seeds by "
-        "its standard deviation over seeds (Cohen's d of paired values), from two seeds on.",
-        "In parentheses the 95 % interval. Resolved: the interval leaves out zero and there are at least two seeds; "
-        "one run of a search is not yet a finding.",
-        "Intervals cover seeds, networks and test images; from fewer than five seeds they are rough. Each row is "
-        "judged by itself: of twenty rows without any difference, one is resolved by chance.",
+        "its standard deviation over seeds (d, Cohen's of paired values), from two seeds on; in the CSV file for all.",
+        "Differences in points, in parentheses the 95 % interval. With a star: resolved, that is, the interval leaves "
+        "out zero and there are at least two seeds; one run of a search is not yet a finding.",
+        "Intervals cover seeds, networks and test images; from fewer than five seeds they are rough. Each difference "
+        "is judged by itself: of twenty without any difference, one is resolved by chance.",
+        *_sizes(numbers),
     )
     return Table("differences", "Differences between the searches", numbers, tuple(cells), notes)
+
+
+def _selection_title(selection: str) -> str:
+    titles = {EQUAL_FLOPS: "equal FLOPs", INTERPOLATED: "equal FLOPs, interpolated"}
+    return titles.get(selection) or selection.replace("_", "-")
+
+
+def _difference(row: Any) -> str:
+    """A difference with its interval, a star where it is resolved, and its effect size at equal FLOPs."""
+    shown = percent_interval(row.difference, row.low, row.high, sign=True) + ("*" if row.resolved else "")
+    if row.selection not in (EQUAL_FLOPS, INTERPOLATED) or missing(row.effect_size):
+        return shown
+    return f"{shown}, d {row.effect_size:+.2f}".replace("-", MINUS)
+
+
+def _sizes(numbers: pd.DataFrame) -> list[str]:
+    """What each difference rests on: a line for each search."""
+    lines = []
+    for search, rows in numbers.groupby("search", sort=False):
+        largest = rows.sort_values("networks").groupby("selection", sort=False).tail(1)
+        parts = [f"{_selection_title(str(r.selection))}: {r.networks} from {r.seeds}" for r in rows_of(largest)]
+        lines.append(f"Networks or pairs and seeds behind the differences of {search}: {'; '.join(parts)}.")
+    return lines
 
 
 def white_box(study: Study, config: StudyConfig) -> Table:

@@ -37,11 +37,17 @@ def answer(differences: pd.DataFrame, accuracies: pd.DataFrame, config: StudyCon
             f"Nothing can be said of {role.main} against {role.reference}: no seed has a retrained network of both.",
             "See below which networks failed, and why.",
         )
-    selections = list(of_main["selection"])
-    chosen = next((name for name in (EQUAL_FLOPS, INTERPOLATED) if name in selections), "")
-    chosen = chosen or max(selections, key=lambda name: int(name.split("_")[1]))
+    chosen = _selection(of_main)
     found = {row["metric"]: row for row in records_of(of_main[of_main["selection"] == chosen])}
     return _gain(found, role.main, role.reference, chosen, config), _cost(found, chosen, config)
+
+
+def _selection(of_main: pd.DataFrame) -> str:
+    """Equal FLOPs where there are such pairs of different networks; else the interpolated fronts; else the lightest."""
+    different = of_main[of_main["networks"] > of_main["same_networks"]]
+    selections: list[str] = list(different["selection"]) or list(of_main["selection"])
+    at_equal_flops = [name for name in (EQUAL_FLOPS, INTERPOLATED) if name in selections]
+    return at_equal_flops[0] if at_equal_flops else max(selections, key=lambda name: int(name.split("_")[1]))
 
 
 def _gain(found: dict[str, Any], search: str, reference: str, chosen: str, config: StudyConfig) -> str:
@@ -86,7 +92,7 @@ def _cost(found: dict[str, Any], chosen: str, config: StudyConfig) -> str:
     basis = f"this rests on {row['networks']} {unit}{same} from {seeds} on {config.dataset.name}"
     caution = "" if row["seeds"] > 1 else ", and one run of a search is not yet a finding"
     if chosen != EQUAL_FLOPS:
-        caution += f"; no two networks have FLOPs within {FLOPS_TOLERANCE * 100:.0f} % of each other"
+        caution += f"; no two different networks have FLOPs within {FLOPS_TOLERANCE * 100:.0f} % of each other"
     if TEST in found and ADVERSARIAL_SET in found:
         return f"On clean test images they are {_points(found[TEST])}; {basis}{caution}."
     return f"{basis[0].upper()}{basis[1:]}{caution}."

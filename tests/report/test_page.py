@@ -128,7 +128,13 @@ def _sentences(folder: Path, study: FabricatedStudy) -> str:
     page = render(collected, study.config, figures=folder / "figures", tables=folder / "tables", origin=origin)
     first, second = answer(tables["differences"], tables["table_3"], study.config)
     assert Page(page).open == []
+    assert page.count('<details class="network"') == len(set(tables["fronts"]["key"]) | _given(tables["white_box"]))
+    assert ('id="networks-data"' in page) == (not collected.evaluations.empty)
     return f"{first} {second}"
+
+
+def _given(networks: pd.DataFrame) -> set[str]:
+    return set(networks[networks["search"] == "references"].get("key", ()))
 
 
 def test_one_seed_is_said_to_be_no_finding(tmp_path: Path) -> None:
@@ -150,6 +156,16 @@ def test_nothing_retrained_is_said(tmp_path: Path) -> None:
     assert "no seed has a retrained network of both" in _sentences(tmp_path, study)
 
 
+def test_a_front_of_one_network_and_empty_slots_have_a_page(tmp_path: Path) -> None:
+    said = _sentences(tmp_path, fabricate(tmp_path, config_of(seeds=[0]), networks=1))
+    assert "not yet a finding" in said
+
+
+def test_no_search_without_the_adversarial_objective_still_compares(tmp_path: Path) -> None:
+    config = config_of({"full": ["error", "adversarial_error", "flops"], "robust": ["adversarial_error"]}, seeds=[0])
+    assert "than those found by full" in _sentences(tmp_path, fabricate(tmp_path, config))
+
+
 def test_a_study_of_no_files_has_a_page(tmp_path: Path) -> None:
     assert "Nothing can be said" in _sentences(tmp_path, FabricatedStudy(tmp_path, config_of()))
 
@@ -163,7 +179,16 @@ def test_answer_without_pairs_falls_back_to_the_fronts_and_then_to_the_lightest(
         answer(numbers[numbers["selection"] != "interpolated"], made.tables["table_3"].numbers, made.config)
     )
     assert said.startswith("Among the 5 lightest networks, networks found by roco")
-    assert "no two networks have FLOPs within 10 % of each other" in said
+    assert "no two different networks have FLOPs within 10 % of each other" in said
+
+
+def test_pairs_of_one_network_are_no_comparison(made: SimpleNamespace) -> None:
+    numbers = made.tables["differences"].numbers.query("selection != 'interpolated'").copy()
+    pairs = numbers["selection"] == "equal_flops"
+    numbers.loc[pairs, "same_networks"] = numbers.loc[pairs, "networks"]
+    first, second = answer(numbers, made.tables["table_3"].numbers, made.config)
+    assert first.startswith("Among the 5 lightest networks")
+    assert "no two different networks have FLOPs" in second
 
 
 def test_totals_count_a_shared_network_once(made: SimpleNamespace) -> None:

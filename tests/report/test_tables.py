@@ -79,6 +79,18 @@ def test_differences_are_those_of_the_raw_files(made: SimpleNamespace) -> None:
         assert row["resolved"] == (row["low"] > 0 or row["high"] < 0)
 
 
+def test_differences_are_shown_by_metric_with_a_star_where_resolved(made: SimpleNamespace) -> None:
+    table = made.tables["differences"]
+    numbers = table.numbers.set_index(["metric", "selection"])
+    assert table.header[3:] == ("equal FLOPs", "equal FLOPs, interpolated", "top-1", "top-3", "top-5")
+    assert [row[2] for row in table.rows][:2] == ["adversarial set", "test images"]
+    for metric, row in zip(dict.fromkeys(table.numbers["metric"]), table.rows, strict=True):
+        for selection, cell in zip(("equal_flops", "interpolated", "top_1", "top_3", "top_5"), row[3:], strict=True):
+            found = numbers.loc[(metric, selection)]
+            assert cell.startswith(f"{100 * found['difference']:+.1f} (".replace("-", "−"))
+            assert ("*" in cell) == found["resolved"]
+
+
 def test_equal_flops_pairs_stay_within_a_tenth(made: SimpleNamespace) -> None:
     slots = raw_slots(made)
     row = made.tables["differences"].numbers.query("selection == 'equal_flops' and metric == 'test'").iloc[0]
