@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from roco.config import Recipe
-from roco.runtime import seed_from, start_torch
+from roco.runtime import resolve_device, seed_from, start_torch
 from roco.space.genome import Genome
 from roco.space.network import Join, build_network
 from roco.training import augment, to_unit, train
@@ -30,7 +30,7 @@ ARMS = {
     "channels_last": "+ channels last",
     "split": "+ joins without concatenation",
     "loop": "+ roco.training.train: functional SGD, no .item() in the loop",
-    "worker": "+ a worker's environment: freed memory is kept",
+    "memory": "+ freed memory is kept: all of roco",
 }
 STEPS = list(ARMS)
 
@@ -193,7 +193,11 @@ def shares(work: Callable[[], object]) -> dict[str, float]:
 
 def child(options: argparse.Namespace) -> None:
     """Builds one arm on random images, then measures for each line that comes in."""
-    device = start_torch(options.device)
+    if options.arm == STEPS[-1]:
+        device = start_torch(options.device)
+    else:
+        torch.set_num_threads(1)
+        device = torch.device(resolve_device(options.device))
     options.device = device
     generator = torch.Generator().manual_seed(0)
     count = options.batches * 128

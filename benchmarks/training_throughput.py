@@ -11,7 +11,6 @@ contiguous float32 images, concatenating joins, torch.optim.SGD, clip_grad_norm_
 
 import argparse
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -26,7 +25,6 @@ from training_arms import ARMS, GENOMES, MEAN, STD, STEPS, add_options, network_
 from roco.config import Recipe
 from roco.runtime import start_torch, versions
 from roco.training import error_of
-from roco.workers import worker_environment
 
 
 class Child:
@@ -43,10 +41,7 @@ class Child:
         ]
         for name in ("batches", "channels", "loader_workers"):
             command += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
-        environment = worker_environment() if arm == "worker" else dict(os.environ)
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.costs = self.read()
 
     def read(self) -> dict[str, float]:
@@ -97,7 +92,7 @@ def accuracies(options: argparse.Namespace) -> None:
     images, labels = arrays["train_images"][: options.images], arrays["train_labels"][: options.images].long()
     test_images, test_labels = arrays["test_images"][:2000], arrays["test_labels"][:2000].long()
     recipe = Recipe(epochs=options.epochs)
-    for arm in ("peers", "worker"):
+    for arm in (STEPS[0], STEPS[-1]):
         found = []
         for seed in range(options.seeds):
             network = network_of(GENOMES["mid"], options, arm, seed)

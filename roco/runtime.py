@@ -1,6 +1,7 @@
 """What a job needs around its work: device, threads, seeds, logging, and one-line errors. Nothing of the method."""
 
 import contextlib
+import ctypes
 import fcntl
 import hashlib
 import logging
@@ -75,6 +76,20 @@ def resolve_precision(precision: Literal["auto", "fp32", "bf16"], device: Device
     return "bf16" if resolve_device(device) == "cpu" and has_bfloat16_instructions() else "fp32"
 
 
+def keep_freed_memory() -> None:
+    """Tells the C library to keep what this process frees, for its next use.
+
+    A training step allocates and frees gigabytes. By default glibc gives large blocks back to the system at once and
+    gets them anew, page by page, which costs up to a fifth of a training (benchmarks/README.md). Nothing happens where
+    the C library is another one.
+    """
+    never_by_mmap, never_trim = (-4, 0), (-1, -1)
+    with contextlib.suppress(AttributeError, OSError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(*never_by_mmap)
+        libc.mallopt(*never_trim)
+
+
 def start_torch(device: Device) -> "torch.device":
     """The device to work on, with torch made deterministic and single-threaded on the CPU.
 
@@ -86,6 +101,7 @@ def start_torch(device: Device) -> "torch.device":
     import torch
 
     torch.set_num_threads(1)
+    keep_freed_memory()
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device: expected a GPU for 'cuda', but torch sees none; set device to cpu or auto")
     use_cuda = resolve_device(device) == "cuda" and torch.cuda.is_available()

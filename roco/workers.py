@@ -141,19 +141,8 @@ class _Crew:
         self.failures[genome.key] = failed_record(genome, self.settings, reason=how, image_size=size, classes=classes)
 
 
-def worker_environment() -> dict[str, str]:
-    """The environment of a worker: one thread, and an allocator that keeps what it got.
-
-    A training step allocates and frees gigabytes. By default glibc gives large blocks back to the system at once and
-    gets them anew, page by page, which was measured to take a fifth of the time (benchmarks/README.md). Variables that
-    are set already win; other C libraries do not know these.
-    """
-    keep = {"MALLOC_MMAP_THRESHOLD_": 2**32, "MALLOC_TRIM_THRESHOLD_": 2**34, "MALLOC_TOP_PAD_": 2**26}
-    allocator = {name: str(size) for name, size in keep.items()}
-    return allocator | os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-
-
 def _start(settings: EvaluationSettings, store: Store, log_file: str | None) -> "subprocess.Popen[str]":
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     stderr = Path(log_file).open("a") if log_file else None  # noqa: SIM115 (closed below, the worker keeps its own)
     try:
         worker = subprocess.Popen(
@@ -162,7 +151,7 @@ def _start(settings: EvaluationSettings, store: Store, log_file: str | None) -> 
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
-            env=worker_environment(),
+            env=environment,
         )
     finally:
         if stderr is not None:

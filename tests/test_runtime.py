@@ -3,6 +3,7 @@ import errno
 import hashlib
 import logging
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -120,6 +121,35 @@ def test_auto_is_bf16_on_a_processor_that_has_it_only(has_it: bool, monkeypatch:
     assert runtime.resolve_precision("auto", "cpu") == ("bf16" if has_it else "fp32")
     assert runtime.resolve_precision("auto", "cuda") == "fp32"
     assert [runtime.resolve_precision(asked, "cpu") for asked in ("fp32", "bf16")] == ["fp32", "bf16"]
+
+
+PAGE_FAULTS = """
+import resource
+import numpy as np
+from roco.runtime import keep_freed_memory
+
+if {keep}:
+    keep_freed_memory()
+np.ones(4_000_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    np.ones(4_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator is not glibc's")
+def test_freed_memory_is_used_again() -> None:
+    kept, returned = (
+        int(
+            subprocess.run(
+                [sys.executable, "-c", PAGE_FAULTS.format(keep=keep)], capture_output=True, check=True
+            ).stdout
+        )
+        for keep in (True, False)
+    )
+    # 32 MB a turn, in pages of 4 kB or of 2 MB.
+    assert kept < 20 <= returned
 
 
 def test_versions_name_what_decides_numbers() -> None:

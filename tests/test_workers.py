@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -176,13 +175,3 @@ def test_a_worker_that_cannot_start_ends_the_work(
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with pytest.raises(RocoError, match="OSError: no more processes"):
         workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), workers=2)
-
-
-def test_a_worker_has_one_thread_and_keeps_its_memory_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "OMP_NUM_THREADS")
-    for name, value in zip(names, (None, "12345", "8"), strict=True):
-        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
-    environment = workers.worker_environment()
-    assert int(environment[names[0]]) > 1e9
-    assert [environment[name] for name in names[1:]] == ["12345", "1"]
-    assert environment["PATH"] == os.environ["PATH"]
