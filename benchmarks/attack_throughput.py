@@ -132,7 +132,9 @@ LINF_ATTACKS: dict[str, Attack] = {
     "torchattacks PGD-40, rounded": partial(library, "pgd", {"steps": 40, "random_start": True}),
     "pgd, 40 steps": partial(gradient, ProjectedGradient(steps=40)),
     "pgd, 40 steps, 5 restarts": partial(gradient, ProjectedGradient(steps=40, restarts=5)),
+    "mifgsm, 10 steps": partial(gradient, MomentumIterative(steps=10)),
     "mifgsm, 20 steps": partial(gradient, MomentumIterative(steps=20)),
+    "mifgsm, 40 steps": partial(gradient, MomentumIterative(steps=40)),
 }
 
 

@@ -14,9 +14,13 @@ IMAGES = Images(train=50, validation=20, test=30, adversarial=9, classes=10, siz
     ("attack", "forward", "gradient"),
     [
         ({"method": "differential_evolution", "population": 7, "steps": 2}, 3 * 3 * 7 * 3, 0),
-        ({"method": "random_search", "queries": 11}, 3 * 3 * 11, 0),
+        ({"method": "random_search", "queries": 11, "greedy_candidates": 0}, 3 * 3 * 11, 0),
         ({"method": "random_search", "queries": 11, "greedy_candidates": 5}, 3 * 3 * 11 + 3 * 4 * 5, 3 * 4),
-        ({"method": "random_search", "queries": 11, "exhaustive": True}, 3 * 8 * 256 + 3 * 2 * 11, 0),
+        (
+            {"method": "random_search", "queries": 11, "greedy_candidates": 0, "exhaustive": True},
+            3 * 8 * 256 + 3 * 2 * 11,
+            0,
+        ),
         ({"method": "greedy", "candidates": 5}, 3 * 4 * 5, 3 * 4),
         ({"method": "greedy", "candidates": 5, "exhaustive": True}, 3 * 8 * 256 + 3 * 3 * 5, 3 * 3),
         ({"method": "sparse_gradient", "steps": 6}, 0, 3 * 3 * 6),

@@ -27,7 +27,7 @@ class RandomSearch(PushedAttack):
 
     method: Literal["random_search"] = "random_search"
     queries: Count = 1000
-    greedy_candidates: Annotated[int, Field(ge=0)] = 0
+    greedy_candidates: Annotated[int, Field(ge=0)] = 32
 
 
 class Greedy(PushedAttack):

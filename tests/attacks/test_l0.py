@@ -14,7 +14,7 @@ from roco.data.dataset import Split
 
 SMALL = {
     "differential_evolution": DifferentialEvolution(population=8, steps=6),
-    "random_search": RandomSearch(queries=40, margin=1.0),
+    "random_search": RandomSearch(queries=40, margin=1.0, greedy_candidates=0),
     "random_search after greedy": RandomSearch(queries=10, margin=1.0, greedy_candidates=3),
     "greedy": Greedy(candidates=5, margin=1.0),
     "sparse_gradient": SparseGradient(steps=6, margin=1.0),
@@ -43,7 +43,7 @@ def tensors(split: Split) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize(
     "settings",
     [
-        RandomSearch(queries=1800, margin=1e6),
+        RandomSearch(queries=1800, margin=1e6, greedy_candidates=0),
         RandomSearch(queries=3, margin=1e6, greedy_candidates=1),
         Greedy(candidates=1, margin=1e6),
         SparseGradient(steps=30, margin=1e6),
@@ -62,8 +62,8 @@ def test_the_best_pixels_are_found(make_linear, make_split, settings: L0Attack, 
 @pytest.mark.parametrize(
     ("settings", "k", "reached"),
     [
-        (RandomSearch(queries=1200, margin=0.0), 1, 0.95),
-        (RandomSearch(queries=1200, margin=0.0), 3, 0.95),
+        (RandomSearch(queries=1200, margin=0.0, greedy_candidates=0), 1, 0.95),
+        (RandomSearch(queries=1200, margin=0.0, greedy_candidates=0), 3, 0.95),
         (Greedy(candidates=2, margin=0.0), 3, 0.99),
         (SparseGradient(steps=30, margin=0.0), 3, 0.99),
         (Greedy(exhaustive=True, margin=0.0), 1, 0.99),
@@ -134,7 +134,7 @@ def test_random_search_goes_on_to_its_margin(make_linear, make_split) -> None:
             images,
             labels=labels,
             n_pixels=10,
-            settings=RandomSearch(queries=400, margin=margin),
+            settings=RandomSearch(queries=400, margin=margin, greedy_candidates=0),
             generators=generators(list(range(6))),
         )
         margins[margin] = margins_of(network, found, labels=labels, batch_size=64)
@@ -152,7 +152,7 @@ def test_images_that_are_done_are_not_queried_again(make_linear, make_split) -> 
     attack_l0(network, images, settings=DifferentialEvolution(population=10, steps=50), **common)
     assert sum(rows) < 10 * 8 * 51 / 2
     rows.clear()
-    attack_l0(network, images, settings=RandomSearch(queries=500, margin=0.0), **common)
+    attack_l0(network, images, settings=RandomSearch(queries=500, margin=0.0, greedy_candidates=0), **common)
     assert sum(rows) < 8 * 500 / 2
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from roco.attacks.linf import attack_linf, round_within
-from roco.attacks.norms import largest_change, margins_of
+from roco.attacks.norms import DECIDED, largest_change, margins_of
+from roco.attacks.torchattacks_adapter import run_torchattack
 from roco.config import MomentumIterative, ProjectedGradient
 
 ATTACKS = [ProjectedGradient(steps=12, restarts=2), MomentumIterative(steps=12)]
@@ -82,3 +83,28 @@ def test_a_seed_gives_the_same_images_and_global_numbers_are_left_alone(convolut
     assert torch.rand(()) == number
     assert torch.equal(first, attack(0))
     assert not torch.equal(first, attack(1))
+
+
+@pytest.mark.parametrize("attack", [ProjectedGradient(steps=40), MomentumIterative(steps=40)], ids=["pgd", "mifgsm"])
+def test_successes_are_within_a_point_of_apgd(convolutional, make_split, attack) -> None:
+    split = make_split(convolutional, 120)
+    images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
+    shares: list[tuple[float, float]] = []
+    for threshold in (1, 3, 5, 10):
+        apgd = run_torchattack(
+            convolutional,
+            images.float() / 255,
+            labels=labels,
+            method="apgd_ce",
+            settings={"eps": threshold / 255, "steps": 100},
+            seed=0,
+            batch_size=120,
+        )
+        pair = (
+            round_within(images, apgd, threshold=threshold),
+            attack_linf(convolutional, images, labels=labels, threshold=threshold, settings=attack, seed=0),
+        )
+        margins = [margins_of(convolutional, found, labels=labels, batch_size=120) for found in pair]
+        shares.append(tuple((margin >= DECIDED).float().mean().item() for margin in margins))
+    assert 0.05 < shares[0][0] < shares[-1][0]
+    assert all(ours >= theirs - 0.01 for theirs, ours in shares), shares
