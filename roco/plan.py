@@ -195,10 +195,10 @@ def _elapsed(
 
 
 def _light(pending: Pending, calibration: Calibration) -> StagePlan:
-    """The steps that only read and write: each takes about as long as it takes to start."""
+    """The steps that only read and write: they import no torch, and take about as long as Snakemake takes to start."""
     # A job of theirs writes into one folder.
     folders = {(rule, Path(file).parent) for rule, files in pending.open.items() if rule not in HEAVY for file in files}
-    seconds = len(folders) * (pending.start_seconds + calibration.start_seconds) / calibration.cores
+    seconds = len(folders) * pending.start_seconds / calibration.cores
     return StagePlan(LIGHT, len(folders), len(folders), 0, 0.0, seconds)
 
 

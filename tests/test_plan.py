@@ -55,7 +55,7 @@ def test_jobs_networks_flops_and_seconds_by_hand(config) -> None:
     assert plans["retraining"].networks == 4
     assert plans["retraining"].seconds == pytest.approx(4 * (0.4 * retraining.trained + 5) / 2)
     # The data set and the page.
-    assert (plans["light steps"].open, plans["light steps"].seconds) == (2, 5)
+    assert (plans["light steps"].open, plans["light steps"].seconds) == (2, 2)
 
 
 def test_generations_follow_each_other_however_many_cores(config) -> None:
