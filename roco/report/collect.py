@@ -18,14 +18,18 @@ from roco.report.columns import (
     ATTACKS,
     BREAKDOWN,
     CELLS,
+    CURVES,
     EVALUATIONS,
+    FLAGS,
     FRONTS,
     NETWORKS,
+    PERTURBATIONS,
     POPULATIONS,
     TARGETS,
     TRAININGS,
     TRANSFER,
 )
+from roco.report.robustness_rows import curve_rows, flag_rows, perturbation_rows
 
 REFERENCES = "references"
 # The first population of a seed, which all its searches share, lies under this name.
@@ -76,6 +80,9 @@ class Study:
         networks: NETWORKS, one row a slot that is not empty; a failed one has missing numbers.
         breakdown: BREAKDOWN, the test adversarial set by cell for each retrained network.
         attacks: ATTACKS, one row for each retrained network and white-box attack.
+        curves: CURVES, one row for each retrained network and radius, radius 0 being no attack.
+        perturbations: PERTURBATIONS, one row for each retrained network and norm.
+        flags: FLAGS, one row for each retrained network and sanity flag.
         trainings: TRAININGS, one row a retraining.
     """
 
@@ -88,6 +95,9 @@ class Study:
     networks: pd.DataFrame
     breakdown: pd.DataFrame
     attacks: pd.DataFrame
+    curves: pd.DataFrame
+    perturbations: pd.DataFrame
+    flags: pd.DataFrame
     trainings: pd.DataFrame
 
     @property
@@ -103,7 +113,9 @@ def collect(files: StudyFiles) -> Study:
         ArtifactError: a file is missing, damaged, of another kind, of another study or place, or lacks a field.
     """
     _check_together(files)
-    networks, breakdown, attacks = _robustness(files.robustness)
+    slots = _read_each(files.robustness, "robustness", _measured_slot)
+    networks, breakdown, attacks = _robustness(slots)
+    place = ["search", "seed", "slot"]
     return Study(
         targets=_frame(_read_each(files.targets, "target", _one), TARGETS, by=["target"]),
         cells=_frame(_cells(files.adversarial_sets), CELLS, by=["split", "target", "norm", "threshold"]),
@@ -124,6 +136,9 @@ def collect(files: StudyFiles) -> Study:
         networks=networks,
         breakdown=breakdown,
         attacks=attacks,
+        curves=_frame(curve_rows(slots), CURVES, by=[*place, "radius"]),
+        perturbations=_frame(perturbation_rows(slots), PERTURBATIONS, by=[*place, "norm"]),
+        flags=_frame(flag_rows(slots), FLAGS, by=place),
         trainings=_frame(_read_each(files.trainings, "training", _slot), TRAININGS, by=["search", "seed", "slot"]),
     )
 
@@ -211,8 +226,7 @@ def _front_rows(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**network, **place, "position": index} for index, network in enumerate(content["networks"])]
 
 
-def _robustness(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    slots = _read_each(paths, "robustness", _measured_slot)
+def _robustness(slots: Sequence[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     breakdown = [{**_place(slot), **cell} for slot in slots for cell in slot.get("adversarial_breakdown") or []]
     attacks = [
         {**_place(slot), "key": slot["key"], "attack": name, "images": slot["white_box"]["images"], **found}

@@ -104,3 +104,32 @@ ATTACKS = {
 }
 
 TRAININGS = {"search": "str", "seed": "int64", "slot": "int64", "key": "str", "status": "str", "seconds": "float64"}
+# radius in 1/255; 0 is no attack.
+CURVES = {
+    "search": "str",
+    "seed": "int64",
+    "slot": "int64",
+    "key": "str",
+    "radius": "float64",
+    "images": "int64",
+    "correct": "int64",
+    "accuracy": "float64",
+}
+# distances: a tuple in [0, 1] units, one for each image that was right to begin with, infinite where nothing was found.
+PERTURBATIONS = {
+    "search": "str",
+    "seed": "int64",
+    "slot": "int64",
+    "key": "str",
+    "norm": "str",
+    "distances": "object",
+}
+FLAGS = {
+    "search": "str",
+    "seed": "int64",
+    "slot": "int64",
+    "key": "str",
+    "flag": "str",
+    "raised": "bool",
+    "detail": "str",
+}

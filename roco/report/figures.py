@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from roco.artifacts import atomic
 from roco.config import StudyConfig
-from roco.report import figure_data, transfer
+from roco.report import figure_data, robustness_tables, transfer
 from roco.report.collect import Study
 from roco.report.compare import metric_title
 from roco.report.course_figures import draw_hypervolume, draw_populations
@@ -209,6 +209,12 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
             _BARS + _TRENDS,
             figure_data.other_attacks,
             _draw_other_attacks,
+        ),
+        "accuracy_radius": FigureKind(
+            robustness_tables.CURVE_TITLE,
+            robustness_tables.CURVE_CAPTION,
+            robustness_tables.curves,
+            robustness_tables.draw_curves,
         ),
         "hypervolume": FigureKind(
             "Hypervolume and evaluated networks",

@@ -180,6 +180,12 @@ _PARTS = (
         ("differences", "table_3", "table_4", "table_5"),
         ("figure_5", "figure_6", "figure_2", "figure_3", "figure_4"),
     ),
+    _Part(
+        "robust",
+        "How far the robustness goes",
+        ("robustness_curve", "smallest_perturbations", "flags"),
+        ("accuracy_radius",),
+    ),
     _Part("why", "What goes with robustness", ("objective", "topology"), ()),
     _Part("course", "How the searches went", ("searches", "control", "survivors", "fronts"), ("hypervolume",)),
 )

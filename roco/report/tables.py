@@ -10,6 +10,7 @@ from roco.report.beyond_tables import objective_value, survivors, topology
 from roco.report.collect import Study
 from roco.report.control_table import hypervolume_gain
 from roco.report.network_tables import compared_networks, fronts, searches
+from roco.report.robustness_tables import curve_table, flags_table, smallest_table
 from roco.report.setup_tables import adversarial_samples, settings
 from roco.report.table import Table
 from roco.report.transfer import transfer_table
@@ -24,6 +25,9 @@ TABLES: Mapping[str, Callable[[Study, StudyConfig], Table]] = MappingProxyType(
         "table_5": compared_networks,
         "differences": all_differences,
         "white_box": white_box,
+        "robustness_curve": curve_table,
+        "smallest_perturbations": smallest_table,
+        "flags": flags_table,
         "searches": searches,
         "control": hypervolume_gain,
         "fronts": fronts,

@@ -1,0 +1,48 @@
+"""The rows of curves, smallest perturbations and flags in the content of a slot's robustness.json."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def curve_rows(slots: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """A row for each network and radius in 1/255; radius 0 is the accuracy without an attack."""
+    rows: list[Row] = []
+    for place, white_box in _attacked(slots):
+        if curve := white_box.get("curve"):
+            images = curve["images"]
+            clean = round(white_box["clean_accuracy"] * images)
+            correct = [clean, *(held.count("1") for held in curve["robust_images"])]
+            for radius, count in zip([0.0, *curve["radii"]], correct, strict=True):
+                rows.append({**place, "radius": radius, "images": images, "correct": count, "accuracy": count / images})
+    return rows
+
+
+def perturbation_rows(slots: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """A row for each network and norm, with the distances of the images that were right to begin with."""
+    return [
+        {
+            **place,
+            "norm": norm,
+            # An image that was wrong from the start is at no distance.
+            "distances": tuple(float("inf") if one is None else one for one in found["per_image"] if one != 0),
+        }
+        for place, white_box in _attacked(slots)
+        for norm, found in white_box.get("smallest_perturbations", {}).items()
+    ]
+
+
+def flag_rows(slots: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """A row for each network and flag."""
+    return [
+        {**place, "flag": flag["name"], "raised": flag["raised"], "detail": flag["detail"]}
+        for place, white_box in _attacked(slots)
+        for flag in white_box.get("flags", [])
+    ]
+
+
+def _attacked(slots: Iterable[Mapping[str, Any]]) -> Iterable[tuple[Row, Mapping[str, Any]]]:
+    for slot in slots:
+        if slot["status"] == "ok":
+            yield {name: slot[name] for name in ("search", "seed", "slot", "key")}, slot["white_box"]
