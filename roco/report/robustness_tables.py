@@ -161,8 +161,9 @@ def flags_table(study: Study, config: StudyConfig) -> Table:
         if quiet:
             cells.append((_meaning(name), "not raised", "", "", f"{quiet} network{'s' if quiet > 1 else ''}", ""))
     networks = len(raised[["search", "seed", "slot"]].drop_duplicates())
+    places = f"{networks} network{'' if networks == 1 else 's'}"
     notes = (
-        f"{len(raised)} of {len(numbers)} flags are raised, on {networks} network{'' if networks == 1 else 's'}. A raised "
+        f"{len(raised)} of {len(numbers)} flags are raised, on {places}. A raised "
         "flag says that attacks may fail for reasons of their own, and that the accuracies under them are not to be "
         "trusted as they stand.",
         "After Carlini et al., On Evaluating Adversarial Robustness, 2019. What each compares, and how much is taken "
