@@ -99,7 +99,9 @@ def _network(config: StudyConfig, name: str, images: Images) -> "torch.nn.Module
         channels=getattr(config, name).channels,
         classes=images.classes,
         stem_padding=config.space.stem_padding,
-        **look,
+        mean=look["mean"],
+        std=look["std"],
+        node=config.space.node,
     )
 
 

@@ -34,6 +34,7 @@ class EvaluationSettings:
         recipe: the fields of a Recipe.
         channels: width of the first active phase.
         stem_padding: 0 or 1.
+        node: what a node computes: `residual` or `preactivation`.
         measurements: objectives that are measured on the trained network (`roco.objectives`).
         seed: of initial weights, order and augmentation, together with the genome's key.
         device: auto, cpu or cuda.
@@ -47,6 +48,7 @@ class EvaluationSettings:
     seed: int
     device: Device
     measurements: tuple[str, ...] = ()
+    node: Literal["residual", "preactivation"] = "residual"
 
     def store_key(self, genome: Genome) -> str:
         """The content key of a genome's evaluation: equal keys mean equal numbers on one kind of device."""
@@ -159,6 +161,7 @@ class Evaluator:
             stem_padding=self.settings.stem_padding,
             mean=self.dataset.channel_mean,
             std=self.dataset.channel_std,
+            node=self.settings.node,
         )
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 

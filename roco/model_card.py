@@ -69,6 +69,7 @@ def _network(description: Facts, training: Facts, path: Path) -> list[str]:
         names = {text: name for name, text in PUBLISHED_GENOMES.items()}
         known = f" ({names[description['genome']]})" if description["genome"] in names else ""
         lines += ["", f"- genome: `{description['genome']}`{known}", f"- initial channels: {description['channels']}"]
+        lines.append(f"- nodes: {description['node']}")
     if training:
         lines += [
             f"- parameters: {training['parameters']:,}",

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 KIND = "network"
 
 
-def describe_genome(genome: Genome, *, channels: int, classes: int, stem_padding: int) -> dict[str, Any]:
+def describe_genome(
+    genome: Genome, *, channels: int, classes: int, stem_padding: int, node: str = "residual"
+) -> dict[str, Any]:
     """What `build` needs to make the module of a genome."""
     return {
         "family": "genome",
@@ -23,6 +25,7 @@ def describe_genome(genome: Genome, *, channels: int, classes: int, stem_padding
         "channels": channels,
         "classes": classes,
         "stem_padding": stem_padding,
+        "node": node,
     }
 
 
@@ -49,6 +52,7 @@ def build(description: Mapping[str, Any], *, mean: list[float], std: list[float]
             stem_padding=description["stem_padding"],
             mean=mean,
             std=std,
+            node=description["node"],
         )
     from roco.targets import build_target
 

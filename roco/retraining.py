@@ -27,6 +27,7 @@ class RetrainingSettings:
     validation_images_too: bool
     seed: int
     stem_padding: int
+    node: str = "residual"
 
 
 def occupant(front_path: str | Path, *, slot: int, made_for: Mapping[str, Any] | None = None) -> Individual | None:
@@ -73,7 +74,7 @@ def retrain(
         "versions": versions(),
         "dataset_fingerprint": dataset.fingerprint,
     }
-    description = describe_genome(genome, channels=settings.channels, **shape)
+    description = describe_genome(genome, channels=settings.channels, node=settings.node, **shape)
     try:
         fitted = fit(
             description,

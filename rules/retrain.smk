@@ -20,6 +20,7 @@ rule retrain:
         validation_images_too=section("retraining", "validation_images_too"),
         seed=section("retraining", "seed"),
         stem_padding=section("space", "stem_padding"),
+        node=section("space", "node"),
         store=STORE,
     script:
         "../workflow_scripts/retrain.py"

@@ -51,6 +51,7 @@ rule evaluate:
         channels=section("evaluation", "channels"),
         training=section("evaluation", "training"),
         stem_padding=section("space", "stem_padding"),
+        node=section("space", "node"),
         genomes_per_job=section("evaluation", "genomes_per_job"),
         measurements=CONFIG.search.measurements,
         store=STORE,

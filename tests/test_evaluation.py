@@ -160,3 +160,11 @@ def test_missing_files_are_one_line(tiny: TinyStudy, tmp_path: Path) -> None:
     for name in ("dataset", "adversarial_set"):
         with pytest.raises(ArtifactError, match="no such file"):
             Evaluator(settings_of(tiny, **{name: str(tmp_path / "none.h5")}))
+
+
+def test_preactivation_nodes_are_another_evaluation_of_the_same_cost(tiny: TinyStudy) -> None:
+    residual, preactivation = settings_of(tiny), settings_of(tiny, node="preactivation")
+    assert residual.store_key(GENOMES[1]) != preactivation.store_key(GENOMES[1])
+    one, two = (Evaluator(settings).evaluate(GENOMES[1]) for settings in (residual, preactivation))
+    assert one["train_loss"] != two["train_loss"]
+    assert (one["flops"], one["parameters"], two["status"]) == (two["flops"], two["parameters"], "ok")

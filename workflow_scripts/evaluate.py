@@ -26,6 +26,7 @@ if __name__ == "__main__":
                 channels=params.channels,
                 stem_padding=params.stem_padding,
                 seed=int(wildcards.seed),
+                node=params.node,
                 measurements=tuple(params.measurements),
                 device=resolve_device(snakemake.config.get("device", "auto")),
             ),

@@ -30,6 +30,7 @@ if __name__ == "__main__":
                 validation_images_too=params.validation_images_too,
                 seed=params.seed,
                 stem_padding=params.stem_padding,
+                node=params.node,
             )
             training = retrain(
                 individual,

@@ -53,6 +53,7 @@ class SpaceConfig(Section):
     phases: Annotated[int, Field(ge=1, le=5)] = 3
     nodes: Annotated[int, Field(ge=2, le=8)] = 6
     stem_padding: Literal[0, 1] = 0
+    node: Literal["residual", "preactivation"] = "residual"
 
 
 class EvaluationConfig(Section):

@@ -1,12 +1,15 @@
-"""From a phenotype to a torch network: the residual decoder of the paper, Section III. Complexity is elsewhere."""
+"""From a phenotype to a torch network: the decoder of the paper, Section III. Complexity is elsewhere."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from roco.space.genome import PhaseGraph, Phenotype
+
+NodeKind = Literal["residual", "preactivation"]
 
 
 class Normalise(nn.Module):
@@ -29,14 +32,15 @@ class Normalise(nn.Module):
 
 
 class Node(nn.Sequential):
-    """A node of a phase: 3x3 convolution, batch normalisation, ReLU."""
+    """A node of a phase: 3x3 convolution, batch normalisation, ReLU; or, with preactivation, the convolution last.
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True),
-        )
+    Source: NSGA-Net's decoder (Lu et al. 2019), its residual and preactivation nodes; both cost the same.
+    """
+
+    def __init__(self, channels: int, *, kind: NodeKind = "residual") -> None:
+        convolution = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        activation = (nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+        super().__init__(*((convolution, *activation) if kind == "residual" else (*activation, convolution)))
 
 
 class Join(nn.Module):
@@ -67,12 +71,14 @@ class Join(nn.Module):
 class Phase(nn.Module):
     """A phase: a convolution to its width, its graph of nodes, and batch normalisation with ReLU on what they give."""
 
-    def __init__(self, graph: PhaseGraph, inputs: int, channels: int, *, kernel: int, padding: int) -> None:
+    def __init__(
+        self, graph: PhaseGraph, inputs: int, channels: int, *, kernel: int, padding: int, node: NodeKind = "residual"
+    ) -> None:
         super().__init__()
         self.graph = graph
         self.widen = nn.Conv2d(inputs, channels, kernel, padding=padding, bias=False)
         self.joins = nn.ModuleList(Join(len(sources), channels) for sources in graph.inputs)
-        self.nodes = nn.ModuleList(Node(channels) for _ in graph.inputs)
+        self.nodes = nn.ModuleList(Node(channels, kind=node) for _ in graph.inputs)
         self.output_join = Join(len(graph.outputs) + graph.residual, channels)
         self.finish = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
 
@@ -98,6 +104,7 @@ class GenomeNetwork(nn.Module):
         stem_padding: int,
         mean: Sequence[float],
         std: Sequence[float],
+        node: NodeKind = "residual",
     ) -> None:
         super().__init__()
         self.normalise = Normalise(mean, std)
@@ -107,7 +114,8 @@ class GenomeNetwork(nn.Module):
             kernel, padding = (3, stem_padding) if number == 0 else (1, 0)
             if number:
                 layers.append(nn.MaxPool2d(2))
-            layers.append(Phase(graph, width, channels * 2**number, kernel=kernel, padding=padding))
+            phase = Phase(graph, width, channels * 2**number, kernel=kernel, padding=padding, node=node)
+            layers.append(phase)
             width = channels * 2**number
         self.phases = nn.Sequential(*layers)
         self.pool = nn.AdaptiveAvgPool2d(1)
@@ -127,6 +135,7 @@ def build_network(
     stem_padding: int,
     mean: Sequence[float],
     std: Sequence[float],
+    node: NodeKind = "residual",
 ) -> GenomeNetwork:
     """The network of a phenotype with fresh weights from torch's global generator.
 
@@ -137,11 +146,12 @@ def build_network(
         stem_padding: of the first convolution: 0 as in the authors' code (32 pixels become 30), or 1.
         mean: of each image channel in [0, 1]; its length is the number of channels.
         std: of each image channel.
+        node: what a node computes: `residual` as in the paper, or `preactivation`.
 
     Source: paper, Section III; NSGA-Net's macro decoder (Lu et al. 2019). Weights start as He et al. 2015.
     """
     network = GenomeNetwork(
-        phenotype, channels=channels, classes=classes, stem_padding=stem_padding, mean=mean, std=std
+        phenotype, channels=channels, classes=classes, stem_padding=stem_padding, mean=mean, std=std, node=node
     )
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

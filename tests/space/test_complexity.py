@@ -37,7 +37,8 @@ def test_complexity_is_what_ptflops_and_torch_count(data: st.DataObject) -> None
     }
     # Odd sizes lose a row and a column in a pool.
     size = data.draw(st.integers(16, 23))
-    network = build_network(phenotype, **shape, mean=[0.5] * 3, std=[0.25] * 3).eval()
+    node = data.draw(st.sampled_from(["residual", "preactivation"]))
+    network = build_network(phenotype, **shape, mean=[0.5] * 3, std=[0.25] * 3, node=node).eval()
     flops, _ = get_model_complexity_info(
         network, (3, size, size), as_strings=False, print_per_layer_stat=False, backend="pytorch"
     )

@@ -12,7 +12,7 @@ MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
 
 def network_of(
-    text: str, *, channels: int = 2, classes: int = 3, stem_padding: int = 0, seed: int = 0
+    text: str, *, channels: int = 2, classes: int = 3, stem_padding: int = 0, seed: int = 0, node: str = "residual"
 ) -> GenomeNetwork:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -23,7 +23,21 @@ def network_of(
             stem_padding=stem_padding,
             mean=MEAN,
             std=STD,
+            node=node,
         )
+
+
+def test_preactivation_nodes_end_in_their_convolution() -> None:
+    # One phase, 1 -> 2, no residual: stem, two nodes, the phase's end; written out with the network's own parts.
+    network = network_of("10", node="preactivation").eval()
+    (phase,) = network.phases
+    images = images_of()
+    maps = phase.widen(network.normalise(images))
+    for normalise, _, convolution in phase.nodes:
+        maps = convolution(F.relu(normalise(maps)))
+    expected = network.classify(phase.finish(maps).mean(dim=(2, 3)))
+    torch.testing.assert_close(network(images), expected)
+    assert not torch.allclose(network_of("10").eval()(images), expected)
 
 
 def images_of(n: int = 4, size: int = 12) -> Tensor:
