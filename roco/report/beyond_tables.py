@@ -43,9 +43,10 @@ def objective_value(study: Study, config: StudyConfig) -> Table:
     notes = (
         "Spearman's rank correlation over the networks of all fronts, each once a seed: +1, where the objective orders "
         "the networks as their accuracy after retraining does; 0, where it says nothing. In parentheses the 95 % "
-        "bootstrap interval over seeds and networks; none for fewer than four networks.",
+        "interval: the wider of a bootstrap over seeds and networks and Bonett and Wright's; no number for fewer than "
+        "six networks.",
         "The objectives are those of the search (few epochs, few channels, validation images); for FLOPs, + means that "
-        "smaller networks are more accurate. Fronts hold good networks only: among all networks it is larger.",
+        "smaller networks are more accurate. Fronts hold good networks only, and a narrow range weakens correlations.",
     )
     return Table("objective", "Does the search's objective predict robustness?", numbers, tuple(cells), notes)
 
@@ -114,8 +115,8 @@ def topology(study: Study, config: StudyConfig) -> Table:
         cells.append((*shown, signed_interval(found.value, found.low, found.high)))
     notes = (
         "Means over the networks of each final front, then over seeds; differences over the seeds that both searches "
-        "have. The last column is Spearman's rank correlation over all retrained networks, each once a seed. In "
-        "parentheses 95 % bootstrap intervals over seeds and networks.",
+        "have. The last column is Spearman's rank correlation over all retrained networks, each once a seed, from "
+        "six networks on. In parentheses 95 % intervals over seeds and networks.",
         "Counts are of the network after the decoder's repairs, without inactive phases. Features go with FLOPs and "
         "with one another: a correlation names no cause.",
     )

@@ -43,8 +43,10 @@ class FigureKind:
 
 def _scatter(axis: Axes, data: pd.DataFrame, config: StudyConfig, x: str) -> None:
     """Accuracies in percent against a count in millions, each network a point with the interval over its images."""
-    for search in figure_data.searches_in(data, config):
+    for place, search in enumerate(figure_data.searches_in(data, config)):
         look, part = looks(list(config.search.searches))[search], data[data["search"] == search]
+        # A network that several searches found shows the marker of each.
+        size = max(4.0, 8.0 - 2.5 * place)
         if "kind" in part:
             line, part = part[part["kind"] == "trend"], part[part["kind"] == "network"]
             places = line[x].to_numpy(dtype=float) / 1e6
@@ -54,7 +56,7 @@ def _scatter(axis: Axes, data: pd.DataFrame, config: StudyConfig, x: str) -> Non
         millions = part[x].to_numpy(dtype=float) / 1e6
         value, low, high = (100 * part[name].to_numpy(dtype=float) for name in ("accuracy", "low", "high"))
         axis.vlines(millions, low, high, colors=look.colour, alpha=0.3, linewidth=1.0)
-        axis.plot(millions, value, look.marker, color=look.colour, markersize=5.5, alpha=0.85, markeredgewidth=0)
+        axis.plot(millions, value, look.marker, color=look.colour, markersize=size, alpha=0.85, markeredgewidth=0)
     if data.empty:
         say_empty(axis, NO_NETWORKS)
     else:

@@ -37,13 +37,17 @@ def test_a_weighted_rank_correlation_is_that_of_repeated_points(first: list[int]
 
 
 def test_spearman_by_hand_and_its_interval() -> None:
-    # Ranks 1 2 3 4 5 against 2 1 4 3 5: 1 - 6 * 4 / (5 * 24) = 0.8.
-    found = spearman([1, 2, 3, 4, 5], [20, 10, 40, 30, 50], [0] * 5, generator())
-    assert found.value == pytest.approx(0.8)
-    assert -1 <= found.low < 0.8 < found.high <= 1
+    # Ranks 1 2 3 4 5 6 against 2 1 4 3 6 5: 1 - 6 * 6 / (6 * 35).
+    found = spearman([1, 2, 3, 4, 5, 6], [20, 10, 40, 30, 60, 50], [0] * 6, generator())
+    assert found.value == pytest.approx(1 - 36 / 210)
+    # tanh(atanh(0.82857) - 1.95996 sqrt((1 + 0.82857**2 / 2) / 3)): as wide as six networks ask for.
+    assert found.low <= -0.1272
+    assert found.value < found.high <= 1
+    perfect = spearman([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6], [0] * 6, generator())
+    assert (perfect.value, perfect.high) == (pytest.approx(1), pytest.approx(1))
     assert found.basis == "networks of one seed"
-    assert np.isnan(spearman([1, 2, 3], [1, 2, 3], [0] * 3, generator()).value)
-    assert np.isnan(spearman([1, 1, 1, 1], [1, 2, 3, 4], [0] * 4, generator()).value)
+    assert np.isnan(spearman([1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [0] * 5, generator()).value)
+    assert np.isnan(spearman([1] * 6, [1, 2, 3, 4, 5, 6], [0] * 6, generator()).value)
 
 
 def test_an_unrelated_pair_has_zero_in_its_interval_and_a_tight_one_has_not() -> None:
