@@ -1,6 +1,7 @@
 """Readers of the sources that a data set can come from. Splitting, limiting and storing are in `dataset`."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,25 @@ def read_image_folder(config: DatasetConfig) -> Source:
             f"{root}: expected the same classes in train and test, only one of them has '{different[0]}'"
         )
     train, test = (_folder_pool(root / part, train_names, size) for part in ("train", "test"))
-    return Source(train_names, train, test, (f"images were resized bilinearly to {size} x {size}",))
+    files = [path for part in ("train", "test") for name in train_names for path in _images_in(root / part / name)]
+    return Source(train_names, train, test, _describe_resizing(files, size))
+
+
+def _describe_resizing(files: Sequence[Path], size: int) -> tuple[str, ...]:
+    """What resizing does to images of these shapes, from their headers; one that cannot be read is named when it is."""
+    from PIL import Image
+
+    shapes = set()
+    for path in files:
+        with contextlib.suppress(OSError, EOFError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError):
+            with Image.open(path) as image:
+                shapes.add((image.height, image.width))
+    if shapes <= {(size, size)}:
+        return ()
+    smallest, largest = (f"{height} x {width}" for height, width in (min(shapes), max(shapes)))
+    which = f"of {smallest} pixels" if len(shapes) == 1 else f"of {len(shapes)} shapes ({smallest} to {largest} pixels)"
+    stretched = ", those that are not square stretched" if any(height != width for height, width in shapes) else ""
+    return (f"images {which} were resized bilinearly to {size} x {size}{stretched}",)
 
 
 def _class_folders(folder: Path) -> tuple[str, ...]:
@@ -108,15 +127,17 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")))
 
 
+def _images_in(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    )
+
+
 def _folder_pool(folder: Path, class_names: tuple[str, ...], size: int) -> Pool:
     files: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(class_names):
-        found = sorted(
-            path
-            for path in (folder / name).iterdir()
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-        )
+        found = _images_in(folder / name)
         if not found:
             raise DatasetError(f"{folder / name}: expected images ({', '.join(IMAGE_SUFFIXES)}), found none")
         files += found

@@ -250,6 +250,19 @@ def test_an_image_folder_is_read_in_sorted_order(folder: Path) -> None:
     assert [image[:, 4, 4].tolist() for image in images] == [[0, 0, 255], [128, 128, 128], [255, 0, 0]]
 
 
+def test_what_was_resized_is_said(folder: Path) -> None:
+    how = "were resized bilinearly to 16 x 16, those that are not square stretched"
+    assert read("image_folder", folder).notes == (f"images of 10 x 20 pixels {how}",)
+    Image.new("L", (5, 5), 128).save(folder / "test" / "cat" / "00.jpg")
+    # One that cannot be read is named when it is wanted.
+    (folder / "test" / "cat" / "bad.png").write_bytes(b"no image")
+    assert read("image_folder", folder).notes == (f"images of 2 shapes (5 x 5 to 10 x 20 pixels) {how}",)
+    for path in folder.rglob("*.*"):
+        Image.new("RGB", (16, 16)).save(path.with_suffix(".png"))
+        path.unlink() if path.suffix == ".jpg" else None
+    assert read("image_folder", folder).notes == ()
+
+
 def test_different_classes_in_train_and_test_are_refused(folder: Path) -> None:
     (folder / "test" / "emu").mkdir()
     assert "expected the same classes in train and test, only one of them has 'emu'" in refused("image_folder", folder)
