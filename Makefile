@@ -12,8 +12,10 @@ help: ## what can be made
 install: $(STAMP) ## .venv with the locked dependencies and the package
 
 $(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"roco-nas needs Python 3.11 or newer, {v.major}.{v.minor} was found; try: make PYTHON=python3.11")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON): no such program; name another: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) .ci/before_install.py
+	@# A half-made one is made anew; without this its pip might be another Python's.
+	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip install --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps -e .

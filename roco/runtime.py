@@ -105,6 +105,13 @@ def start_torch(device: Device) -> "torch.device":
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device: expected a GPU for 'cuda', but torch sees none; set device to cpu or auto")
     use_cuda = resolve_device(device) == "cuda" and torch.cuda.is_available()
+    if resolve_device(device) == "cuda" and not use_cuda:
+        log.warning(
+            "an NVIDIA driver is here, but torch %s (CUDA %s) cannot use its GPU: going on with the CPU; "
+            "update the driver, or set device to cpu",
+            torch.__version__,
+            torch.version.cuda,
+        )
     if use_cuda:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
@@ -167,11 +174,14 @@ def guard_run(folder: str | Path) -> IO[str] | None:
         The open lock file; None where the file system has no such locks, which is logged.
 
     Raises:
-        ConfigError: another run has the place.
+        ConfigError: another run has the place, or the folder cannot be written.
     """
     path = Path(folder) / ".running"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a+")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written ({error.strerror}); set results to a folder of yours") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -255,3 +255,19 @@ def test_a_file_system_without_locks_is_only_warned_of(
     monkeypatch.setattr(runtime.fcntl, "flock", refuse)
     assert runtime.guard_run(tmp_path) is None
     assert "cannot be locked (No locks available)" in caplog.text
+
+
+def test_a_results_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"cannot be written .*; set results to a folder of yours"):
+        runtime.guard_run(tmp_path / "file" / "study")
+
+
+def test_a_gpu_that_torch_cannot_use_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    import torch
+
+    monkeypatch.setattr(runtime, "has_nvidia_driver", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with caplog.at_level(logging.WARNING, logger="roco"):
+        assert runtime.start_torch("auto").type == "cpu"
+    assert "cannot use its GPU: going on with the CPU" in caplog.text
