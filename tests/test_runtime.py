@@ -23,7 +23,9 @@ from roco.errors import ArtifactError, ConfigError
 def torch_settings() -> Iterator[None]:
     """Puts torch's global settings back."""
     deterministic, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    fill = torch.utils.deterministic.fill_uninitialized_memory
     yield
+    torch.utils.deterministic.fill_uninitialized_memory = fill
     torch.use_deterministic_algorithms(deterministic)
     torch.set_num_threads(threads)
 
@@ -81,6 +83,7 @@ def test_torch_starts_deterministic_on_one_thread(monkeypatch: pytest.MonkeyPatc
     assert runtime.start_torch("cpu") == torch.device("cpu")
     assert torch.get_num_threads() == 1
     assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.utils.deterministic.fill_uninitialized_memory
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(runtime, "has_nvidia_driver", lambda: True)
     # A driver without a torch that can use it.
