@@ -98,6 +98,12 @@ class Attacked:
         log.info("%s: %.1f %% of %d images still right", name, 100 * outcome.robust.mean(), len(self.images))
         return outcome
 
+    def attacked_by_all(
+        self, attacks: Mapping[str, WhiteBoxAttack], *, prefix: str = "", shrink: bool = False
+    ) -> dict[str, Outcome]:
+        """What each attack does to the images, by its name; `prefix` keeps equal names of different purposes apart."""
+        return {name: self.attacked_by(f"{prefix}{name}", attack, shrink=shrink) for name, attack in attacks.items()}
+
     def radii(self, config: CurveConfig) -> Outcome:
         """The nearest wrong images that the search for each image's radius found."""
 
@@ -107,14 +113,15 @@ class Attacked:
         return Outcome.from_json(self.by_chunk({"name": "curve", "curve": config.model_dump()}, work))
 
     def gradients(self) -> dict[str, int]:
-        """How many images have a zero gradient, and how many have something that is not finite."""
+        """How many images have no gradient (`zero_gradients`), and how many something not finite (`broken`)."""
 
         def work(images: Tensor, labels: Tensor, seed: int) -> Part:
             del seed
             return probe_gradients(self.network, images, labels=labels, batch_size=gradient_batch(images.device))
 
         parts = self.by_chunk({"name": "gradients"}, work)
-        return {name: sum(part[name].count("1") for part in parts) for name in ("zero", "broken")}
+        counts = {name: sum(part[name].count("1") for part in parts) for name in ("zero", "broken")}
+        return {"zero_gradients": counts["zero"], "broken": counts["broken"]}
 
 
 def evaluate_robustness(
@@ -150,14 +157,11 @@ def evaluate_robustness(
     images, labels = (torch.from_numpy(array[chosen]).to(device) for array in (split.images, split.labels))
     attacked = Attacked(network.to(device), images, labels, config.seed, memory or Memory())
     right = predictions_of(network, to_unit(images), batch_size=gradient_batch(device)) == labels
-    named = {name: attacked.attacked_by(name, attack) for name, attack in config.attacks.items()}
-    smallest = {
-        name: attacked.attacked_by(f"smallest {name}", attack, shrink=True)
-        for name, attack in config.smallest_perturbations.items()
-    }
+    named = attacked.attacked_by_all(config.attacks)
+    smallest = attacked.attacked_by_all(config.smallest_perturbations, prefix="smallest ", shrink=True)
     radii = [attacked.radii(config.curve)] if config.curve else []
     checks = check_attacks(config.checks) if config.checks else {}
-    checked = {name: attacked.attacked_by(f"check {name}", attack) for name, attack in checks.items()}
+    checked = attacked.attacked_by_all(checks, prefix="check ")
     everything = [*named.values(), *smallest.values(), *radii, *checked.values()]
     result: dict[str, Any] = {
         "images": len(images),
@@ -167,21 +171,21 @@ def evaluate_robustness(
     if config.curve:
         result["curve"] = curve_of(nearest([outcome.linf for outcome in everything]), config.curve)
     if smallest:
-        result["smallest_perturbations"] = {
-            norm: smallest_of(nearest([getattr(outcome, norm) for outcome in everything])) for norm in ("l2", "linf")
-        }
+        distances = {norm: nearest([getattr(outcome, norm) for outcome in everything]) for norm in ("l2", "linf")}
+        result["smallest_perturbations"] = {norm: smallest_of(found) for norm, found in distances.items()}
     if config.checks:
-        seeing = [*smallest.values(), *radii]
-        for attacks, outcomes in ((config.attacks, named), (checks, checked)):
-            seeing += [outcome for name, outcome in outcomes.items() if isinstance(attacks[name], Seeing)]
-        gradients = attacked.gradients()
+        seeing = [*smallest.values(), *radii, *_seeing(config.attacks, named), *_seeing(checks, checked)]
         evidence = Evidence(
             checks=checked,
             white_box=nearest([outcome.linf for outcome in seeing]),
             transferred=np.array([(transferred or {}).get(int(place), np.nan) for place in chosen]),
-            zero_gradients=gradients["zero"],
-            broken=gradients["broken"],
             failures=sum(outcome.failures for outcome in everything),
+            **attacked.gradients(),
         )
         result["flags"] = flags_of(evidence, config.checks)
     return result
+
+
+def _seeing(attacks: Mapping[str, WhiteBoxAttack], outcomes: Mapping[str, Outcome]) -> list[Outcome]:
+    """The outcomes of the attacks that use gradients."""
+    return [outcome for name, outcome in outcomes.items() if isinstance(attacks[name], Seeing)]
