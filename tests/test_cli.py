@@ -49,8 +49,9 @@ def test_text_says_the_same(
 
 def test_text_names_nodes_and_their_inputs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["describe", "0111-0000", "--channels", "4"]) == 0
-    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[2:6]] == [
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[2:7]] == [
         "phase 1 4 channels, 3 nodes, 2 edges, depth 2, residual",
+        "in > 1 2 > 3 > out",
         "node 1 <- the phase's input",
         "node 2 <- the phase's input",
         "node 3 <- node 1, node 2",

@@ -101,6 +101,7 @@ def _as_text(facts: dict[str, Any]) -> str:
     for number, phase in enumerate(facts["phases"], start=1):
         shape = f"{phase['channels']} channels, {phase['nodes']} nodes, {phase['edges']} edges, depth {phase['depth']}"
         lines.append(f"phase {number}     {shape}{', residual' if phase['residual'] else ''}")
+        lines.append(f"              {_row_of_columns(phase['inputs'])}")
         for node, sources in enumerate(phase["inputs"], start=1):
             named = ", ".join(f"node {source + 1}" for source in sources) or "the phase's input"
             lines.append(f"              node {node} <- {named}")
@@ -110,3 +111,15 @@ def _as_text(facts: dict[str, Any]) -> str:
     lines.append(f"parameters  {facts['parameters']:,}")
     lines.append(f"FLOPs       {facts['flops']:,} multiply-adds for an image of {size}x{size}, as ptflops counts them")
     return "\n".join(lines)
+
+
+def _row_of_columns(inputs: list[list[int]]) -> str:
+    """A phase from left to right: nodes of one depth stand together, as in `in > 1 2 > 3 > out`."""
+    depths: list[int] = []
+    for sources in inputs:
+        depths.append(1 + max((depths[source] for source in sources), default=0))
+    columns = [
+        " ".join(str(node) for node, depth in enumerate(depths, start=1) if depth == column)
+        for column in range(1, max(depths) + 1)
+    ]
+    return " > ".join(["in", *columns, "out"])
