@@ -24,6 +24,8 @@ from roco.report.compare import (
 from roco.report.paper import ADVERSARIAL_SET_ACCURACY, TEST_ACCURACY
 from roco.report.table import MINUS, NO_VALUE, Table, millions, missing, percent, percent_interval, whole
 
+# Columns of a network's accuracy within a radius, in the norm of the curve.
+AT_RADIUS = "accuracy_at_"
 ACCURACY_NUMBERS = ["search", "top", "seeds", "networks", "accuracy", "low", "high", "basis", "paper_accuracy"]
 
 
@@ -154,7 +156,7 @@ def _sizes(numbers: pd.DataFrame) -> list[str]:
     """What each difference rests on: a line for each search."""
     lines = []
     for search, rows in numbers.groupby("search", sort=False):
-        largest = rows.sort_values("networks").groupby("selection", sort=False).tail(1)
+        largest = rows.loc[rows.groupby("selection", sort=False)["networks"].idxmax()]
         parts = [f"{_selection_title(str(r.selection))}: {r.networks} from {r.seeds}" for r in rows_of(largest)]
         lines.append(f"Networks or pairs and seeds behind the differences of {search}: {'; '.join(parts)}.")
     return lines
@@ -165,14 +167,18 @@ def white_box(study: Study, config: StudyConfig) -> Table:
     attacks = list(config.robustness.attacks)
     measured = measurements(study)
     values = {(r.search, r.seed, r.slot, r.metric): r.accuracy for r in rows_of(measured)}
+    at_radius: dict[tuple[Any, ...], dict[str, float]] = {}
+    for r in rows_of(study.curves):
+        at_radius.setdefault((r.search, r.seed, r.slot), {})[f"{AT_RADIUS}{r.radius:g}"] = r.accuracy
     rows: list[dict[str, Any]] = []
     for network in records_of(study.networks):
         place = (network["search"], network["seed"], network["slot"])
         kept = ["search", "seed", "slot", "status", "reason", "key", "genome", "channels", "parameters", "flops"]
         row = {name: network[name] for name in kept}
         row |= {metric: values.get((*place, metric)) for metric in metrics(config)}
-        rows.append(row)
-    columns = [*kept, *metrics(config)] if rows else ["search", "seed", "slot", "status", *metrics(config)]
+        rows.append(row | at_radius.get(place, {}))
+    radii = list(dict.fromkeys(f"{AT_RADIUS}{radius:g}" for radius in sorted(study.curves["radius"])))
+    columns = [*kept, *metrics(config), *radii] if rows else ["search", "seed", "slot", "status", *metrics(config)]
     numbers = pd.DataFrame(rows, columns=columns)
     header = (
         "Search",
@@ -188,7 +194,8 @@ def white_box(study: Study, config: StudyConfig) -> Table:
     images = sorted({int(n) for n in study.retrained["white_box_images"]})
     notes = [
         "Accuracies in %. Each attack's share of test images that the network still classifies correctly, by our own "
-        "re-classification of what the attack returned; its settings are in the configuration below.",
+        "re-classification of what the attack returned; its settings are in the configuration below. The CSV file "
+        "holds each network's accuracy against the radius as well.",
         f"White-box attacks see {' or '.join(map(whole, images)) if images else 'no'} test images: "
         f"a 95 % interval of about ±{percent(0.98 / images[0] ** 0.5) if images else NO_VALUE} points at 50 %.",
     ]

@@ -62,7 +62,7 @@ def signed_interval(value: float | None, low: float | None, high: float | None, 
     """A signed number and its interval: `+0.41 (−0.02 to +0.71)`."""
     if missing(value):
         return NO_VALUE
-    shown = [f"{number:+.{digits}f}".replace("-", MINUS) for number in (value, low, high) if not missing(number)]
+    shown = [f"{number:+z.{digits}f}".replace("-", MINUS) for number in (value, low, high) if not missing(number)]
     return shown[0] if len(shown) < 3 else f"{shown[0]} ({shown[1]} to {shown[2]})"
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 
 from roco.config import StudyConfig
+from roco.report.accuracy_tables import AT_RADIUS
 from roco.report.collect import REFERENCES, records_of
 from roco.report.compare import metric_title, metrics, name_of
 from roco.report.drawing import Symbol, phase_symbol
-from roco.report.table import Table, millions, percent
+from roco.report.table import Table, millions, missing, percent
 from roco.space.genome import Genome, PhaseGraph
 
 
@@ -33,6 +34,7 @@ class NetworkSection:
         phases: its active phases.
         searched: how the searches saw it; no rows for a network that was given.
         retrained: what was measured after retraining; no rows where nothing was retrained.
+        curve: accuracy against the radius; no rows where it was not measured.
         failures: why a retraining failed.
         weights: files of the retrained networks, from the page's folder.
     """
@@ -43,6 +45,7 @@ class NetworkSection:
     phases: tuple[DrawnPhase, ...]
     searched: Table
     retrained: Table
+    curve: Table
     failures: tuple[str, ...]
     weights: tuple[str, ...]
 
@@ -100,6 +103,7 @@ def _section(
         ),
         searched=_searched(found, config),
         retrained=_retrained(measured, config),
+        curve=_curve(measured),
         failures=tuple(f"{_place(row)}: {row['reason']}" for row in slots if row["status"] != "ok"),
         weights=tuple(_weights(row) for row in measured),
     )
@@ -145,6 +149,21 @@ def _retrained(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
     ]
     title = f"Retrained, at {config.retraining.channels} initial channels; accuracies in %"
     return Table("retrained", title, pd.DataFrame(rows), (header, *cells))
+
+
+def _curve(rows: list[dict[str, Any]]) -> Table:
+    """A row for each place where the network was found, a column for each radius."""
+    measured = [row for row in rows if _at_radii(row)]
+    radii = list(_at_radii(measured[0])) if measured else []
+    shown = [name.removeprefix(AT_RADIUS) for name in radii]
+    header = ("Found by", *("clean" if radius == "0" else f"{radius}/255" for radius in shown))
+    cells = [(_place(row), *(percent(row[name]) for name in radii)) for row in measured]
+    title = "Accuracy against the L∞ radius, in %"
+    return Table("curve", title, pd.DataFrame(measured), (header, *cells))
+
+
+def _at_radii(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name.startswith(AT_RADIUS) and not missing(value)}
 
 
 def _heading(metric: str) -> str:

@@ -148,7 +148,8 @@ def percent(value: float | None, *, digits: int = 1, sign: bool = False) -> str:
     """A fraction as percent without its sign; a missing value as a dash."""
     if missing(value) or value is None:
         return NO_VALUE
-    return f"{100 * value:{'+' if sign else ''}.{digits}f}".replace("-", MINUS)
+    # `z`: what rounds to zero has no minus.
+    return f"{100 * value:{'+' if sign else ''}z.{digits}f}".replace("-", MINUS)
 
 
 def percent_interval(value: float | None, low: float | None, high: float | None, *, sign: bool = False) -> str:

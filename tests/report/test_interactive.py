@@ -104,12 +104,16 @@ def test_sections_are_the_fronts_and_the_given_networks(made: SimpleNamespace) -
     assert [one.key for one in sections[:-1]] == list(dict.fromkeys(fronts.sort_values(["flops", "key"])["key"]))
     assert (sections[-1].key, sections[-1].summary) == ("0123456789e1", "paper_roco, references")
     assert sections[-1].searched.rows == ()
-    white_box = made.tables["white_box"].numbers.set_index("key")
+    numbers = made.tables["white_box"].numbers.set_index("key")
     for one in sections:
-        row = white_box.loc[one.key]
+        row = numbers.loc[one.key]
         place = f"{row['search']}/seed_{row['seed']}/slot_{row['slot']:03d}"
         if row["status"] == "ok":
             assert one.retrained.rows[0][-1] == f"{100 * row['cw']:.1f}"
+            white_box = read_json(made.folder / f"retrained/{place}/robustness.json", "robustness")["white_box"]
+            held = [found.count("1") / white_box["images"] for found in white_box["curve"]["robust_images"]]
+            assert one.curve.rows[0][2:] == tuple(f"{100 * share:.1f}" for share in held)
+            assert one.curve.header[:2] == ("Found by", "clean")
             assert one.weights == (f"retrained/{place}/network.safetensors",)
         else:
             assert (one.failures, one.weights) == ((f"{row['search']} seed {row['seed']}: loss is NaN",), ())
