@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_study import GENOMES, RECIPE, TinyStudy
@@ -109,6 +110,17 @@ def test_a_study_knows_what_to_measure_and_refuses_parts_that_it_does_not_have()
         check_config(search_with("adversarial_error[target=lenet]", targets=others))
     with pytest.raises(ConfigError, match=r"one\.objectives: expected different objectives"):
         check_config(search_with("adversarial_error[l0,10]", "adversarial_error[10,l0]"))
+
+
+@pytest.mark.parametrize("page", ["own-searches", "own-objective"])
+def test_the_pages_configurations_are_valid(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = dict.fromkeys(("noise_error", "depth"), OBJECTIVES["latency"])
+    monkeypatch.setattr(objectives, "OBJECTIVES", {**OBJECTIVES, **own})
+    monkeypatch.setattr("roco.config.search.OBJECTIVES", {**OBJECTIVES, **own})
+    blocks = re.findall(r"```yaml\n(.*?)```", (PAGE.parent / f"{page}.md").read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        check_config({"experiment": "a", "dataset": {"name": "digits"}, **yaml.safe_load(block)})
 
 
 def individual(key: str, *, status: str = "ok", **further: float) -> Individual:
