@@ -1,0 +1,63 @@
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from half_done_study import config_of
+
+from roco import calibration
+from roco.calibration import Speed, calibrate, cpu_seconds_of
+from roco.cli import main
+from roco.plan import Pending
+from roco.workload import Images, Work, genome_flops, typical_genome
+
+IMAGES = Images(train=50, validation=20, test=30, adversarial=9, classes=10, size=16)
+
+
+def test_seconds_are_passes_times_their_cost() -> None:
+    speed = Speed(trained=0.5, forward=0.1, gradient=0.25, alone=2.0)
+    assert speed.seconds(Work("lenet", trained=2, forward=10, gradient=4, alone=3)) == pytest.approx(1 + 1 + 1 + 6)
+
+
+def test_cpu_time_of_a_command() -> None:
+    seconds, ended = cpu_seconds_of([sys.executable, "-c", "print(sum(range(3_000_000)))"])
+    assert ended.stdout == "4499998500000\n"
+    assert seconds > 0
+
+
+def test_every_network_of_a_study_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "_start_seconds", lambda: 4.0)
+    monkeypatch.setattr(calibration, "SHORTEST_SECONDS", 0.01)
+    config = config_of(tmp_path).model_copy(update={"device": "cpu"})
+    found = calibrate(config, IMAGES, cores=3)
+    assert (found.cores, found.uses_gpu, found.start_seconds) == (3, False, 4.0)
+    assert set(found.speeds) == set(found.flops) == {"lenet", "evaluation", "retraining"}
+    assert all(min(speed.trained, speed.forward, speed.gradient, speed.alone) > 0 for speed in found.speeds.values())
+    # A step trains on what a forward pass computes and twice as much again.
+    assert all(speed.trained > speed.forward for speed in found.speeds.values())
+    genome = typical_genome(config, IMAGES)
+    assert found.flops["retraining"] == genome_flops(config, genome, IMAGES, channels=config.retraining.channels)
+
+
+def test_the_command_shows_stages_and_what_is_out_of_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    config, path = config_of(tmp_path / "results"), tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    job = f"{config.folder}/targets/lenet/metrics.json"
+    monkeypatch.setattr("roco.plan.pending_jobs", lambda _: Pending({"target": frozenset([job])}, 1.0))
+    slow = dict.fromkeys(("lenet", "evaluation", "retraining"), Speed(10.0, 10.0, 10.0, 10.0))
+    flops = dict.fromkeys(slow, 10**6)
+    machine = calibration.Calibration("a slow machine", 1, False, slow, flops, 1.0)
+    monkeypatch.setattr("roco.calibration.calibrate", lambda *_, **__: machine)
+    saved = tmp_path / "machine.json"
+    assert main(["plan", "--configfile", str(path), "--save-calibration", str(saved)]) == 0
+    text = capsys.readouterr().out
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+    assert rows["targets"][1:4] == ["1", "1", "1"]
+    assert rows["search"][-1] == rows["retraining"][-1] == "done"
+    assert "out of reach? about" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert main(["plan", "--configfile", str(path), "--calibration", str(saved)]) == 0
+    assert capsys.readouterr().out == text
