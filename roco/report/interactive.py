@@ -76,7 +76,7 @@ def _axis(networks: pd.DataFrame, name: str) -> dict[str, Any]:
         "type": "quantitative",
         "title": axis.title,
         "axis": {"format": axis.axis_format, "tickCount": 6},
-        "scale": {"type": kind, "padding": 12} | ({"zero": False} if kind == "linear" else {}),
+        "scale": {"type": kind, "padding": 12} | ({"zero": False} if kind == "linear" else {"nice": False}),
     }
 
 
