@@ -89,8 +89,9 @@ def accuracies(options: argparse.Namespace) -> None:
     options.device = device
     with np.load(options.data) as file:
         arrays = {name: torch.from_numpy(file[name]).to(device) for name in file.files}
-    images, labels = arrays["train_images"][: options.images], arrays["train_labels"][: options.images].long()
-    test_images, test_labels = arrays["test_images"][:2000], arrays["test_labels"][:2000].long()
+    images, test_images = (arrays[name].permute(0, 3, 1, 2).contiguous() for name in ("x_train", "x_test"))
+    images, labels = images[: options.images], arrays["y_train"][: options.images].flatten().long()
+    test_images, test_labels = test_images[:2000], arrays["y_test"][:2000].flatten().long()
     recipe = Recipe(epochs=options.epochs)
     for arm in (STEPS[0], STEPS[-1]):
         found = []
@@ -110,7 +111,9 @@ def main() -> None:
     add_options(parser)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--arms", nargs="+", default=STEPS, choices=STEPS)
-    parser.add_argument("--data", type=Path, help="CIFAR-10 as .npz: compare accuracies instead")
+    parser.add_argument(
+        "--data", type=Path, help="CIFAR-10 as .npz (x_train, y_train, x_test, y_test): accuracies instead"
+    )
     parser.add_argument("--images", type=int, default=5000, help="to train on, with --data")
     parser.add_argument("--epochs", type=int, default=15, help="with --data")
     parser.add_argument("--seeds", type=int, default=3, help="with --data")
