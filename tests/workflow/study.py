@@ -38,6 +38,9 @@ TINY = {
             "pgd": {"method": "pgd", "eps": 8.0, "alpha": 2.0, "steps": 3},
             "cw": {"method": "cw", "steps": 3},
         },
+        "curve": {"radii": [1.0, 4.0, 8.0], "steps": 3, "targets": 1},
+        "smallest_perturbations": {"fab": {"method": "fab", "norm": "linf", "steps": 3, "targets": 1}},
+        "checks": {"steps": 4, "restarts": 2, "queries": 5},
     },
     "report": {"top": [1]},
 }

@@ -22,9 +22,9 @@ DRY_RUNS = 40
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system whose size is to be set."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
+    """A file system whose size is to be set, where a study has its results."""
+    folder = tmp_path / "study" / "results"
+    folder.mkdir(parents=True)
     if os.geteuid() or not resized(folder, kilobytes=64, remount=False):
         pytest.skip("a file system can be mounted by root only")
     yield folder
@@ -38,7 +38,7 @@ def resized(folder: Path, *, kilobytes: int, remount: bool = True) -> bool:
 
 
 def test_a_study_whose_disk_is_full_again_and_again_ends_with_the_same_bytes(finished_study, disk, tmp_path):
-    study = Study(tmp_path / "study", TINY | {"results": str(disk / "results")})
+    study = Study(tmp_path / "study", TINY)
     failures = 0
     for kilobytes in (64, 200, 400, 700, 1000, 1400, 100_000):
         assert resized(disk, kilobytes=kilobytes)
