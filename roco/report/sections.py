@@ -11,6 +11,8 @@ from roco.report.accuracy_tables import AT_RADIUS
 from roco.report.collect import REFERENCES, records_of
 from roco.report.compare import metric_title, metrics, name_of
 from roco.report.drawing import Symbol, phase_symbol
+from roco.report.small_chart import small_chart
+from roco.report.style import looks
 from roco.report.table import Table, millions, missing, percent
 from roco.space.genome import Genome, PhaseGraph
 
@@ -35,6 +37,7 @@ class NetworkSection:
         searched: how the searches saw it; no rows for a network that was given.
         retrained: what was measured after retraining; no rows where nothing was retrained.
         curve: accuracy against the radius; no rows where it was not measured.
+        chart: the same as an SVG element, empty where it was not measured.
         failures: why a retraining failed.
         weights: files of the retrained networks, from the page's folder.
     """
@@ -46,6 +49,7 @@ class NetworkSection:
     searched: Table
     retrained: Table
     curve: Table
+    chart: str
     failures: tuple[str, ...]
     weights: tuple[str, ...]
 
@@ -104,6 +108,7 @@ def _section(
         searched=_searched(found, config),
         retrained=_retrained(measured, config),
         curve=_curve(measured),
+        chart=_chart(measured, config),
         failures=tuple(f"{_place(row)}: {row['reason']}" for row in slots if row["status"] != "ok"),
         weights=tuple(_weights(row) for row in measured),
     )
@@ -160,6 +165,20 @@ def _curve(rows: list[dict[str, Any]]) -> Table:
     cells = [(_place(row), *(percent(row[name]) for name in radii)) for row in measured]
     title = "Accuracy against the L∞ radius, in %"
     return Table("curve", title, pd.DataFrame(measured), (header, *cells))
+
+
+def _chart(rows: list[dict[str, Any]], config: StudyConfig) -> str:
+    lines = [
+        (
+            str(row["search"]),
+            [(float(name.removeprefix(AT_RADIUS)), float(share)) for name, share in _at_radii(row).items()],
+        )
+        for row in rows
+        if _at_radii(row)
+    ]
+    colours = {name: look.colour for name, look in looks(list(config.search.searches)).items()}
+    label = "Accuracy against the radius"
+    return small_chart(lines, colours, x_title="L∞ radius, in 1/255", label=label) if lines else ""
 
 
 def _at_radii(row: Mapping[str, Any]) -> dict[str, Any]:

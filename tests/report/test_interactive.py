@@ -114,6 +114,10 @@ def test_sections_are_the_fronts_and_the_given_networks(made: SimpleNamespace) -
             held = [found.count("1") / white_box["images"] for found in white_box["curve"]["robust_images"]]
             assert one.curve.rows[0][2:] == tuple(f"{100 * share:.1f}" for share in held)
             assert one.curve.header[:2] == ("Found by", "clean")
+            (line,) = ET.fromstring(one.chart).findall("polyline")
+            heights = [float(corner.split(",")[1]) for corner in line.get("points").split()]
+            # From clean images at the left to the largest radius; 96 pixels are 100 points.
+            assert heights[1:] == pytest.approx([8 + 96 * (1 - share) for share in held], abs=0.05)
             assert one.weights == (f"retrained/{place}/network.safetensors",)
         else:
             assert (one.failures, one.weights) == ((f"{row['search']} seed {row['seed']}: loss is NaN",), ())
