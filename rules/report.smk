@@ -27,6 +27,7 @@ FIGURES = {
     "accuracy_radius": "Accuracy against radius",
     "hypervolume": "Hypervolume and evaluated networks",
     "populations": "Final populations",
+    "examples": "Examples of the adversarial images",
     "transfer_matrix": "Transfer between the targets",
 }
 STUDY = {
@@ -69,6 +70,7 @@ rule tables:
 rule figures:
     input:
         **STUDY,
+        images=[rules.dataset.output.dataset],
     output:
         **{
             name: report(

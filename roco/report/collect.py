@@ -20,6 +20,7 @@ from roco.report.columns import (
     CELLS,
     CURVES,
     EVALUATIONS,
+    EXAMPLES,
     FLAGS,
     FRONTS,
     NETWORKS,
@@ -29,6 +30,7 @@ from roco.report.columns import (
     TRAININGS,
     TRANSFER,
 )
+from roco.report.example_rows import example_rows
 from roco.report.robustness_rows import curve_rows, flag_rows, perturbation_rows
 
 REFERENCES = "references"
@@ -43,6 +45,7 @@ class StudyFiles:
     Attributes:
         targets: metrics.json of each target.
         adversarial_sets: the joined HDF5 file of each split.
+        images: the data set; needed for the figure of examples only.
         transfer: transfer.json of the test set.
         shards: evaluation shards of all searches and generations.
         populations: population.json of all searches, seeds and generations.
@@ -53,6 +56,7 @@ class StudyFiles:
 
     targets: Sequence[str | Path] = ()
     adversarial_sets: Sequence[str | Path] = ()
+    images: Sequence[str | Path] = ()
     transfer: Sequence[str | Path] = ()
     shards: Sequence[str | Path] = ()
     populations: Sequence[str | Path] = ()
@@ -73,6 +77,7 @@ class Study:
     Attributes:
         targets: TARGETS, one row a target.
         cells: CELLS, one row for each split, target, norm and threshold.
+        examples: EXAMPLES, one row for each cell of the test set that has a success, where the data set is given.
         transfer: TRANSFER, one row for each norm, threshold, source and other target.
         evaluations: EVALUATIONS, one row a record: a network that several searches share is in each of them.
         populations: POPULATIONS, one row an individual of a generation's survivors.
@@ -88,6 +93,7 @@ class Study:
 
     targets: pd.DataFrame
     cells: pd.DataFrame
+    examples: pd.DataFrame
     transfer: pd.DataFrame
     evaluations: pd.DataFrame
     populations: pd.DataFrame
@@ -119,6 +125,9 @@ def collect(files: StudyFiles) -> Study:
     return Study(
         targets=_frame(_read_each(files.targets, "target", _one), TARGETS, by=["target"]),
         cells=_frame(_cells(files.adversarial_sets), CELLS, by=["split", "target", "norm", "threshold"]),
+        examples=_frame(
+            example_rows(files.adversarial_sets, files.images), EXAMPLES, by=["target", "norm", "threshold"]
+        ),
         transfer=_frame(
             _read_each(files.transfer, "transfer", _pairs), TRANSFER, by=["norm", "threshold", "source", "target"]
         ),

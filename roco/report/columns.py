@@ -25,6 +25,20 @@ CELLS = {
     "attacked": "int64",
     "successes": "int64",
 }
+# clean, adversarial: uint8 (3, h, w).
+EXAMPLES = {
+    "target": "str",
+    "norm": "str",
+    "threshold": "int64",
+    "source_index": "int64",
+    "label": "int64",
+    "class_name": "str",
+    "prediction": "int64",
+    "predicted_class": "str",
+    "margin": "float64",
+    "clean": "object",
+    "adversarial": "object",
+}
 TRANSFER = {
     "norm": "str",
     "threshold": "int64",

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from roco.artifacts import atomic
 from roco.config import StudyConfig
-from roco.report import figure_data, robustness_tables, transfer
+from roco.report import examples, figure_data, robustness_tables, transfer
 from roco.report.collect import Study
 from roco.report.compare import metric_title
 from roco.report.course_figures import draw_hypervolume, draw_populations
@@ -232,6 +232,7 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
             figure_data.searched_networks,
             draw_populations,
         ),
+        "examples": FigureKind(examples.TITLE, examples.CAPTION, examples.examples, examples.draw),
         "transfer_matrix": FigureKind(transfer.TITLE, transfer.CAPTION, transfer.shares, transfer.draw),
     }
 )
@@ -245,6 +246,7 @@ def write_figures(study: Study, config: StudyConfig, folder: str | Path) -> None
     for name, kind in FIGURES.items():
         data = kind.data(study, config)
         with atomic(Path(folder) / f"{name}.csv") as temporary:
-            temporary.write_text(data.to_csv(index=False, lineterminator="\n"), encoding="utf-8", newline="\n")
+            numbers = data.drop(columns=examples.PIXELS, errors="ignore")
+            temporary.write_text(numbers.to_csv(index=False, lineterminator="\n"), encoding="utf-8", newline="\n")
         with figure_settings():
             save(kind.draw(data, config), Path(folder) / name)

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from fabricated_study import config_of, fabricate, write_dataset
+from fabricated_study import config_of, fabricate
 
 from roco.report.collect import collect
 from roco.report.figures import write_figures
@@ -26,7 +26,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     folder: Path = tmp_path_factory.mktemp("study")
     config = config_of(dataset="cifar10")
     files = fabricate(folder, config, failed=1).files
-    write_dataset(folder / "dataset.h5")
     study = collect(files)
     tables = {table.name: table for table in write_tables(study, config, folder / "tables")}
     write_figures(study, config, folder / "figures")

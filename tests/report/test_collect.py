@@ -67,4 +67,4 @@ def test_names_of_a_rule_become_the_files() -> None:
 def test_dataset_facts(made: SimpleNamespace) -> None:
     attributes, images = dataset_facts(made.folder / "dataset.h5")
     assert attributes["name"] == "digits"
-    assert images == {"train": 90, "validation": 10, "test": 20}
+    assert images == {"train": 90, "validation": 10, "test": 60}
