@@ -15,6 +15,7 @@ TABLES = {
     "control": "Searches against random search",
     "fronts": "Fronts of the searches",
     "objective": "Does the objective predict robustness?",
+    "objective_spread": "How far the objective spreads",
     "topology": "What the networks look like",
     "survivors": "Which networks survive",
 }

@@ -186,7 +186,7 @@ _PARTS = (
         ("robustness_curve", "smallest_perturbations", "flags"),
         ("accuracy_radius",),
     ),
-    _Part("why", "What goes with robustness", ("objective", "topology"), ()),
+    _Part("why", "What goes with robustness", ("objective", "objective_spread", "topology"), ()),
     _Part("course", "How the searches went", ("searches", "control", "survivors", "fronts"), ("hypervolume",)),
 )
 

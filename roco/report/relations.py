@@ -124,9 +124,17 @@ def spearman(x: Sequence[float], y: Sequence[float], seeds: Sequence[int], gener
     found = _interval(value, _rank_correlations(draws(seeds, generator), one, two), _basis(seeds))
     if not abs(value) < 1:
         return found
-    half = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.sqrt((1 + value**2 / 2) / (len(one) - 3))
-    low, high = (math.tanh(math.atanh(value) + sign * half) for sign in (-1, 1))
-    return Interval(value, min(low, found.low), max(high, found.high), found.basis)
+    wide = interval_of_independent(value, len(one))
+    return Interval(value, min(wide.low, found.low), max(wide.high, found.high), found.basis)
+
+
+def interval_of_independent(correlation: float, count: int) -> Interval:
+    """Bonett and Wright's interval of a rank correlation of `count` independent networks, more than three."""
+    if not abs(correlation) < 1:
+        return Interval(correlation, math.nan, math.nan, "no interval")
+    half = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.sqrt((1 + correlation**2 / 2) / (count - 3))
+    low, high = (math.tanh(math.atanh(correlation) + sign * half) for sign in (-1, 1))
+    return Interval(correlation, low, high, "independent networks")
 
 
 def _means(weights: Array, values: Array, seeds: np.ndarray[Any, Any]) -> Array:

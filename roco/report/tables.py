@@ -12,6 +12,7 @@ from roco.report.control_table import hypervolume_gain
 from roco.report.network_tables import compared_networks, fronts, searches
 from roco.report.robustness_tables import curve_table, flags_table, smallest_table
 from roco.report.setup_tables import adversarial_samples, settings
+from roco.report.spread_table import objective_spread
 from roco.report.table import Table
 from roco.report.transfer import transfer_table
 
@@ -32,6 +33,7 @@ TABLES: Mapping[str, Callable[[Study, StudyConfig], Table]] = MappingProxyType(
         "control": hypervolume_gain,
         "fronts": fronts,
         "objective": objective_value,
+        "objective_spread": objective_spread,
         "topology": topology,
         "survivors": survivors,
     }
