@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import yaml
-from fabricated_study import FabricatedStudy, config_of, fabricate, write_dataset
+from fabricated_images import write_dataset
+from fabricated_study import FabricatedStudy, config_of, fabricate
 
 from roco.errors import ArtifactError
 from roco.report.answer import answer
