@@ -123,7 +123,7 @@ class Cluster:
         lines = self.ask("squeue", "--noheader", f"--format={layout}", *arguments).splitlines()
         return [line.strip().split("|") for line in lines]
 
-    def wait_for(self, condition, *, seconds: float = 300.0):
+    def wait_for(self, condition, *, seconds: float = 900.0):
         """Returns what `condition` gives as soon as that is true."""
         end = time.monotonic() + seconds
         while not (value := condition()):

@@ -22,7 +22,7 @@ def small_profile(**more: object) -> dict:
     """The profile that users have, with less memory and time for jobs, and shorter waits."""
     profile = yaml.safe_load(PROFILE.read_text())
     for resources in profile["set-resources"].values():
-        resources |= {"mem_mb": "1500 * attempt", "runtime": "5 * attempt"}
+        resources |= {"mem_mb": "1500 * attempt", "runtime": "15 * attempt"}
     return profile | {"slurm-init-seconds-before-status-checks": 2, "latency-wait": 10, **more}
 
 

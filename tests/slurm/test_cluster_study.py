@@ -103,4 +103,4 @@ def test_a_cancelled_job_is_submitted_again_with_more_memory(cluster_study, jobs
     again = [fact for fact in jobs.values() if fact["Comment"] == cancelled["Comment"] and fact != cancelled]
     assert cancelled["JobState"] == "CANCELLED"
     assert [fact["MinMemoryNode"] for fact in (cancelled, *again)] == ["1500M", "3000M"]
-    assert [fact["TimeLimit"] for fact in (cancelled, *again)] == ["00:05:00", "00:10:00"]
+    assert [fact["TimeLimit"] for fact in (cancelled, *again)] == ["00:15:00", "00:30:00"]
