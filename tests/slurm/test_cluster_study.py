@@ -10,7 +10,7 @@ from cluster import Cluster
 from cluster_study import ClusterStudy, small_profile
 from study import TINY, Study
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
+pytestmark = [pytest.mark.long, pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
 
 WANTED = ("adversarial/test.h5", "search/roco/seed_0/generation_000/population.json")
 
