@@ -20,12 +20,13 @@ FORMATS: Mapping[str, str] = MappingProxyType({"safetensors": ".safetensors", "o
 NEEDED = {"onnx": ("onnx", "onnxscript")}
 
 
-def find_network(key_or_file: str, results: str | Path) -> Path:
+def find_network(key_or_file: str, results: str | Path, training_seed: int | None = None) -> Path:
     """The network file of a name.
 
     Args:
         key_or_file: a file, or a retrained network's key (its first four digits at least).
         results: the folder of all results, where a key is looked up.
+        training_seed: which of the retrainings; the first, if not given. None of them is chosen for what was measured.
 
     Raises:
         ConfigError: neither, or several different networks have the key.
@@ -34,9 +35,15 @@ def find_network(key_or_file: str, results: str | Path) -> Path:
         return Path(key_or_file)
     if not re.fullmatch(r"[0-9a-f]{4,12}", key_or_file):
         raise ConfigError(f"{key_or_file}: expected a network's file, or its key of 4 to 12 digits and letters a to f")
-    found = [path for path in sorted(Path(results).glob("*/retrained/*/seed_*/slot_*")) if _holds(path, key_or_file)]
-    if not found:
+    places = sorted(Path(results).glob("*/retrained/*/seed_*/slot_*/training_[0-9]*"))
+    trained = {path: _seed_of(path) for path in places if _holds(path, key_or_file)}
+    if not trained:
         raise ConfigError(f"{key_or_file}: no retrained network in {results} has this key")
+    chosen = min(trained.values()) if training_seed is None else training_seed
+    found = [path for path, seed in trained.items() if seed == chosen]
+    if not found:
+        seeds = ", ".join(map(str, sorted(set(trained.values()))))
+        raise ConfigError(f"{key_or_file}: expected a training seed of {seeds}, got {training_seed}")
     from roco.networks import checksum_of
 
     files = {checksum_of(folder / "network.safetensors"): folder / "network.safetensors" for folder in reversed(found)}
@@ -47,9 +54,13 @@ def find_network(key_or_file: str, results: str | Path) -> Path:
     return next(iter(files.values()))
 
 
-def _holds(slot: Path, key: str) -> bool:
-    """Whether a slot has a network with weights whose key begins so."""
-    path = slot / "training.json"
+def _seed_of(folder: Path) -> int:
+    return int(folder.name.removeprefix("training_"))
+
+
+def _holds(folder: Path, key: str) -> bool:
+    """Whether a retraining's folder has a network with weights whose key begins so."""
+    path = folder / "training.json"
     if not path.exists():
         return False
     with schema(path, "training"):

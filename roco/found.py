@@ -18,7 +18,7 @@ class Found:
     Attributes:
         genome: what it decodes from.
         individual: its entry in a population; None where the study's searches never had it.
-        measured: what was measured of it once retrained, by search and slot; empty before that.
+        measured: what was measured of each of its retrainings, once a training seed; empty before that.
     """
 
     genome: Genome
@@ -66,8 +66,9 @@ def find(config: StudyConfig, name: str) -> Found:
             several = f"several: {', '.join(keys[:5])}" if keys else "none"
             raise ConfigError(f"{name}: expected a network's key in {config.folder}, found {several}; see roco front")
         genome = Genome.parse(texts[keys[0]])
-    of_it = tuple(slot for slot in measured if slot["key"] == genome.key)
-    return Found(genome, individuals.get(genome.key), of_it)
+    # Several searches may have found it: with one training seed it is one training.
+    of_it = {training["training_seed"]: training for training in reversed(measured) if training["key"] == genome.key}
+    return Found(genome, individuals.get(genome.key), tuple(of_it[seed] for seed in sorted(of_it)))
 
 
 def _individuals(config: StudyConfig) -> dict[str, dict[str, Any]]:
@@ -87,5 +88,6 @@ def _measured(config: StudyConfig) -> list[dict[str, Any]]:
             with schema(path, "robustness"):
                 if content["status"] == "ok":
                     _ = content["key"], content["genome"], content["white_box"]["attacks"], content["test_error"]
+                    _ = content["training_seed"]
                     found.append(content)
     return found

@@ -16,6 +16,11 @@ SPLITS = ("validation", "test")
 NORMS = ("l0", "linf")
 
 
+def retrained_folder(search: str, seed: int | str, slot: int, training_seed: int) -> str:
+    """The folder of one training of a network of a front, from the study's folder."""
+    return f"retrained/{search}/seed_{seed}/slot_{slot:03d}/training_{training_seed}"
+
+
 @dataclass(frozen=True)
 class Job:
     """A step of the workflow.
@@ -102,20 +107,21 @@ class Layout:
         generations = range(self.config.search.generations + 1)
         return [self.population(*place, generation) for place in self.all_seeds() for generation in generations]
 
-    def all_slots(self) -> list[tuple[str, int, int]]:
-        """Search, seed and slot of all networks to retrain: of each front that is to be, and the published ones."""
+    def all_retrainings(self) -> list[tuple[str, int, int, int]]:
+        """Search, seed, slot and training seed of all retrainings: of each front that is to be, and the published."""
         places = [place for place in self.all_seeds() if place[0] in self.config.retrained_searches]
         slots = [(*place, slot) for place in places for slot in range(self.config.slots)]
         published = range(len(self.config.retraining.references))
-        return slots + [(REFERENCES, self.config.seeds[0], slot) for slot in published]
+        slots += [(REFERENCES, self.config.seeds[0], slot) for slot in published]
+        return [(*slot, training_seed) for slot in slots for training_seed in self.config.retraining.seeds]
 
-    def retrained(self, search: str, seed: int | str, slot: int) -> str:
+    def retrained(self, search: str, seed: int | str, slot: int, training_seed: int) -> str:
         """The folder of a retrained network."""
-        return f"{self.folder}/retrained/{search}/seed_{seed}/slot_{slot:03d}"
+        return f"{self.folder}/{retrained_folder(search, seed, slot, training_seed)}"
 
     def all_robustness(self) -> list[str]:
         """The measurements of all retrained networks."""
-        return [f"{self.retrained(*slot)}/robustness.json" for slot in self.all_slots()]
+        return [f"{self.retrained(*place)}/robustness.json" for place in self.all_retrainings()]
 
     def jobs(self) -> Iterator[Job]:
         """The steps that take long, and the page at the end, in the order of the workflow."""
@@ -132,9 +138,10 @@ class Layout:
                     yield self._job("adversarial_cells", place, f"{folder}/{norm}_{largest}.h5", f"{folder}/{norm}.log")
         yield from self._evaluations()
         for rule, name, log in (("retrain", "training", "training"), ("robustness", "robustness", "robustness")):
-            for search, seed, slot in self.all_slots():
-                folder = f"retrained/{search}/seed_{seed}/slot_{slot:03d}"
+            for search, seed, slot, training_seed in self.all_retrainings():
+                folder = retrained_folder(search, seed, slot, training_seed)
                 place = f"{search}, seed {seed}, network {slot + 1}"
+                place += f", training seed {training_seed}" if len(self.config.retraining.seeds) > 1 else ""
                 yield self._job(rule, place, f"{folder}/{name}.json", f"{folder}/{log}.log", search=search)
         yield self._job("report_page", "", "report.html", "report_page.log")
 

@@ -22,13 +22,14 @@ def model_card(path: str | Path) -> str:
         ArtifactError: one of these files is damaged.
     """
     path = Path(path)
-    description, slot = describe_file(path), path.parent
-    training, robustness = _read(slot / "training.json", "training"), _read(slot / "robustness.json", "robustness")
-    folder = slot.parents[3] if training and len(slot.parents) > 3 else None
+    description, place = describe_file(path), path.parent
+    training, robustness = _read(place / "training.json", "training"), _read(place / "robustness.json", "robustness")
+    # {experiment}/retrained/{search}/seed_{seed}/slot_{slot}/training_{training_seed}
+    folder = place.parents[4] if training and len(place.parents) > 4 else None
     search = folder / "search" / f"{training['search']}/seed_{training['seed']}" if folder else None
     front = _read(search / "front.json", "front") if search else {}
     dataset = _attributes(folder / "dataset.h5") if folder else {}
-    with schema(slot / "robustness.json", "robustness"):
+    with schema(place / "robustness.json", "robustness"):
         lines = [f"# {_title(description, training)}", "", *_network(description, training, path)]
         lines += ["", "## How it was found", "", *_search(front, training)]
         lines += ["", "## Data", "", *_data(dataset, description), "", "## Training", "", *_training(training)]
@@ -113,6 +114,8 @@ def _training(training: Facts) -> list[str]:
     lines = [f"- {name}: {value}" for name, value in recipe.items()]
     if "validation_images_too" in training:
         lines.append(f"- trained on validation images as well: {'yes' if training['validation_images_too'] else 'no'}")
+    if "training_seed" in training:
+        lines.append(f"- training seed: {training['training_seed']}; what was measured below is of this training alone")
     return [*lines, "- no adversarial training; the weights of the last epoch; nothing was chosen on test images"]
 
 

@@ -143,8 +143,8 @@ def recorded_seconds(config: StudyConfig) -> dict[str, float]:
             found["evaluate"] += [
                 record["seconds"] for record in read_json(path, "evaluations") if record["status"] == "ok"
             ]
-    for slot in layout.all_slots():
-        path = f"{layout.retrained(*slot)}/training.json"
+    for place in layout.all_retrainings():
+        path = f"{layout.retrained(*place)}/training.json"
         if Path(path).exists():
             found["retrain"].append(read_json(path, "training").get("seconds") or 0.0)
     # From the store it took no time.

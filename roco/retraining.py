@@ -20,7 +20,7 @@ log = logging.getLogger("roco")
 
 @dataclass(frozen=True)
 class RetrainingSettings:
-    """What decides a retrained network but its genome: the fields of the configuration's `retraining`."""
+    """What decides a retrained network but its genome: fields of the configuration's `retraining`, one of its seeds."""
 
     channels: int
     training: dict[str, Any]

@@ -38,6 +38,7 @@ wildcard_constraints:
     generation=r"\d{3}",
     shard=r"\d{3}",
     slot=r"\d{3}",
+    training_seed="|".join(map(str, CONFIG.retraining.seeds)),
     split="validation|test",
     target="|".join(TARGETS),
     norm="l0|linf",

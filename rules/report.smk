@@ -8,6 +8,7 @@ TABLES = {
     "table_5": "V. Networks of equal FLOPs",
     "differences": "Differences between the searches",
     "white_box": "All networks under white-box attacks",
+    "retrainings": "How far retrainings differ",
     "robustness_curve": "Accuracy against radius",
     "smallest_perturbations": "Median smallest perturbations",
     "flags": "Sanity flags of the white-box attacks",

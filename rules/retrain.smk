@@ -1,14 +1,14 @@
-# The networks of a front, trained at length: a slot for each place of the front, by rising FLOPs. A slot past the
-# front's end is empty, so that all jobs are known before the search has run.
+# The networks of a front, trained at length, once for each training seed: a slot for each place of the front, by rising
+# FLOPs. A slot past the front's end is empty, so that all jobs are known before the search has run.
 rule retrain:
     input:
         front=f"{FOLDER}/search/{{search}}/seed_{{seed}}/front.json",
         dataset=rules.dataset.output.dataset,
     output:
-        network=f"{FOLDER}/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/network.safetensors",
-        training=f"{FOLDER}/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/training.json",
+        network=f"{FOLDER}/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/training_{{training_seed}}/network.safetensors",
+        training=f"{FOLDER}/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/training_{{training_seed}}/training.json",
     log:
-        f"{FOLDER}/logs/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/training.log",
+        f"{FOLDER}/logs/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/training_{{training_seed}}/training.log",
     threads: 1
     resources:
         gpu=GPU,
@@ -18,7 +18,6 @@ rule retrain:
         channels=section("retraining", "channels"),
         training=section("retraining", "training"),
         validation_images_too=section("retraining", "validation_images_too"),
-        seed=section("retraining", "seed"),
         stem_padding=section("space", "stem_padding"),
         node=section("space", "node"),
         store=STORE,

@@ -6,9 +6,9 @@ rule robustness:
         dataset=rules.dataset.output.dataset,
         adversarial=f"{FOLDER}/adversarial/test.h5",
     output:
-        robustness=f"{FOLDER}/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/robustness.json",
+        robustness=f"{FOLDER}/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/training_{{training_seed}}/robustness.json",
     log:
-        f"{FOLDER}/logs/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/robustness.log",
+        f"{FOLDER}/logs/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/training_{{training_seed}}/robustness.log",
     threads: 1
     resources:
         gpu=GPU,

@@ -32,7 +32,7 @@ from roco.store import Store
 
 PLACE: dict[str, Any] = {"search": "roco", "seed": 0}
 ORIGIN = {"dataset_fingerprint": "f00d", "settings_hash": "beef"}
-SLOT = PLACE | {"slot": 0}
+SLOT = PLACE | {"slot": 0, "training_seed": 0}
 
 
 def evaluations_of(tiny: TinyStudy) -> list[dict[str, Any]]:
@@ -252,7 +252,7 @@ def test_evaluations_of_other_genomes_or_data_are_refused(tiny: TinyStudy, tmp_p
 
 
 def test_slots_of_several_studies_or_in_the_wrong_place_are_refused(tmp_path: Path) -> None:
-    paths = [tmp_path / f"retrained/roco/seed_0/slot_{slot:03d}/training.json" for slot in range(2)]
+    paths = [tmp_path / f"retrained/roco/seed_0/slot_{slot:03d}/training_0/training.json" for slot in range(2)]
     for slot, path in enumerate(paths):
         write_json(path, "training", TRAINING | {"slot": slot})
     assert len(collect(StudyFiles(trainings=paths)).trainings) == 2

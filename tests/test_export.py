@@ -1,5 +1,6 @@
 """Networks taken away: other formats that give the same logits, the card, and how others call a network."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torchattacks
 from tiny_study import GENOMES, RECIPE, TinyStudy
 
 import roco
-from roco.artifacts import write_json, write_tensors
+from roco.artifacts import read_json, write_json, write_tensors
 from roco.cli import main
 from roco.errors import ArtifactError
 from roco.networks import KIND, build, describe_genome, save_network
@@ -26,7 +27,7 @@ def study(tiny: TinyStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with one experiment: a front of one network, retrained and measured."""
     results = tmp_path_factory.mktemp("results")
     experiment = results / "tiny"
-    slot = experiment / "retrained/roco/seed_0/slot_000"
+    slot = experiment / "retrained/roco/seed_0/slot_000/training_0"
     slot.mkdir(parents=True)
     tiny.dataset.save(experiment / "dataset.h5")
     member = unevaluated(GENOMES[1], channels=2, classes=3, stem_padding=0, image_size=16)
@@ -34,7 +35,7 @@ def study(tiny: TinyStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_front(experiment / "search/roco/seed_0/front.json", [member], search="roco", seed=0, objectives=objectives)
     settings = RetrainingSettings(2, RECIPE, validation_images_too=True, seed=0, stem_padding=0)
     files = {"dataset_path": experiment / "dataset.h5", "network_path": slot / "network.safetensors"}
-    place = {"search": "roco", "seed": 0, "slot": 0}
+    place = {"search": "roco", "seed": 0, "slot": 0, "training_seed": 0}
     training = retrain(member, settings, **files, device="cpu", store=Store(results / "store"))
     write_json(slot / "training.json", "training", {**training, **place})
     attacks = {"pgd": {"accuracy": 0.25, "settings": {"method": "pgd", "eps": 8.0}}}
@@ -48,7 +49,7 @@ def study(tiny: TinyStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def network_file(study: Path) -> Path:
-    return study / "tiny/retrained/roco/seed_0/slot_000/network.safetensors"
+    return study / "tiny/retrained/roco/seed_0/slot_000/training_0/network.safetensors"
 
 
 def exported(study: Path, folder: Path, file_format: str, suffix: str) -> Path:
@@ -88,7 +89,7 @@ def test_attacks_of_others_call_it_as_it_is(network_file: Path, tiny: TinyStudy)
 
 def test_safetensors_is_the_same_network_with_a_card(study: Path, tmp_path: Path, images: torch.Tensor) -> None:
     output = exported(study, tmp_path, "safetensors", ".safetensors")
-    original = roco.load(study / "tiny/retrained/roco/seed_0/slot_000/network.safetensors")
+    original = roco.load(study / "tiny/retrained/roco/seed_0/slot_000/training_0/network.safetensors")
     assert torch.equal(roco.load(output)(images), original(images))
     card = output.with_suffix(".md").read_text()
     for said in (
@@ -101,6 +102,7 @@ def test_safetensors_is_the_same_network_with_a_card(study: Path, tmp_path: Path
         "- epochs: 2",
         "- learning_rate: 0.05",
         "- trained on validation images as well: yes",
+        "- training seed: 0; what was measured below is of this training alone",
         "- accuracy on 15 test images: 0.8000",
         "- accuracy on 4 adversarial test images: 0.5000",
         "- accuracy under pgd on 8 of them (eps 8.0): 0.2500",
@@ -132,7 +134,7 @@ def test_onnxruntime_gives_the_same_logits_for_any_batch(study: Path, tmp_path: 
     pytest.importorskip("onnxscript", reason="onnx, onnxscript and onnxruntime are in the extra 'export'")
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is in the extra 'export'")
     output = exported(study, tmp_path, "onnx", ".onnx")
-    network = roco.load(study / "tiny/retrained/roco/seed_0/slot_000/network.safetensors")
+    network = roco.load(study / "tiny/retrained/roco/seed_0/slot_000/training_0/network.safetensors")
     session = onnxruntime.InferenceSession(str(output), providers=["CPUExecutionProvider"])
     for batch in (images, images[:1]):
         (found,) = session.run(["logits"], {"images": batch.numpy()})
@@ -141,7 +143,7 @@ def test_onnxruntime_gives_the_same_logits_for_any_batch(study: Path, tmp_path: 
 
 def test_torch_export_gives_the_same_logits_for_any_batch(study: Path, tmp_path: Path, images: torch.Tensor) -> None:
     output = exported(study, tmp_path, "torch-export", ".pt2")
-    network = roco.load(study / "tiny/retrained/roco/seed_0/slot_000/network.safetensors")
+    network = roco.load(study / "tiny/retrained/roco/seed_0/slot_000/training_0/network.safetensors")
     program = torch.export.load(output).module()
     for batch in (images, images[:1]):
         torch.testing.assert_close(program(batch), network(batch))
@@ -169,7 +171,7 @@ def test_what_cannot_be_found_is_one_line(study: Path, tmp_path: Path, capsys: p
 
 def test_several_networks_of_a_key_are_named(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for seed in (0, 1):
-        slot = tmp_path / f"tiny/retrained/roco/seed_{seed}/slot_000"
+        slot = tmp_path / f"tiny/retrained/roco/seed_{seed}/slot_000/training_0"
         slot.mkdir(parents=True)
         torch.manual_seed(seed)
         description = describe_genome(GENOMES[1], channels=2, classes=3, stem_padding=0)
@@ -182,8 +184,31 @@ def test_several_networks_of_a_key_are_named(study: Path, tmp_path: Path, capsys
     assert "seed_0" in said
     assert "seed_1" in said
     # One that does not say its image size has no other format.
-    file = tmp_path / "tiny/retrained/roco/seed_0/slot_000/network.safetensors"
+    file = tmp_path / "tiny/retrained/roco/seed_0/slot_000/training_0/network.safetensors"
     assert main(["export", str(file), "--format", "torch-export", "--output", str(tmp_path / "n.pt2")]) == 2
+
+
+def test_of_several_retrainings_the_first_or_the_named_one(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(study / "tiny/retrained", tmp_path / "results/tiny/retrained")
+    slot = tmp_path / "results/tiny/retrained/roco/seed_0/slot_000"
+    torch.manual_seed(3)
+    description = describe_genome(GENOMES[1], channels=2, classes=3, stem_padding=0)
+    save_network(
+        slot / "training_10/network.safetensors", build(description, mean=[0.5] * 3, std=[0.2] * 3), description
+    )
+    content = read_json(slot / "training_0/training.json", "training") | {"training_seed": 10}
+    write_json(slot / "training_10/training.json", "training", content)
+    output = tmp_path / "network.safetensors"
+    call = ["export", KEY, "--results", str(tmp_path / "results"), "--output", str(output)]
+    for more, seed in (([], 0), (["--training-seed", "10"], 10)):
+        assert main([*call, *more]) == 0
+        assert output.read_bytes() == (slot / f"training_{seed}/network.safetensors").read_bytes()
+        assert f"- training seed: {seed};" in output.with_suffix(".md").read_text()
+        assert f"training_{seed}/network.safetensors" in capsys.readouterr().out
+    assert main([*call, "--training-seed", "7"]) == 2
+    assert "expected a training seed of 0, 10, got 7" in capsys.readouterr().err
 
 
 def test_an_empty_slot_holds_no_network(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ if __name__ == "__main__":
             "search": snakemake.wildcards.search,
             "seed": int(snakemake.wildcards.seed),
             "slot": int(snakemake.wildcards.slot),
+            "training_seed": int(snakemake.wildcards.training_seed),
         }
         made_for = {
             "search": where["search"],
@@ -28,7 +29,7 @@ if __name__ == "__main__":
                 channels=params.channels,
                 training=params.training,
                 validation_images_too=params.validation_images_too,
-                seed=params.seed,
+                seed=where["training_seed"],
                 stem_padding=params.stem_padding,
                 node=params.node,
             )

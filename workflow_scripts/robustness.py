@@ -10,6 +10,7 @@ if __name__ == "__main__":
         where = snakemake.wildcards
         training = read_json(snakemake.input.training, "training")
         made_for = {"search": where.search, "seed": int(where.seed), "slot": int(where.slot)}
+        made_for |= {"training_seed": int(where.training_seed)}
         check_provenance(snakemake.input.training, training, made_for)
         result = {name: value for name, value in training.items() if name not in ("train_loss", "seconds")}
         if training["status"] == "ok":

@@ -1,6 +1,7 @@
 """`roco compare`: two networks side by side."""
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from roco.commands._arguments import add_configfile
@@ -37,13 +38,13 @@ def _compare(options: argparse.Namespace) -> None:
             table.add_row(name, *(column.get(name, "-") for column in columns))
     console = Console(highlight=False)
     console.print(table)
-    console.print(
-        "95 % intervals of a share of images (Wilson); they say nothing of another training's luck", style="dim"
-    )
+    again = any(column.get("retrainings", "1") != "1" for column in columns)
+    alone = "95 % intervals of a share of images (Wilson); they say nothing of another training's luck"
+    console.print("95 % intervals over test images and retrainings" if again else alone, style="dim")
 
 
 def _facts(config: "StudyConfig", found: "Found") -> dict[str, str]:
-    """What is known of a network, by name; the retrained one is that of the first slot that holds it."""
+    """What is known of a network, by name; accuracies are means over its retrainings."""
     from roco.space.complexity import complexity
     from roco.workload import images_of
 
@@ -66,7 +67,7 @@ def _facts(config: "StudyConfig", found: "Found") -> dict[str, str]:
         facts["validation error in the search"] = f"{100 * found.individual['error']:.1f} %"
         facts["adversarial error in the search"] = f"{100 * found.individual['adversarial_error']:.1f} %"
     if found.measured:
-        facts |= _measured(found.measured[0])
+        facts |= _measured(found.measured)
     return facts
 
 
@@ -75,21 +76,30 @@ def _phase(graph: Any) -> str:
     return f"{len(graph.inputs)} nodes, {graph.edges} edges{residual}"
 
 
-def _measured(slot: dict[str, Any]) -> dict[str, str]:
-    images = slot["test_images"]
-    facts = {"test accuracy, retrained": _share(round((1 - slot["test_error"]) * images), images)}
-    cells = slot["adversarial_breakdown"]
-    total = sum(cell["images"] for cell in cells)
-    facts["adversarial test set"] = _share(total - sum(cell["errors"] for cell in cells), total)
-    for name, attack in slot["white_box"]["attacks"].items():
-        facts[f"under {name}"] = _share(attack["correct"], slot["white_box"]["images"])
-    return facts
+def _measured(trainings: Sequence[dict[str, Any]]) -> dict[str, str]:
+    counts = [_counts(training) for training in trainings]
+    facts = {"retrainings": str(len(trainings))}
+    return facts | {name: _share([found[name] for found in counts if name in found]) for name in counts[0]}
 
 
-def _share(correct: int, images: int) -> str:
-    from roco.report.statistics import wilson
+def _counts(training: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """Images that are right and images in all of one training, by what it was measured on."""
+    images, cells = training["test_images"], training["adversarial_breakdown"]
+    total, white_box = sum(cell["images"] for cell in cells), training["white_box"]
+    counts = {"test accuracy, retrained": (round((1 - training["test_error"]) * images), images)}
+    counts["adversarial test set"] = (total - sum(cell["errors"] for cell in cells), total)
+    for name, attack in white_box["attacks"].items():
+        counts[f"under {name}"] = (attack["correct"], white_box["images"])
+    return counts
 
+
+def _share(counts: Sequence[tuple[int, int]]) -> str:
+    from roco.report.statistics import network_interval
+    from roco.runtime import numpy_generator
+
+    images = counts[0][1]
     if not images:
         return "-"
-    interval = wilson(correct, images)
-    return f"{100 * correct / images:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+    accuracies = [correct / images for correct, _ in counts]
+    found = network_interval(accuracies, images, numpy_generator("report", "network", *accuracies))
+    return f"{100 * found.value:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"

@@ -11,7 +11,7 @@ from roco.config.attacks import AdversarialConfig
 from roco.config.messages import one_line
 from roco.config.reading import read_yaml
 from roco.config.search import SearchConfig
-from roco.config.section import Count, Name, Positive, Recipe, Section, Seed
+from roco.config.section import Count, Name, Positive, Recipe, Section, Seed, Seeds
 from roco.config.targets import TargetsConfig
 from roco.config.white_box import RobustnessConfig
 from roco.errors import ConfigError, GenomeError
@@ -76,7 +76,16 @@ class RetrainingConfig(Section):
     searches: Annotated[list[Name], Field(min_length=1)] | Literal["all"] = "all"
     validation_images_too: bool = True
     references: Annotated[list[str], Field(max_length=1000)] = []
-    seed: Seed = 0
+    seeds: Seeds = [0]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_seeds(cls, raw: Any) -> Any:
+        """Says what to write to whoever has a configuration of the time when each network was trained once."""
+        if isinstance(raw, Mapping) and "seed" in raw:
+            seed = raw["seed"] if isinstance(raw["seed"], int) else 0
+            raise ValueError(f"seed: is a list of seeds now, a training for each; write 'seeds: [{seed}]' instead")
+        return raw
 
 
 class ReportConfig(Section):
@@ -92,7 +101,7 @@ class StudyConfig(Section):
     # Braces are wildcards to Snakemake.
     results: Annotated[str, Field(min_length=1, pattern=r"^[^{}\x00-\x1f\x7f]*$")] = "results"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
+    seeds: Seeds = [0]
     dataset: DatasetConfig
     targets: TargetsConfig = TargetsConfig()
     adversarial: AdversarialConfig = AdversarialConfig()
@@ -107,8 +116,6 @@ class StudyConfig(Section):
     def _parts_fit(self) -> Self:
         if self.experiment == STORE:
             raise ValueError(f"experiment: expected another name than '{STORE}', whose folder holds something else")
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError(f"seeds: expected different seeds, got {self.seeds}")
         if len(self.search.population_0) > self.search.population:
             raise ValueError(
                 f"search.population_0: expected at most {self.search.population} genomes (search.population), "

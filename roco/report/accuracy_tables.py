@@ -1,4 +1,4 @@
-"""Tables III and IV, the differences between searches, and every retrained network under every attack."""
+"""Tables III and IV, and the differences between the searches."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,27 +6,22 @@ from typing import Any
 import pandas as pd
 
 from roco.config import StudyConfig
-from roco.report.collect import Study, records_of, rows_of
+from roco.report.collect import PLACE, Study, records_of, rows_of
 from roco.report.compare import (
-    ADVERSARIAL_SET,
     EQUAL_FLOPS,
     FLOPS_TOLERANCE,
     INTERPOLATED,
-    TEST,
     differences,
     lightest,
     mean_accuracy,
-    measurements,
     metric_title,
-    metrics,
-    name_of,
 )
+from roco.report.measured import ADVERSARIAL_SET, TEST, drawn_anew, measurements, several
 from roco.report.paper import ADVERSARIAL_SET_ACCURACY, TEST_ACCURACY
-from roco.report.table import MINUS, NO_VALUE, Table, millions, missing, percent, percent_interval, whole
+from roco.report.table import MINUS, NO_VALUE, Table, missing, percent, percent_interval
 
-# Columns of a network's accuracy within a radius, in the norm of the curve.
-AT_RADIUS = "accuracy_at_"
-ACCURACY_NUMBERS = ["search", "top", "seeds", "networks", "accuracy", "low", "high", "basis", "paper_accuracy"]
+ACCURACY_NUMBERS = ["search", "top", "seeds", "networks", "retrainings", "accuracy", "low", "high", "basis"]
+ACCURACY_NUMBERS += ["paper_accuracy"]
 
 
 def adversarial_accuracy(study: Study, config: StudyConfig) -> Table:
@@ -62,7 +57,7 @@ def _of_lightest(
         for count in config.report.top:
             values = lightest(of_metric[of_metric["search"] == search], count)
             found = mean_accuracy(values, search, purpose=f"{metric} top_{count}")
-            size = (values["seed"].nunique(), len(values))
+            size = (values["seed"].nunique(), len(values), int(values["retrainings"].sum()))
             published = paper.get((search, count))
             rows.append((search, count, *size, found.value, found.low, found.high, found.basis, published))
     return pd.DataFrame(rows, columns=ACCURACY_NUMBERS)
@@ -92,13 +87,28 @@ def _top_notes(numbers: pd.DataFrame, study: Study, config: StudyConfig) -> list
     ]
     if short := _short_fronts(study, config):
         notes.append(f"Fewer networks than N were retrained in {short}; all of them count.")
-    if failed := int((study.networks["status"] == "failed").sum()):
-        notes.append(
-            f"{failed} network{'s' if failed > 1 else ''} failed in retraining or under attack and are left out."
-        )
+    notes += retraining_notes(study, config)
     if config.dataset.name != "cifar10":
         notes.append(
             f"The paper's numbers are for CIFAR-10 and its full budget; this study is on {config.dataset.name}."
+        )
+    return notes
+
+
+def retraining_notes(study: Study, config: StudyConfig) -> list[str]:
+    """How many retrainings stand behind a network's value, and which failed; no line where nothing is to be said."""
+    notes, failed = [], study.networks[study.networks["status"] == "failed"]
+    if several(config):
+        notes.append(
+            f"Each network was trained {len(config.retraining.seeds)} times with other seeds; its value is the mean."
+        )
+    trained = study.retrained[PLACE].assign(trained=True)
+    left = failed.merge(trained, on=PLACE, how="left")["trained"].eq(True)
+    if lost := len(failed[~left.to_numpy()].drop_duplicates(PLACE)):
+        notes.append(f"{lost} network{'s' if lost > 1 else ''} failed in retraining or under attack and are left out.")
+    if some := int(left.sum()):
+        notes.append(
+            f"{some} retraining{'s' if some > 1 else ''} failed of networks that count with their other retrainings."
         )
     return notes
 
@@ -132,9 +142,9 @@ def all_differences(study: Study, config: StudyConfig) -> Table:
         "its standard deviation over seeds (d, Cohen's of paired values), from two seeds on; in the CSV file for all.",
         "Differences in points, in parentheses the 95 % interval. With a star: resolved, that is, the interval leaves "
         "out zero and there are at least two seeds; one run of a search is not yet a finding.",
-        "Intervals cover seeds, networks and test images; from fewer than five seeds they are rough. Each difference "
-        "is judged by itself: of twenty without any difference, one is resolved by chance.",
-        *_sizes(numbers),
+        f"Intervals cover {drawn_anew(config, 'seeds', 'networks')}; from fewer than five seeds they are rough. Each "
+        "difference is judged by itself: of twenty without any difference, one is resolved by chance.",
+        *_sizes(numbers, config),
     )
     return Table("differences", "Differences between the searches", numbers, tuple(cells), notes)
 
@@ -152,60 +162,16 @@ def _difference(row: Any) -> str:
     return f"{shown}, d {row.effect_size:+.2f}".replace("-", MINUS)
 
 
-def _sizes(numbers: pd.DataFrame) -> list[str]:
+def _sizes(numbers: pd.DataFrame, config: StudyConfig) -> list[str]:
     """What each difference rests on: a line for each search."""
+    again = several(config)
     lines = []
     for search, rows in numbers.groupby("search", sort=False):
         largest = rows.loc[rows.groupby("selection", sort=False)["networks"].idxmax()]
-        parts = [f"{_selection_title(str(r.selection))}: {r.networks} from {r.seeds}" for r in rows_of(largest)]
+        parts = [
+            f"{_selection_title(str(r.selection))}: {r.networks} from {r.seeds}"
+            + (f" ({r.retrainings} retrainings of both searches)" if again else "")
+            for r in rows_of(largest)
+        ]
         lines.append(f"Networks or pairs and seeds behind the differences of {search}: {'; '.join(parts)}.")
     return lines
-
-
-def white_box(study: Study, config: StudyConfig) -> Table:
-    """Every retrained network: cost, accuracy on test images and adversarial set, and under each white-box attack."""
-    attacks = list(config.robustness.attacks)
-    measured = measurements(study)
-    values = {(r.search, r.seed, r.slot, r.metric): r.accuracy for r in rows_of(measured)}
-    at_radius: dict[tuple[Any, ...], dict[str, float]] = {}
-    for r in rows_of(study.curves):
-        at_radius.setdefault((r.search, r.seed, r.slot), {})[f"{AT_RADIUS}{r.radius:g}"] = r.accuracy
-    rows: list[dict[str, Any]] = []
-    for network in records_of(study.networks):
-        place = (network["search"], network["seed"], network["slot"])
-        kept = ["search", "seed", "slot", "status", "reason", "key", "genome", "channels", "parameters", "flops"]
-        row = {name: network[name] for name in kept}
-        row |= {metric: values.get((*place, metric)) for metric in metrics(config)}
-        rows.append(row | at_radius.get(place, {}))
-    radii = list(dict.fromkeys(f"{AT_RADIUS}{radius:g}" for radius in sorted(study.curves["radius"])))
-    columns = [*kept, *metrics(config), *radii] if rows else ["search", "seed", "slot", "status", *metrics(config)]
-    numbers = pd.DataFrame(rows, columns=columns)
-    header = (
-        "Search",
-        "Seed",
-        "Network",
-        "Parameters, M",
-        "FLOPs, M",
-        "Adversarial set",
-        "Test",
-        *(metric_title(a) for a in attacks),
-    )
-    cells = [header, *(_white_box_row(row, config) for row in rows)]
-    images = sorted({int(n) for n in study.retrained["white_box_images"]})
-    notes = [
-        "Accuracies in %. Each attack's share of test images that the network still classifies correctly, by our own "
-        "re-classification of what the attack returned; its settings are in the configuration below. The CSV file "
-        "holds each network's accuracy against the radius as well.",
-        f"White-box attacks see {' or '.join(map(whole, images)) if images else 'no'} test images: "
-        f"a 95 % interval of about ±{percent(0.98 / images[0] ** 0.5) if images else NO_VALUE} points at 50 %.",
-    ]
-    return Table("white_box", "All retrained networks under white-box attacks", numbers, tuple(cells), tuple(notes))
-
-
-def _white_box_row(row: Mapping[str, Any], config: StudyConfig) -> tuple[str, ...]:
-    name = name_of(str(row["genome"]))
-    network = str(row["key"]) if name == row["genome"] else f"{row['key']} ({name})"
-    if row["status"] != "ok":
-        network = f"{network}, failed: {row['reason']}"
-    shown = [percent(row[metric]) for metric in metrics(config)]
-    return (str(row["search"]), str(row["seed"]), network, millions(row["parameters"]), millions(row["flops"]), *shown)

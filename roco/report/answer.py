@@ -8,15 +8,14 @@ import pandas as pd
 from roco.config import StudyConfig
 from roco.report.collect import records_of
 from roco.report.compare import (
-    ADVERSARIAL_SET,
     EQUAL_FLOPS,
     FLOPS_TOLERANCE,
     INTERPOLATED,
-    TEST,
     attack_of,
     has_adversarial_objective,
     roles,
 )
+from roco.report.measured import ADVERSARIAL_SET, TEST, several
 from roco.report.table import percent
 
 
@@ -89,7 +88,8 @@ def _cost(found: dict[str, Any], chosen: str, config: StudyConfig) -> str:
         else f"network{many}"
     )
     same = f", {row['same_networks']} of them one network that both searches found," if row["same_networks"] else ""
-    basis = f"this rests on {row['networks']} {unit}{same} from {seeds} on {config.dataset.name}"
+    trained = f" ({row['retrainings']} retrainings)" if several(config) else ""
+    basis = f"this rests on {row['networks']} {unit}{same} from {seeds}{trained} on {config.dataset.name}"
     caution = "" if row["seeds"] > 1 else ", and one run of a search is not yet a finding"
     if chosen != EQUAL_FLOPS:
         caution += f"; no two different networks have FLOPs within {FLOPS_TOLERANCE * 100:.0f} % of each other"

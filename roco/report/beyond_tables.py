@@ -8,15 +8,16 @@ import pandas as pd
 
 from roco.config import StudyConfig
 from roco.report.collect import REFERENCES, Study, rows_of
-from roco.report.compare import attack_of, measurements, metric_title, metrics, roles
+from roco.report.compare import attack_of, metric_title, metrics, roles
 from roco.report.figure_data import searched_networks
+from roco.report.measured import measurements
 from roco.report.relations import seed_difference, seed_mean, spearman
 from roco.report.statistics import NOTHING, Interval
 from roco.report.table import MINUS, NO_VALUE, Table, missing, whole
 from roco.runtime import numpy_generator
 from roco.space.genome import Genome, Phenotype
 
-OBJECTIVE = ["predictor", "metric", "networks", "seeds", "correlation", "low", "high"]
+OBJECTIVE = ["predictor", "metric", "networks", "seeds", "retrainings", "correlation", "low", "high"]
 _PREDICTORS: Mapping[str, str] = MappingProxyType(
     {"adversarial_error": "adversarial objective", "error": "validation error", "flops": "FLOPs"}
 )
@@ -33,7 +34,8 @@ def objective_value(study: Study, config: StudyConfig) -> Table:
             values = (-part[name].astype(float)).to_list()
             generator = numpy_generator("report", "objective", name, metric)
             found = spearman(values, part["accuracy"].to_list(), part["seed"].to_list(), generator)
-            rows.append((name, metric, len(part), part["seed"].nunique(), found.value, found.low, found.high))
+            counts = (len(part), part["seed"].nunique(), int(part["retrainings"].sum()))
+            rows.append((name, metric, *counts, found.value, found.low, found.high))
     numbers = pd.DataFrame(rows, columns=OBJECTIVE)
     cells = [("Accuracy of the retrained network on", *_PREDICTORS.values(), "Networks")]
     for metric in metrics(config):
@@ -54,7 +56,7 @@ def objective_value(study: Study, config: StudyConfig) -> Table:
 def _with_objectives(study: Study) -> pd.DataFrame:
     """Measurements beside what the search saw of the same network; a network that two searches found counts once."""
     seen = study.fronts[["search", "seed", "key", "error", "adversarial_error", "flops"]]
-    measured = measurements(study)[["search", "seed", "key", "metric", "accuracy"]]
+    measured = measurements(study)[["search", "seed", "key", "metric", "accuracy", "retrainings"]]
     return measured.merge(seen, on=["search", "seed", "key"]).drop_duplicates(["seed", "key", "metric"])
 
 

@@ -34,6 +34,11 @@ from roco.report.example_rows import example_rows
 from roco.report.robustness_rows import curve_rows, flag_rows, perturbation_rows
 
 REFERENCES = "references"
+# Where a network is in a study, and where one of its retrainings.
+PLACE = ["search", "seed", "slot"]
+RETRAINING = [*PLACE, "training_seed"]
+# What is the same for all retrainings of a network.
+OF_NETWORK = ["genome", "key", "channels", "flops", "parameters", "search_flops", "search_parameters"]
 # The first population of a seed, which all its searches share, lies under this name.
 INITIAL = "initial"
 
@@ -82,12 +87,12 @@ class Study:
         evaluations: EVALUATIONS, one row a record: a network that several searches share is in each of them.
         populations: POPULATIONS, one row an individual of a generation's survivors.
         fronts: FRONTS, one row a network of a final front, by rising FLOPs.
-        networks: NETWORKS, one row a slot that is not empty; a failed one has missing numbers.
-        breakdown: BREAKDOWN, the test adversarial set by cell for each retrained network.
-        attacks: ATTACKS, one row for each retrained network and white-box attack.
-        curves: CURVES, one row for each retrained network and radius, radius 0 being no attack.
-        perturbations: PERTURBATIONS, one row for each retrained network and norm.
-        flags: FLAGS, one row for each retrained network and sanity flag.
+        networks: NETWORKS, one row a retraining of a slot that is not empty; a failed one has missing numbers.
+        breakdown: BREAKDOWN, the test adversarial set by cell for each retraining.
+        attacks: ATTACKS, one row for each retraining and white-box attack.
+        curves: CURVES, one row for each retraining and radius, radius 0 being no attack.
+        perturbations: PERTURBATIONS, one row for each retraining and norm.
+        flags: FLAGS, one row for each retraining and sanity flag.
         trainings: TRAININGS, one row a retraining.
     """
 
@@ -107,9 +112,14 @@ class Study:
     trainings: pd.DataFrame
 
     @property
-    def retrained(self) -> pd.DataFrame:
-        """The networks that were retrained and attacked, without those that failed."""
+    def retrainings(self) -> pd.DataFrame:
+        """The retrainings that were attacked, without those that failed."""
         return self.networks[self.networks["status"] == "ok"]
+
+    @property
+    def retrained(self) -> pd.DataFrame:
+        """The networks with a retraining that did not fail, each once, with what does not depend on the training."""
+        return self.retrainings.drop_duplicates(PLACE)[[*PLACE, *OF_NETWORK]]
 
 
 def collect(files: StudyFiles) -> Study:
@@ -121,7 +131,6 @@ def collect(files: StudyFiles) -> Study:
     _check_together(files)
     slots = _read_each(files.robustness, "robustness", _measured_slot)
     networks, breakdown, attacks = _robustness(slots)
-    place = ["search", "seed", "slot"]
     return Study(
         targets=_frame(_read_each(files.targets, "target", _one), TARGETS, by=["target"]),
         cells=_frame(_cells(files.adversarial_sets), CELLS, by=["split", "target", "norm", "threshold"]),
@@ -145,10 +154,10 @@ def collect(files: StudyFiles) -> Study:
         networks=networks,
         breakdown=breakdown,
         attacks=attacks,
-        curves=_frame(curve_rows(slots), CURVES, by=[*place, "radius"]),
-        perturbations=_frame(perturbation_rows(slots), PERTURBATIONS, by=[*place, "norm"]),
-        flags=_frame(flag_rows(slots), FLAGS, by=place),
-        trainings=_frame(_read_each(files.trainings, "training", _slot), TRAININGS, by=["search", "seed", "slot"]),
+        curves=_frame(curve_rows(slots), CURVES, by=[*RETRAINING, "radius"]),
+        perturbations=_frame(perturbation_rows(slots), PERTURBATIONS, by=[*RETRAINING, "norm"]),
+        flags=_frame(flag_rows(slots), FLAGS, by=RETRAINING),
+        trainings=_frame(_read_each(files.trainings, "training", _slot), TRAININGS, by=RETRAINING),
     )
 
 
@@ -175,9 +184,10 @@ def _check_together(files: StudyFiles) -> None:
     for path, content in contents:
         if content.get("dataset_fingerprint"):
             check_provenance(path, content, {"dataset_fingerprint": fingerprints[0]})
-        if place := re.search(r"\b(?:search|retrained)/([^/]+)/seed_(\d+)/(?:slot_(\d+)/)?", Path(path).as_posix()):
-            search, seed, slot = place.groups()
-            where = {"search": search, "seed": int(seed)} | ({"slot": int(slot)} if slot else {})
+        below = r"(?:slot_(?P<slot>\d+)/training_(?P<training_seed>\d+)/)?"
+        if place := re.search(rf"\b(?:search|retrained)/([^/]+)/seed_(?P<seed>\d+)/{below}", Path(path).as_posix()):
+            numbers = {name: int(number) for name, number in place.groupdict().items() if number}
+            where: dict[str, Any] = {"search": place[1], **numbers}
             check_provenance(path, content, where)
 
 
@@ -243,11 +253,10 @@ def _robustness(slots: Sequence[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataF
         if slot["status"] == "ok"
         for name, found in slot["white_box"]["attacks"].items()
     ]
-    order = ["search", "seed", "slot"]
     return (
-        _frame([_network(slot) for slot in slots], NETWORKS, by=order),
-        _frame(breakdown, BREAKDOWN, by=[*order, "target", "norm", "threshold"]),
-        _frame(attacks, ATTACKS, by=order),
+        _frame([_network(slot) for slot in slots], NETWORKS, by=RETRAINING),
+        _frame(breakdown, BREAKDOWN, by=[*RETRAINING, "target", "norm", "threshold"]),
+        _frame(attacks, ATTACKS, by=RETRAINING),
     )
 
 
@@ -264,11 +273,11 @@ def _measured_slot(path: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _place(slot: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: slot[name] for name in ("search", "seed", "slot")}
+    return {name: slot[name] for name in RETRAINING}
 
 
 def _network(slot: Mapping[str, Any]) -> dict[str, Any]:
-    """The row of a slot. Counts are kept beside fractions, because intervals need them."""
+    """The row of a retraining. Counts are kept beside fractions, because intervals need them."""
     if slot["status"] != "ok":
         return dict(slot)
     test_correct = round((1.0 - slot["test_error"]) * slot["test_images"])

@@ -74,6 +74,7 @@ NETWORKS = {
     "search": "str",
     "seed": "int64",
     "slot": "int64",
+    "training_seed": "int64",
     "status": "str",
     "reason": "str",
     "genome": "str",
@@ -96,6 +97,7 @@ BREAKDOWN = {
     "search": "str",
     "seed": "int64",
     "slot": "int64",
+    "training_seed": "int64",
     "target": "str",
     "norm": "str",
     "threshold": "int64",
@@ -106,6 +108,7 @@ ATTACKS = {
     "search": "str",
     "seed": "int64",
     "slot": "int64",
+    "training_seed": "int64",
     "key": "str",
     "attack": "str",
     "method": "str",
@@ -117,12 +120,21 @@ ATTACKS = {
     "failures": "int64",
 }
 
-TRAININGS = {"search": "str", "seed": "int64", "slot": "int64", "key": "str", "status": "str", "seconds": "float64"}
+TRAININGS = {
+    "search": "str",
+    "seed": "int64",
+    "slot": "int64",
+    "training_seed": "int64",
+    "key": "str",
+    "status": "str",
+    "seconds": "float64",
+}
 # radius in 1/255; 0 is no attack.
 CURVES = {
     "search": "str",
     "seed": "int64",
     "slot": "int64",
+    "training_seed": "int64",
     "key": "str",
     "radius": "float64",
     "images": "int64",
@@ -134,6 +146,7 @@ PERTURBATIONS = {
     "search": "str",
     "seed": "int64",
     "slot": "int64",
+    "training_seed": "int64",
     "key": "str",
     "norm": "str",
     "distances": "object",
@@ -142,6 +155,7 @@ FLAGS = {
     "search": "str",
     "seed": "int64",
     "slot": "int64",
+    "training_seed": "int64",
     "key": "str",
     "flag": "str",
     "raised": "bool",

@@ -3,7 +3,7 @@
 Networks are chosen by FLOPs alone; accuracies never decide what is compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,27 +14,24 @@ from roco.config import PUBLISHED_GENOMES, SearchKind, StudyConfig
 from roco.objectives import parse
 from roco.report.collect import REFERENCES, Study, rows_of
 from roco.report.interpolation import interpolated_interval, interpolation_weights
+from roco.report.measured import ADVERSARIAL_SET, TEST, groups_by_seed, interval_of, measurements
+from roco.report.resampling import Array, group_of
 from roco.report.statistics import (
     NOTHING,
-    Array,
     Interval,
     difference_interval,
     mean_interval,
     newcombe,
     pair_by_flops,
     paired_interval,
-    wilson,
 )
 from roco.runtime import numpy_generator
 
-ADVERSARIAL_SET = "adversarial_set"
-TEST = "test"
 # Two networks of a pair "at equal FLOPs" differ by a tenth at most.
 FLOPS_TOLERANCE = 0.1
 EQUAL_FLOPS = "equal_flops"
 INTERPOLATED = "interpolated"
 
-MEASUREMENTS = ["search", "seed", "slot", "key", "flops", "metric", "images", "correct", "accuracy"]
 DIFFERENCES = [
     "search",
     "reference",
@@ -48,6 +45,7 @@ DIFFERENCES = [
     "basis",
     "seeds",
     "networks",
+    "retrainings",
     "same_networks",
 ]
 
@@ -83,28 +81,6 @@ def has_adversarial_objective(kind: SearchKind) -> bool:
     return any(parse(text)[0] == "adversarial_error" for text in kind.objectives)
 
 
-def measurements(study: Study) -> pd.DataFrame:
-    """Every measured accuracy of every retrained network, one row each: MEASUREMENTS.
-
-    `metric` is `test`, `adversarial_set` or a white-box attack's name; a network without images of a kind has no row.
-    """
-    networks = study.retrained
-    place = ["search", "seed", "slot", "key", "flops"]
-    parts = [
-        networks[[*place, f"{prefix}_images", f"{prefix}_correct"]]
-        .rename(columns={f"{prefix}_images": "images", f"{prefix}_correct": "correct"})
-        .assign(metric=metric)
-        for metric, prefix in ((TEST, "test"), (ADVERSARIAL_SET, "adversarial"))
-    ]
-    attacked = study.attacks.rename(columns={"attack": "metric"})
-    flops = networks[["search", "seed", "slot", "flops"]]
-    parts.append(attacked[["search", "seed", "slot", "key", "metric", "images", "correct"]].merge(flops))
-    table = pd.concat([part[MEASUREMENTS[:-1]] for part in parts], ignore_index=True)
-    table = table[table["images"] > 0].reset_index(drop=True)
-    accuracy = table["correct"].to_numpy(dtype=float) / table["images"].to_numpy(dtype=float)
-    return table.assign(accuracy=accuracy)
-
-
 def metrics(config: StudyConfig) -> list[str]:
     """The metrics of a study in the order of its report."""
     return [ADVERSARIAL_SET, TEST, *config.robustness.attacks]
@@ -135,47 +111,50 @@ def name_of(genome: str) -> str:
     return {text: name for name, text in PUBLISHED_GENOMES.items()}.get(genome, genome)
 
 
-def _groups(values: pd.DataFrame, search: str) -> dict[int, Array]:
-    of_search = values[values["search"] == search]
-    return {
-        int(str(seed)): part[["accuracy", "images"]].to_numpy(dtype=float) for seed, part in of_search.groupby("seed")
-    }
-
-
 def _single(values: pd.DataFrame, search: str) -> Interval:
-    row = values[values["search"] == search].iloc[0]
-    return wilson(int(row["correct"]), int(row["images"]))
+    return interval_of(rows_of(values[values["search"] == search])[0])
 
 
 def mean_accuracy(values: pd.DataFrame, search: str, *, purpose: str) -> Interval:
     """The mean accuracy of a search's networks, over networks within a seed and then over seeds.
 
-    With a single network the interval is that of its test images.
+    With a single network the interval is that of its test images and retrainings.
 
     Args:
         values: measurements of one metric and one selection of networks.
         search: the search.
         purpose: what the number is for; seeds the bootstrap.
     """
-    groups = _groups(values, search)
+    groups = groups_by_seed(values, search)
     if sum(map(len, groups.values())) == 1:
         return _single(values, search)
     return mean_interval(list(groups.values()), numpy_generator("report", "mean", search, purpose))
 
 
-def _difference(values: pd.DataFrame, search: str, reference: str, purpose: str) -> tuple[Interval, int, int]:
-    """The difference in one metric, the number of seeds, and the number of networks of `search` in it."""
-    first, second = _groups(values, search), _groups(values, reference)
+@dataclass(frozen=True)
+class _Outcome:
+    """A difference in one metric, and what it rests on; the retrainings are those of both searches."""
+
+    interval: Interval
+    seeds: int
+    networks: int
+    retrainings: int
+
+
+def _difference(values: pd.DataFrame, search: str, reference: str, purpose: str) -> _Outcome:
+    """The difference of the means of two searches; the number of networks is that of `search`."""
+    first, second = groups_by_seed(values, search), groups_by_seed(values, reference)
     seeds = sorted(set(first) & set(second))
     networks = sum(len(first[seed]) for seed in seeds)
     if not seeds:
-        return NOTHING, 0, 0
+        return _Outcome(NOTHING, 0, 0, 0)
+    of_seeds = values[values["seed"].isin(seeds)]
+    trained = int(of_seeds.loc[of_seeds["search"].isin([search, reference]), "retrainings"].sum())
     if len(seeds) == 1 and len(first[seeds[0]]) == len(second[seeds[0]]) == 1:
-        of_seed = values[values["seed"] == seeds[0]]
-        return newcombe(_single(of_seed, search), _single(of_seed, reference)), 1, 1
+        return _Outcome(newcombe(_single(of_seeds, search), _single(of_seeds, reference)), 1, 1, trained)
     generator = numpy_generator("report", "difference", search, reference, purpose)
     found = difference_interval([first[s] for s in seeds], [second[s] for s in seeds], generator)
-    return found, len(seeds), networks
+    return _Outcome(found, len(seeds), networks, trained)
 
 
 def equal_flops_pairs(study: Study, search: str, reference: str, *, tolerance: float | None) -> pd.DataFrame:
@@ -195,10 +174,8 @@ def equal_flops_pairs(study: Study, search: str, reference: str, *, tolerance: f
     return pd.DataFrame(rows, columns=columns)
 
 
-def _paired(
-    values: pd.DataFrame, pairs: pd.DataFrame, search: str, reference: str, purpose: str
-) -> tuple[Interval, int, int]:
-    """The mean difference within pairs, with the number of seeds and pairs."""
+def _paired(values: pd.DataFrame, pairs: pd.DataFrame, search: str, reference: str, purpose: str) -> _Outcome:
+    """The mean difference within pairs, whose number is that of networks."""
     accuracy = {(r.search, r.seed, r.slot): r for r in rows_of(values)}
     found = [
         (pair.seed, accuracy[search, pair.seed, pair.slot], accuracy[reference, pair.seed, pair.reference_slot])
@@ -206,39 +183,40 @@ def _paired(
         if (search, pair.seed, pair.slot) in accuracy and (reference, pair.seed, pair.reference_slot) in accuracy
     ]
     seeds = sorted({seed for seed, _, _ in found})
+    trained = sum(row.retrainings for _, *pair in found for row in pair)
     if len(found) == 1 and found[0][1].key != found[0][2].key:
-        one, two = (wilson(int(row.correct), int(row.images)) for row in found[0][1:])
-        return newcombe(one, two), 1, 1
-    groups = [
-        np.array(
-            [
-                (one.accuracy, one.images, two.accuracy, two.images, one.key == two.key)
-                for s, one, two in found
-                if s == seed
-            ]
-        )
-        for seed in seeds
-    ]
+        return _Outcome(newcombe(interval_of(found[0][1]), interval_of(found[0][2])), 1, 1, trained)
+    groups = [_pairs([(one, two) for s, one, two in found if s == seed]) for seed in seeds]
     interval = paired_interval(groups, numpy_generator("report", "pairs", search, reference, purpose))
-    return interval, len(seeds), len(found)
+    return _Outcome(interval, len(seeds), len(found), trained)
 
 
-def _interpolated(values: pd.DataFrame, search: str, reference: str) -> tuple[tuple[Interval, int, int], int]:
-    """The mean difference between the interpolated fronts, the number of seeds, of networks; and of shared ones."""
+def _pairs(pairs: Sequence[tuple[Any, Any]]) -> Array:
+    """Pairs of measurements' rows as `paired_interval` takes them."""
+    sides = group_of([(row.accuracies, row.images) for side in zip(*pairs, strict=True) for row in side])
+    same = np.array([[one.key == two.key] for one, two in pairs], dtype=float)
+    return np.hstack([*np.split(sides, 2), same])
+
+
+def _interpolated(values: pd.DataFrame, search: str, reference: str) -> tuple[_Outcome, int]:
+    """The mean difference between the interpolated fronts, and how many networks both have."""
     groups: list[Array] = []
-    shared = 0
+    shared = trained = 0
     for _, members in values.groupby("seed", sort=True):
         one, two = (members[members["search"] == name] for name in (search, reference))
         weights = interpolation_weights(one["flops"].to_list(), two["flops"].to_list())
         if weights is None:
             continue
         both = pd.concat([one.assign(weight=weights[0]), two.assign(weight=weights[1])])
-        merged = both.groupby("key", sort=True).agg({"weight": "sum", "accuracy": "first", "images": "first"})
-        groups.append(merged.to_numpy(dtype=float))
+        kept = {"weight": "sum", "accuracies": "first", "images": "first", "retrainings": "first"}
+        merged = both.groupby("key", sort=True).agg(kept)
+        networks = group_of(list(zip(merged["accuracies"], merged["images"], strict=True)))
+        groups.append(np.column_stack([merged["weight"].to_numpy(dtype=float), networks]))
         shared += len(both) - len(merged)
+        trained += int(merged["retrainings"].sum())
     purpose = ("report", "interpolated", search, reference, *values["metric"].unique())
     interval = interpolated_interval(groups, numpy_generator(*purpose))
-    return (interval, len(groups), sum(map(len, groups))), shared
+    return _Outcome(interval, len(groups), sum(map(len, groups)), trained), shared
 
 
 def differences(study: Study, config: StudyConfig) -> pd.DataFrame:
@@ -261,9 +239,15 @@ def differences(study: Study, config: StudyConfig) -> pd.DataFrame:
                 keys = [set(values.loc[values["search"] == name, "key"]) for name in (search, role.reference)]
                 outcome = _difference(values, search, role.reference, f"{metric} top_{count}")
                 found.append((f"top_{count}", outcome, len(keys[0] & keys[1])))
-            for selection, (interval, seeds, networks), same in found:
-                if networks:
-                    resolved = seeds > 1 and interval.excludes_zero
-                    numbers = (interval.value, interval.low, interval.high, interval.effect, resolved, interval.basis)
-                    rows.append((search, role.reference, selection, metric, *numbers, seeds, networks, same))
+            for selection, outcome, same in found:
+                if outcome.networks:
+                    rows.append((search, role.reference, selection, metric, *_numbers(outcome), same))
     return pd.DataFrame(rows, columns=DIFFERENCES)
+
+
+def _numbers(outcome: _Outcome) -> tuple[Any, ...]:
+    """What DIFFERENCES has of an outcome, in its order."""
+    found = outcome.interval
+    resolved = outcome.seeds > 1 and found.excludes_zero
+    counts = (outcome.seeds, outcome.networks, outcome.retrainings)
+    return (found.value, found.low, found.high, found.effect, resolved, found.basis, *counts)

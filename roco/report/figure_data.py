@@ -7,22 +7,23 @@ import pandas as pd
 
 from roco.config import StudyConfig
 from roco.report.collect import INITIAL, REFERENCES, Study, rows_of
-from roco.report.compare import TEST, attack_of, lightest, measurements
+from roco.report.compare import attack_of, lightest
+from roco.report.measured import TEST, interval_of, measurements
 from roco.report.paper import PUBLISHED_NETWORKS
 from roco.report.relations import FEWEST, trend
-from roco.report.statistics import hypervolumes, wilson
+from roco.report.statistics import hypervolumes
 from roco.runtime import numpy_generator
 
-POINT = ["search", "seed", "slot", "key", "parameters", "flops", "metric", "accuracy", "low", "high"]
+POINT = ["search", "seed", "slot", "key", "parameters", "flops", "metric", "accuracy", "low", "high", "retrainings"]
 # What the hypervolume is measured in: what every search minimises, and that with the objective under study.
 VOLUMES = (("error", "flops"), ("error", "adversarial_error", "flops"))
 
 
 def _points(study: Study, metrics: Sequence[str]) -> pd.DataFrame:
-    """Accuracies of retrained networks, with the interval over their images."""
+    """Accuracies of retrained networks, with the interval over their images and retrainings."""
     measured = measurements(study)
     measured = measured[measured["metric"].isin(metrics)]
-    shares = [wilson(int(row.correct), int(row.images)) for row in rows_of(measured)]
+    shares = [interval_of(row) for row in rows_of(measured)]
     measured = measured.assign(low=[s.low for s in shares], high=[s.high for s in shares])
     parameters = study.retrained[["search", "seed", "slot", "parameters"]]
     return measured.merge(parameters, on=["search", "seed", "slot"])[POINT]

@@ -42,7 +42,7 @@ class FigureKind:
 
 
 def _scatter(axis: Axes, data: pd.DataFrame, config: StudyConfig, x: str) -> None:
-    """Accuracies in percent against a count in millions, each network a point with the interval over its images."""
+    """Accuracies in percent against a count in millions, each network a point with its interval."""
     for place, search in enumerate(figure_data.searches_in(data, config)):
         look, part = looks(list(config.search.searches))[search], data[data["search"] == search]
         # A network that several searches found shows the marker of each.
@@ -176,7 +176,10 @@ def _draw_other_attacks(data: pd.DataFrame, config: StudyConfig) -> Figure:
     return figure
 
 
-_BARS = "Each retrained network is a point; its bar is the 95 % interval over test images."
+_BARS = (
+    "Each retrained network is a point, the mean over its retrainings; its bar is the 95 % interval over them and test "
+    "images."
+)
 _TRENDS = (
     " Lines: least-squares trends in the logarithm of the FLOPs, for searches with four networks or more; "
     "bands: their 95 % bootstrap intervals over seeds and networks."

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from roco.report.statistics import NOTHING, Array, Interval, resampled_interval
+from roco.report.resampling import Array, redrawn, values_of
+from roco.report.statistics import NOTHING, Interval, resampled_interval, varied
 
 
 def interpolation_weights(first: Sequence[float], second: Sequence[float]) -> tuple[Array, Array] | None:
@@ -43,11 +44,11 @@ def _mean_weights(flops: Sequence[float], places: Sequence[float]) -> Array:
 
 
 def interpolated_interval(groups: Sequence[Array], generator: np.random.Generator) -> Interval:
-    """The mean difference between interpolated fronts over seeds, with a bootstrap over seeds and test images.
+    """The mean difference between interpolated fronts over seeds, with a bootstrap over seeds, retrainings, images.
 
     Args:
-        groups: for each seed the networks of both searches, `(networks, 3)`: weight, accuracy, number of images. A
-            network that both found stands there once, with the sum of its weights.
+        groups: for each seed the networks of both searches, `(networks, retrainings + 2)`: the weight, then the network
+            as in roco.report.resampling. A network that both found stands there once, with the sum of its weights.
         generator: the source of the resampling.
     """
     groups = [group for group in groups if len(group)]
@@ -55,9 +56,11 @@ def interpolated_interval(groups: Sequence[Array], generator: np.random.Generato
         return NOTHING
 
     def draw(seed: int, count: int) -> Array:
-        weights, accuracy, images = groups[seed].T
-        correct = generator.binomial(images.astype(np.int64), accuracy, size=(count, len(weights)))
-        return np.asarray((correct / images) @ weights)
+        weights, networks = groups[seed][:, 0], groups[seed][:, 1:]
+        every = np.broadcast_to(np.arange(len(weights)), (count, len(weights)))
+        return np.asarray(redrawn(networks, every, generator) @ weights)
 
-    basis = "seeds and test images" if len(groups) > 1 else "test images of one seed"
-    return resampled_interval([float(group[:, 0] @ group[:, 1]) for group in groups], draw, generator, basis=basis)
+    of_seeds = [float(group[:, 0] @ values_of(group[:, 1:])) for group in groups]
+    basis = varied(["seeds"] if len(groups) > 1 else [], [group[:, 1:] for group in groups])
+    basis += "" if len(groups) > 1 else " of one seed"
+    return resampled_interval(of_seeds, draw, generator, basis=basis)

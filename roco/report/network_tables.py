@@ -6,22 +6,16 @@ import pandas as pd
 
 from roco.config import StudyConfig
 from roco.report.collect import INITIAL, REFERENCES, Study, records_of, rows_of
-from roco.report.compare import (
-    ADVERSARIAL_SET,
-    TEST,
-    attack_of,
-    equal_flops_pairs,
-    measurements,
-    name_of,
-    roles,
-)
+from roco.report.compare import attack_of, equal_flops_pairs, name_of, roles
+from roco.report.measured import ADVERSARIAL_SET, TEST, drawn_anew, interval_of, measurements, several
 from roco.report.paper import COMPARED_NETWORKS
-from roco.report.statistics import hypervolumes, wilson
+from roco.report.statistics import hypervolumes
 from roco.report.table import NO_VALUE, Table, millions, percent, percent_interval, whole
 
 _SHARES = ("test", "adversarial_set", "pgd", "cw")
-TABLE_5 = ["source", "search", "seed", "slot", "key", "genome", "channels", "parameters", "flops"]
-TABLE_5 += ["search_parameters", "search_flops", *(f"{s}{end}" for s in _SHARES for end in ("", "_low", "_high"))]
+_COUNTS = ["channels", "parameters", "flops", "search_parameters", "search_flops", "retrainings"]
+_BOUNDED = [f"{share}{end}" for share in _SHARES for end in ("", "_low", "_high")]
+TABLE_5 = ["source", "search", "seed", "slot", "key", "genome", *_COUNTS, *_BOUNDED]
 
 
 def compared_networks(study: Study, config: StudyConfig) -> Table:
@@ -38,8 +32,8 @@ def compared_networks(study: Study, config: StudyConfig) -> Table:
         if n.search in config.search.searches
     ]
     numbers = pd.DataFrame(rows, columns=TABLE_5)
-    whole_numbers = ["seed", "slot", "channels", "parameters", "flops", "search_parameters", "search_flops"]
-    numbers = numbers.astype({**dict.fromkeys(whole_numbers, "Int64"), **dict.fromkeys(TABLE_5[11:], "float64")})
+    types = {**dict.fromkeys(["seed", "slot", *_COUNTS], "Int64"), **dict.fromkeys(_BOUNDED, "float64")}
+    numbers = numbers.astype(types)
     header = (
         "Pair",
         "Search",
@@ -51,8 +45,9 @@ def compared_networks(study: Study, config: StudyConfig) -> Table:
         "Adversarial set",
         "PGD",
         "C&W",
+        *(["Retrainings"] if several(config) else []),
     )
-    cells = [header, *(_shown(row) for row in records_of(numbers))]
+    cells = [header, *(_shown(row, config) for row in records_of(numbers))]
     title = "Table V. Networks of nearly equal FLOPs; accuracies in %"
     return Table("table_5", title, numbers, tuple(cells), _notes(config))
 
@@ -85,14 +80,14 @@ def _network_row(network: dict[str, Any], measured: pd.DataFrame, config: StudyC
     }
     place = measured[["search", "seed", "slot"]].eq([network[name] for name in ("search", "seed", "slot")]).all(axis=1)
     for name, metric in named.items():
-        found = measured[place & (measured["metric"] == metric)]
-        if len(found):
-            share = wilson(int(found["correct"].iloc[0]), int(found["images"].iloc[0]))
+        for found in rows_of(measured[place & (measured["metric"] == metric)]):
+            share = interval_of(found)
             row |= {name: share.value, f"{name}_low": share.low, f"{name}_high": share.high}
+            row["retrainings"] = found.retrainings
     return row
 
 
-def _shown(row: dict[str, Any]) -> tuple[str, ...]:
+def _shown(row: dict[str, Any], config: StudyConfig) -> tuple[str, ...]:
     digits = 2 if row["source"] == "paper" else 1
     shares = [
         percent(row[name], digits=digits)
@@ -109,13 +104,14 @@ def _shown(row: dict[str, Any]) -> tuple[str, ...]:
         name if name != row["genome"] or row["source"] == "paper" else row["key"],
         *cost,
         *shares,
+        *([whole(row["retrainings"])] if several(config) else []),
     )
 
 
 def _notes(config: StudyConfig) -> tuple[str, ...]:
     return (
         "For each seed the two different networks, one of each search, whose FLOPs are closest; chosen on FLOPs alone. "
-        "In parentheses the 95 % interval over test images.",
+        f"In parentheses the 95 % interval over {drawn_anew(config)}.",
         f"Parameters and FLOPs at the width of the accuracies ({config.retraining.channels} initial channels); 'in "
         f"the search': parameters / FLOPs at {config.evaluation.channels}.",
         "The paper's FLOPs are those at 16 channels while its accuracies belong to wider networks, and its attacks ran "

@@ -264,7 +264,13 @@ def inline_svg(drawing: str, name: str, title: str) -> str:
 def _failures(study: Study) -> list[str]:
     networks = study.networks[study.networks["status"] == "failed"]
     evaluations = study.evaluations[study.evaluations["status"] == "failed"].drop_duplicates(["key", "seed"])
-    return [*_reasons(networks, "retrained"), *_reasons(evaluations, "in the search")]
+    seeds = study.networks["training_seed"].nunique()
+    retrained = [
+        line
+        for seed, failed in networks.groupby("training_seed", sort=True)
+        for line in _reasons(failed, f"retrained with seed {seed}" if seeds > 1 else "retrained")
+    ]
+    return [*retrained, *_reasons(evaluations, "in the search")]
 
 
 def _reasons(failed: pd.DataFrame, when: str) -> list[str]:

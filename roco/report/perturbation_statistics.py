@@ -4,26 +4,31 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from roco.report.statistics import CONFIDENCE, NOTHING, RESAMPLES, Array, Interval
+from roco.report.resampling import Array
+from roco.report.statistics import CONFIDENCE, NOTHING, RESAMPLES, Interval
 from roco.runtime import numpy_generator
 
+Distances = Sequence[Array]
 
-def mean_of_medians(groups: Sequence[Sequence[Array]], *, purpose: str) -> Interval:
+
+def mean_of_medians(groups: Sequence[Sequence[Distances]], *, purpose: str) -> Interval:
     """The mean over seeds of the mean within a seed of networks' median distances, with a percentile bootstrap.
 
-    Over seeds, networks and test images; over test images alone for a single network.
+    A network's median is the mean of those of its retrainings. Over seeds, networks, retrainings and test images; over
+    the last two alone for a single network.
 
     Args:
-        groups: for each seed its networks' distances `(images,)`, infinite where nothing fooled an image; networks
-            without images are left out.
+        groups: for each seed its networks, each with the distances `(images,)` of each of its retrainings, infinite
+            where nothing fooled an image; retrainings without images are left out.
         purpose: what the number is for; seeds the bootstrap.
     """
-    kept = [[distances for distances in group if len(distances)] for group in groups]
+    kept = [[[one for one in network if len(one)] for network in group] for group in groups]
+    kept = [[network for network in group if network] for group in kept]
     kept = [group for group in kept if group]
     if not kept:
         return NOTHING
     generator = numpy_generator("report", "medians", purpose)
-    value = float(np.mean([np.mean([_median(distances) for distances in group]) for group in kept]))
+    value = float(np.mean([np.mean([np.mean([*map(_median, network)]) for network in group]) for group in kept]))
     chosen = generator.integers(len(kept), size=(len(kept), RESAMPLES))
     draws = np.zeros(RESAMPLES)
     for place in range(len(kept)):
@@ -32,10 +37,16 @@ def mean_of_medians(groups: Sequence[Sequence[Array]], *, purpose: str) -> Inter
     tail = 50 * (1 - CONFIDENCE)
     # Not interpolated: between a number and infinity there is nothing.
     low, high = np.percentile(draws / len(kept), [tail, 100 - tail], method="inverted_cdf")
-    alone = sum(map(len, kept)) == 1
-    unit = "networks and test images"
-    basis = "test images" if alone else f"seeds, {unit}" if len(kept) > 1 else f"{unit} of one seed"
-    return Interval(value, float(low), float(high), basis)
+    return Interval(value, float(low), float(high), _basis(kept))
+
+
+def _basis(groups: Sequence[Sequence[Distances]]) -> str:
+    several = any(len(network) > 1 for group in groups for network in group)
+    unit = "retrainings and test images" if several else "test images"
+    if sum(map(len, groups)) == 1:
+        return unit
+    unit = f"networks, {unit}" if several else f"networks and {unit}"
+    return f"seeds, {unit}" if len(groups) > 1 else f"{unit} of one seed"
 
 
 def _median(distances: Array) -> float:
@@ -45,25 +56,44 @@ def _median(distances: Array) -> float:
     return float(ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2)
 
 
-def _resampled(group: Sequence[Array], generator: np.random.Generator) -> Array:
-    """Means of the medians of networks drawn anew on images drawn anew, `(RESAMPLES,)`."""
+def _resampled(group: Sequence[Distances], generator: np.random.Generator) -> Array:
+    """Means of the medians of networks drawn anew, as of their retrainings, on images drawn anew, `(RESAMPLES,)`."""
     chosen = generator.integers(len(group), size=(len(group), RESAMPLES))
     total = np.zeros(RESAMPLES)
     for place in range(len(group)):
-        medians = np.stack([median_draws(distances, generator) for distances in group])
+        medians = np.stack([network_draws(network, generator) for network in group])
         total += medians[chosen[place], np.arange(RESAMPLES)]
     return total / len(group)
 
 
-def median_draws(distances: Array, generator: np.random.Generator) -> Array:
-    """Medians of as many distances drawn with replacement, `(RESAMPLES,)`, without drawing them all.
+def network_draws(network: Distances, generator: np.random.Generator) -> Array:
+    """Means of the medians of retrainings drawn with replacement, each on as many images drawn anew, `(RESAMPLES,)`.
 
-    The place of the middle draw among the sorted distances is that of an order statistic of uniform numbers, which
-    follows a beta distribution; of an even number the two middle ones are drawn together.
+    The images are drawn once for all retrainings of a network, as of accuracies (see roco.report.resampling): all take
+    the distance at the same place among their sorted ones. That is cautious.
     """
-    ordered, count = np.sort(distances), len(distances)
+    places = _middle_places(max(map(len, network)), generator)
+    medians = np.stack([_at(distances, places) for distances in network])
+    if len(network) == 1:
+        return np.asarray(medians[0])
+    chosen = generator.integers(len(network), size=(len(network), RESAMPLES))
+    return np.asarray(np.take_along_axis(medians, chosen, axis=0).mean(axis=0))
+
+
+def _middle_places(count: int, generator: np.random.Generator) -> tuple[Array, Array]:
+    """Where the median of `count` draws with replacement is among the sorted distances, from 0 to 1, `(RESAMPLES,)`.
+
+    The place of the middle draw is that of an order statistic of uniform numbers, which follows a beta distribution; of
+    an even number the two middle ones are drawn together.
+    """
     middle = (count + 1) // 2
     lower = generator.beta(middle, count - middle + 1, size=RESAMPLES)
     upper = lower if count % 2 else lower + (1 - lower) * generator.beta(1, count - middle, size=RESAMPLES)
-    places = [np.minimum((count * place).astype(np.int64), count - 1) for place in (lower, upper)]
-    return np.asarray((ordered[places[0]] + ordered[places[1]]) / 2)
+    return lower, upper
+
+
+def _at(distances: Array, places: tuple[Array, Array]) -> Array:
+    """The mean of the distances at two places among the sorted ones."""
+    ordered, last = np.sort(distances), len(distances) - 1
+    lower, upper = (ordered[np.minimum((len(ordered) * place).astype(np.int64), last)] for place in places)
+    return np.asarray((lower + upper) / 2)

@@ -1,7 +1,8 @@
 """How two measured numbers go together: fitted trends, rank correlations, means of features; with bootstrap intervals.
 
 The networks that a search found with one seed are not independent of one another, so seeds are drawn with replacement,
-and within each the networks.
+and within each the networks. A network's value is the mean over its retrainings: how far retrainings and test images
+move it is part of how networks scatter, which drawing networks shows already.
 """
 
 import math
@@ -11,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from roco.report.statistics import CONFIDENCE, NOTHING, RESAMPLES, Array, Interval
+from roco.report.resampling import Array
+from roco.report.statistics import CONFIDENCE, NOTHING, RESAMPLES, Interval
 
 # Fewer points have no trend that is worth a line, and no rank correlation that could be told from chance.
 FEWEST = 4

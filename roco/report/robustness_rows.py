@@ -1,4 +1,4 @@
-"""The rows of curves, smallest perturbations and flags in the content of a slot's robustness.json."""
+"""The rows of curves, smallest perturbations and flags in the contents of robustness.json."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ Row = dict[str, Any]
 
 
 def curve_rows(slots: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """A row for each network and radius in 1/255; radius 0 is the accuracy without an attack."""
+    """A row for each retraining and radius in 1/255; radius 0 is the accuracy without an attack."""
     rows: list[Row] = []
     for place, white_box in _attacked(slots):
         if curve := white_box.get("curve"):
@@ -20,7 +20,7 @@ def curve_rows(slots: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 
 def perturbation_rows(slots: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """A row for each network and norm, with the distances of the images that were right to begin with."""
+    """A row for each retraining and norm, with the distances of the images that were right to begin with."""
     return [
         {
             **place,
@@ -34,7 +34,7 @@ def perturbation_rows(slots: Iterable[Mapping[str, Any]]) -> list[Row]:
 
 
 def flag_rows(slots: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """A row for each network and flag."""
+    """A row for each retraining and flag."""
     return [
         {**place, "flag": flag["name"], "raised": flag["raised"], "detail": flag["detail"]}
         for place, white_box in _attacked(slots)
@@ -45,4 +45,4 @@ def flag_rows(slots: Iterable[Mapping[str, Any]]) -> list[Row]:
 def _attacked(slots: Iterable[Mapping[str, Any]]) -> Iterable[tuple[Row, Mapping[str, Any]]]:
     for slot in slots:
         if slot["status"] == "ok":
-            yield {name: slot[name] for name in ("search", "seed", "slot", "key")}, slot["white_box"]
+            yield {name: slot[name] for name in ("search", "seed", "slot", "training_seed", "key")}, slot["white_box"]

@@ -8,8 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from roco.config import StudyConfig
-from roco.report.collect import REFERENCES, Study, records_of, rows_of
+from roco.report.collect import PLACE, REFERENCES, Study, records_of, rows_of
 from roco.report.compare import mean_accuracy
+from roco.report.measured import drawn_anew, over_retrainings, several
 from roco.report.perturbation_statistics import mean_of_medians
 from roco.report.statistics import Interval
 from roco.report.style import legend, looks, new_figure, say_empty
@@ -18,12 +19,14 @@ from roco.report.table import NO_VALUE, Table, percent_interval
 CURVE_TITLE = "Accuracy against radius"
 CURVE_CAPTION = (
     "The share of test images that no attack fools within an L∞ radius, worst case over all attacks for each image; "
-    "mean over the networks of a search, bands: 95 % bootstrap intervals over seeds, networks and test images. At 0 "
+    "mean over the networks of a search, bands: 95 % bootstrap intervals over seeds, networks, their retrainings and "
+    "test images. At 0 "
     "the accuracy on the same images without an attack."
 )
-CURVE = ["search", "radius", "accuracy", "low", "high", "basis", "seeds", "networks", "images"]
+CURVE = ["search", "radius", "accuracy", "low", "high", "basis", "seeds", "networks", "retrainings", "images"]
 SMALLEST = ["search", "seed", "slot", "key", "norm", "median", "low", "high", "basis", "networks", "images", "unbroken"]
-FLAGS = ["search", "seed", "slot", "key", "flag", "raised", "detail"]
+SMALLEST += ["retrainings"]
+FLAGS = ["search", "seed", "slot", "training_seed", "key", "flag", "raised", "detail"]
 
 # What a flag says when it is raised.
 MEANINGS = {
@@ -47,13 +50,13 @@ def searches_of(data: pd.DataFrame, config: StudyConfig) -> list[str]:
 
 def curves(study: Study, config: StudyConfig) -> pd.DataFrame:
     """Mean accuracy of each search's networks at each radius, in 1/255: CURVE."""
-    rows = []
-    for search in searches_of(study.curves, config):
-        of_search = study.curves[study.curves["search"] == search]
+    rows, measured = [], over_retrainings(study.curves, ["radius"])
+    for search in searches_of(measured, config):
+        of_search = measured[measured["search"] == search]
         for radius in sorted(of_search["radius"].unique()):
             part = of_search[of_search["radius"] == radius]
             found = mean_accuracy(part, search, purpose=f"radius {radius:g}")
-            counts = (part["seed"].nunique(), len(part), int(part["images"].max()))
+            counts = (part["seed"].nunique(), len(part), int(part["retrainings"].sum()), int(part["images"].max()))
             rows.append((search, float(radius), found.value, found.low, found.high, found.basis, *counts))
     return pd.DataFrame(rows, columns=CURVE)
 
@@ -63,15 +66,18 @@ def curve_table(study: Study, config: StudyConfig) -> Table:
     numbers = curves(study, config)
     radii = sorted(numbers["radius"].unique())
     cells = [("Search", *("clean" if radius == 0 else f"{radius:g}/255" for radius in radii), "Networks")]
+    again = several(config)
+    cells = [(*cells[0], "Retrainings")] if again else cells
     for search in searches_of(numbers, config):
         of_search = numbers[numbers["search"] == search].set_index("radius")
         found = {radius: of_search.loc[radius, ["accuracy", "low", "high"]] for radius in of_search.index}
         shown = [percent_interval(*found[radius]) if radius in found else NO_VALUE for radius in radii]
-        cells.append((search, *shown, str(int(of_search["networks"].max()))))
+        behind = [str(int(of_search[name].max())) for name in ("networks", *(["retrainings"] if again else []))]
+        cells.append((search, *shown, *behind))
     notes = (
         "The share of the attacked test images, in %, that no attack of this study fools within an L∞ radius: the "
-        "worst case for each image. Mean over the networks of a search, with 95 % bootstrap intervals over seeds, "
-        "networks and test images.",
+        "worst case for each image. Mean over the networks of a search, with 95 % bootstrap intervals over "
+        f"{drawn_anew(config, 'seeds', 'networks')}.",
         "No network was trained to resist attacks; at 8/255 such networks usually have nothing left.",
     )
     return Table("robustness_curve", CURVE_TITLE, numbers, tuple(cells), notes)
@@ -103,12 +109,12 @@ def smallest_table(study: Study, config: StudyConfig) -> Table:
         of_search = study.perturbations[study.perturbations["search"] == search]
         for norm in NORMS:
             rows.append((search, None, None, None, norm, *_smallest(of_search[of_search["norm"] == norm], search)))
-    for position in range(len(study.perturbations)):
-        part = study.perturbations.iloc[[position]]
+    for _, part in study.perturbations.groupby([*PLACE, "norm"], sort=False):
         row = rows_of(part)[0]
         rows.append((row.search, row.seed, row.slot, row.key, row.norm, *_smallest(part, f"{row.search} {row.key}")))
     numbers = pd.DataFrame(rows, columns=SMALLEST)
-    cells = [("Search", "Seed", "Network", *NORMS.values(), "Unbroken")]
+    again = ["Retrainings"] if several(config) else []
+    cells = [("Search", "Seed", "Network", *NORMS.values(), "Unbroken", *again)]
     places = list(dict.fromkeys((row[0], row[1], row[2], row[3]) for row in rows))
     for place in places:
         shown = {row[4]: row for row in rows if row[:4] == place}
@@ -116,27 +122,34 @@ def smallest_table(study: Study, config: StudyConfig) -> Table:
         name = "mean of all" if key is None else str(key)
         values = [_length(*shown[norm][5:8], scale=255 if norm == "linf" else 1) for norm in NORMS]
         unbroken = str(max(row[11] for row in shown.values()))
-        cells.append((search, "" if seed is None else str(seed), name, *values, unbroken))
+        trained = [str(max(row[12] for row in shown.values()))] if again else []
+        cells.append((search, "" if seed is None else str(seed), name, *values, unbroken, *trained))
     notes = (
         "The median over the attacked test images that were right to begin with of the smallest perturbation that any "
-        "attack of this study found, with 95 % bootstrap intervals over test images; for all networks of a search the "
-        "mean of their medians, with intervals over seeds, networks and test images. Upper bounds: a better attack may "
-        "come nearer.",
+        f"attack of this study found, with 95 % bootstrap intervals over {drawn_anew(config)}; for all networks of a "
+        f"search the mean of their medians, with intervals over {drawn_anew(config, 'seeds', 'networks')}. Upper "
+        "bounds: a better attack may come nearer."
+        + (" A network's median is the mean of those of its retrainings." if again else ""),
         "L₂ is the length of the change in [0, 1] units over all pixels. Unbroken: images that nothing fooled; they "
-        "count as infinitely far.",
+        "count as infinitely far." + (" Counted for each retraining." if again else ""),
     )
     return Table("smallest_perturbations", "Median smallest perturbations", numbers, tuple(cells), notes)
 
 
 def _smallest(part: pd.DataFrame, purpose: str) -> tuple[Any, ...]:
-    groups: list[list[np.ndarray[Any, np.dtype[np.float64]]]] = [
-        [np.array(row.distances, dtype=np.float64) for row in rows_of(of_seed)] for _, of_seed in part.groupby("seed")
+    groups = [
+        [
+            [np.array(distances, dtype=np.float64) for distances in network["distances"]]
+            for _, network in of_seed.groupby("slot")
+        ]
+        for _, of_seed in part.groupby("seed")
     ]
+    everything = [distances for group in groups for network in group for distances in network]
     norm = str(part["norm"].iloc[0]) if len(part) else ""
     found: Interval = mean_of_medians(groups, purpose=f"{purpose} {norm}")
-    images = max((len(distances) for group in groups for distances in group), default=0)
-    unbroken = sum(int(np.isinf(distances).sum()) for group in groups for distances in group)
-    return (found.value, found.low, found.high, found.basis, len(part), images, unbroken)
+    images = max(map(len, everything), default=0)
+    unbroken = sum(int(np.isinf(distances).sum()) for distances in everything)
+    return (found.value, found.low, found.high, found.basis, sum(map(len, groups)), images, unbroken, len(part))
 
 
 def _length(value: float, low: float, high: float, *, scale: float) -> str:
@@ -152,14 +165,18 @@ def flags_table(study: Study, config: StudyConfig) -> Table:
     numbers = study.flags[FLAGS].assign(order=[order.get(name, len(order)) for name in study.flags["flag"]])
     numbers = numbers.sort_values(["raised", "order"], ascending=[False, True], kind="stable")[FLAGS]
     raised = numbers[numbers["raised"]]
-    cells: list[Sequence[str]] = [("Flag", "State", "Search", "Seed", "Network", "Numbers")]
+    unit = "retraining" if several(config) else "network"
+    again = ["Training seed"] if several(config) else []
+    cells: list[Sequence[str]] = [("Flag", "State", "Search", "Seed", "Network", *again, "Numbers")]
     for row in records_of(raised):
         place = (str(row["search"]), str(row["seed"]), str(row["key"]))
-        cells.append((_meaning(row["flag"]), "RAISED", *place, str(row["detail"])))
+        trained = [str(row["training_seed"])] if again else []
+        cells.append((_meaning(row["flag"]), "RAISED", *place, *trained, str(row["detail"])))
     for name in dict.fromkeys(numbers["flag"]):
         quiet = int(((numbers["flag"] == name) & ~numbers["raised"]).sum())
         if quiet:
-            cells.append((_meaning(name), "not raised", "", "", f"{quiet} network{'s' if quiet > 1 else ''}", ""))
+            count = f"{quiet} {unit}{'s' if quiet > 1 else ''}"
+            cells.append((_meaning(name), "not raised", "", "", count, *[""] * len(again), ""))
     networks = len(raised[["search", "seed", "slot"]].drop_duplicates())
     places = f"{networks} network{'' if networks == 1 else 's'}"
     notes = (
@@ -169,7 +186,6 @@ def flags_table(study: Study, config: StudyConfig) -> Table:
         "After Carlini et al., On Evaluating Adversarial Robustness, 2019. What each compares, and how much is taken "
         "for chance, is in docs/explanation/robustness.md.",
     )
-    del config
     return Table("flags", "Sanity flags of the white-box attacks", numbers, tuple(map(tuple, cells)), notes)
 
 

@@ -7,13 +7,15 @@ from typing import Any
 import pandas as pd
 
 from roco.config import StudyConfig
-from roco.report.accuracy_tables import AT_RADIUS
+from roco.layout import retrained_folder
 from roco.report.collect import REFERENCES, records_of
 from roco.report.compare import metric_title, metrics, name_of
 from roco.report.drawing import Symbol, phase_symbol
+from roco.report.measured import several
+from roco.report.retrained_tables import AT_RADIUS, smallest_to_largest
 from roco.report.small_chart import small_chart
 from roco.report.style import looks
-from roco.report.table import Table, millions, missing, percent
+from roco.report.table import NO_VALUE, Table, millions, missing, percent
 from roco.space.genome import Genome, PhaseGraph
 
 
@@ -35,7 +37,7 @@ class NetworkSection:
         summary: its searches and seeds, one line.
         phases: its active phases.
         searched: how the searches saw it; no rows for a network that was given.
-        retrained: what was measured after retraining; no rows where nothing was retrained.
+        retrained: what was measured after retraining, over retrainings; no rows where nothing was retrained.
         curve: accuracy against the radius; no rows where it was not measured.
         chart: the same as an SVG element, empty where it was not measured.
         failures: why a retraining failed.
@@ -78,11 +80,11 @@ def network_sections(tables: Mapping[str, Table], config: StudyConfig, drawings:
     """One section for each network of a front and each given one, by rising FLOPs in the search; given ones last.
 
     Args:
-        tables: the study's tables by name; the numbers are those of `fronts` and `white_box`.
+        tables: the study's tables by name; the numbers are those of `fronts` and `retrainings`.
         config: the study's configuration.
         drawings: takes the phases of these networks up.
     """
-    fronts, retrained = tables["fronts"].numbers, tables["white_box"].numbers
+    fronts, retrained = tables["fronts"].numbers, tables["retrainings"].numbers
     in_order = fronts.sort_values(["flops", "key"], kind="stable")
     genomes = dict(zip(in_order["key"], in_order["genome"], strict=True))
     if "key" in retrained:
@@ -109,7 +111,7 @@ def _section(
         retrained=_retrained(measured, config),
         curve=_curve(measured),
         chart=_chart(measured, config),
-        failures=tuple(f"{_place(row)}: {row['reason']}" for row in slots if row["status"] != "ok"),
+        failures=tuple(f"{_training(row, config)}: {row['reason']}" for row in slots if row["status"] != "ok"),
         weights=tuple(_weights(row) for row in measured),
     )
 
@@ -122,6 +124,23 @@ def _summary(genome: str, rows: Iterable[Mapping[str, Any]]) -> str:
 
 def _place(row: Mapping[str, Any]) -> str:
     return str(row["search"]) if row["search"] == REFERENCES else f"{row['search']} seed {row['seed']}"
+
+
+def _training(row: Mapping[str, Any], config: StudyConfig) -> str:
+    return f"{_place(row)}, training seed {row['training_seed']}" if several(config) else _place(row)
+
+
+def _by_place(rows: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The retrainings of each place where a network was found."""
+    places: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        places.setdefault((row["search"], row["seed"], row["slot"]), []).append(row)
+    return list(places.values())
+
+
+def _over_trainings(rows: list[dict[str, Any]], name: str) -> str:
+    found = tuple(float(row[name]) for row in rows if not missing(row[name]))
+    return smallest_to_largest(found) if found else NO_VALUE
 
 
 def _searched(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
@@ -141,18 +160,20 @@ def _searched(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
 
 
 def _retrained(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
-    names = metrics(config)
-    header = ("Found by", "FLOPs, M", "Parameters, M", *(_heading(name) for name in names))
+    names, again = metrics(config), ["Retrainings"] if several(config) else []
+    header = ("Found by", *again, "FLOPs, M", "Parameters, M", *(_heading(name) for name in names))
     cells = [
         (
-            _place(row),
-            millions(row["flops"]),
-            millions(row["parameters"], digits=3),
-            *(percent(row[name]) for name in names),
+            _place(trained[0]),
+            *([str(len(trained))] if again else []),
+            millions(trained[0]["flops"]),
+            millions(trained[0]["parameters"], digits=3),
+            *(_over_trainings(trained, name) for name in names),
         )
-        for row in rows
+        for trained in _by_place(rows)
     ]
     title = f"Retrained, at {config.retraining.channels} initial channels; accuracies in %"
+    title += ", in parentheses the smallest and the largest over retrainings" if again else ""
     return Table("retrained", title, pd.DataFrame(rows), (header, *cells))
 
 
@@ -162,12 +183,15 @@ def _curve(rows: list[dict[str, Any]]) -> Table:
     radii = list(_at_radii(measured[0])) if measured else []
     shown = [name.removeprefix(AT_RADIUS) for name in radii]
     header = ("Found by", *("clean" if radius == "0" else f"{radius}/255" for radius in shown))
-    cells = [(_place(row), *(percent(row[name]) for name in radii)) for row in measured]
+    cells = [
+        (_place(trained[0]), *(_over_trainings(trained, name) for name in radii)) for trained in _by_place(measured)
+    ]
     title = "Accuracy against the L∞ radius, in %"
     return Table("curve", title, pd.DataFrame(measured), (header, *cells))
 
 
 def _chart(rows: list[dict[str, Any]], config: StudyConfig) -> str:
+    # A line for each retraining, which shows their spread.
     lines = [
         (
             str(row["search"]),
@@ -191,4 +215,5 @@ def _heading(metric: str) -> str:
 
 
 def _weights(row: Mapping[str, Any]) -> str:
-    return f"retrained/{row['search']}/seed_{row['seed']}/slot_{int(row['slot']):03d}/network.safetensors"
+    place = (str(row["search"]), int(row["seed"]), int(row["slot"]), int(row["training_seed"]))
+    return f"{retrained_folder(*place)}/network.safetensors"

@@ -1,19 +1,19 @@
 """Intervals, differences and hypervolumes from counts and objectives. No files, no wording.
 
-Accuracies and objectives are fractions, FLOPs multiply-adds. Groups are lists of one array a seed: the networks that a
-search found with that seed are not independent of one another, so both levels are resampled, and the test images too.
+Accuracies and objectives are fractions, FLOPs multiply-adds. Groups are lists of one array a seed, in the form of
+roco.report.resampling: the networks that a search found with that seed are not independent of one another, so both
+levels are resampled, a network's retrainings and the test images too.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
+from roco.report.resampling import Array, means_redrawn, most_retrainings, redrawn, values_of
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
@@ -54,16 +54,43 @@ def wilson(correct: int, images: int) -> Interval:
 
     Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927.
     """
-    if images == 0:
-        return NOTHING
+    return _wilson(correct / images, images) if images else NOTHING
+
+
+def _wilson(share: float, images: int) -> Interval:
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    share, shrink = correct / images, 1 + z * z / images
+    shrink = 1 + z * z / images
     centre = (share + z * z / (2 * images)) / shrink
     half = z * math.sqrt(share * (1 - share) / images + z * z / (4 * images * images)) / shrink
     # At 0 and 1 the bound is exact; rounding would leave it a hair beside.
-    low = 0.0 if correct == 0 else max(0.0, centre - half)
-    high = 1.0 if correct == images else min(1.0, centre + half)
+    low = 0.0 if share == 0 else max(0.0, centre - half)
+    high = 1.0 if share == 1 else min(1.0, centre + half)
     return Interval(share, low, high, "test images")
+
+
+def network_interval(accuracies: Sequence[float], images: int, generator: np.random.Generator) -> Interval:
+    """A single network's value: the mean over its retrainings, with Wilson's interval, widened by their spread.
+
+    The two are independent sources of error, so their distances from the value are added in squares (as of the
+    differences of `newcombe`). With one retraining it is Wilson's interval.
+
+    Args:
+        accuracies: after each retraining, on the same images.
+        images: their number.
+        generator: the source of the resampling.
+    """
+    if not len(accuracies) or not images:
+        return NOTHING
+    group = np.array([[*accuracies, images]])
+    value = float(values_of(group)[0])
+    of_images = _wilson(value, images)
+    if len(accuracies) == 1:
+        return of_images
+    draws = means_redrawn(group, np.zeros(RESAMPLES, dtype=np.int64), generator)
+    low, high = np.percentile(draws, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
+    below = math.hypot(value - of_images.low, value - float(low))
+    above = math.hypot(of_images.high - value, float(high) - value)
+    return Interval(value, max(0.0, value - below), min(1.0, value + above), "retrainings and test images")
 
 
 def newcombe(first: Interval, second: Interval) -> Interval:
@@ -77,7 +104,8 @@ def newcombe(first: Interval, second: Interval) -> Interval:
     value = first.value - second.value
     low = value - math.hypot(first.value - first.low, second.high - second.value)
     high = value + math.hypot(first.high - first.value, second.value - second.low)
-    return Interval(value, low, high, "test images")
+    # The longer one names what the other varies, and more.
+    return Interval(value, low, high, max(first.basis, second.basis, key=len))
 
 
 def _percentiles(draws: Array, of_seeds: Sequence[float], basis: str) -> Interval:
@@ -91,8 +119,19 @@ def _percentiles(draws: Array, of_seeds: Sequence[float], basis: str) -> Interva
     return Interval(value, float(low), float(high), basis, effect)
 
 
-def _basis(seeds: int, unit: str) -> str:
-    return f"seeds, {unit} and test images" if seeds > 1 else f"{unit} of one seed and test images"
+def _basis(seeds: int, unit: str, groups: Iterable[Array]) -> str:
+    return varied(["seeds", unit] if seeds > 1 else [f"{unit} of one seed"], groups)
+
+
+def varied(units: Sequence[str], groups: Iterable[Array]) -> str:
+    """What was drawn anew in words: some units, retrainings where any network has several, and test images."""
+    several = any(most_retrainings(group) > 1 for group in groups)
+    return in_words([*units, *(["retrainings"] if several else []), "test images"])
+
+
+def in_words(parts: Sequence[str]) -> str:
+    """Several things in a row: `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
 def _bootstrap(seeds: int, draw: Callable[[int, int], Array], generator: np.random.Generator) -> Array:
@@ -105,29 +144,23 @@ def _bootstrap(seeds: int, draw: Callable[[int, int], Array], generator: np.rand
     return np.asarray(drawn.mean(axis=0))
 
 
-def _shares(group: Array, chosen: np.ndarray[Any, np.dtype[np.int64]], generator: np.random.Generator) -> Array:
-    """Accuracies of the chosen networks on as many test images drawn anew."""
-    accuracy, images = group[chosen, 0], group[chosen, 1].astype(np.int64)
-    return np.asarray(generator.binomial(images, accuracy) / images)
-
-
 def _network_means(group: Array, count: int, generator: np.random.Generator) -> Array:
     chosen = generator.integers(len(group), size=(count, len(group)))
-    return np.asarray(_shares(group, chosen, generator).mean(axis=1))
+    return np.asarray(redrawn(group, chosen, generator).mean(axis=1))
 
 
 def mean_interval(groups: Sequence[Array], generator: np.random.Generator) -> Interval:
-    """The mean over seeds of the mean within a seed, with a percentile bootstrap over seeds, networks and test images.
+    """The mean over seeds of the mean within a seed, with a percentile bootstrap over all that is drawn anew.
 
     Args:
-        groups: for each seed its networks, `(networks, 2)`: accuracy and the number of images; empty ones are left out.
+        groups: for each seed its networks, `(networks, retrainings + 1)`; empty ones are left out.
         generator: the source of the resampling.
     """
     groups = [group for group in groups if len(group)]
     if not groups:
         return NOTHING
     draws = _bootstrap(len(groups), lambda seed, count: _network_means(groups[seed], count, generator), generator)
-    return _percentiles(draws, [group[:, 0].mean() for group in groups], _basis(len(groups), "networks"))
+    return _percentiles(draws, [values_of(group).mean() for group in groups], _basis(len(groups), "networks", groups))
 
 
 def interval_over_seeds(values: Array, generator: np.random.Generator) -> Interval:
@@ -147,46 +180,49 @@ def difference_interval(first: Sequence[Array], second: Sequence[Array], generat
     """The difference of two searches, paired by seed: `mean(first) - mean(second)` with a percentile bootstrap.
 
     Seeds are drawn once for both, because both searches of a seed start from the same population; networks within a
-    seed, and test images, are drawn for each. Drawing the images for each is cautious: both saw the same ones.
+    seed, their retrainings and test images are drawn for each. Drawing the images for each is cautious: both saw the
+    same ones.
 
     Args:
-        first: for each seed the networks of the one search, `(networks, 2)`: accuracy and the number of images.
+        first: for each seed the networks of the one search, `(networks, retrainings + 1)`.
         second: for the same seeds in the same order, those of the other.
         generator: the source of the resampling.
     """
     pairs = [(one, two) for one, two in zip(first, second, strict=True) if len(one) and len(two)]
     if not pairs:
         return NOTHING
-    of_seeds = [one[:, 0].mean() - two[:, 0].mean() for one, two in pairs]
+    of_seeds = [values_of(one).mean() - values_of(two).mean() for one, two in pairs]
 
     def draw(seed: int, count: int) -> Array:
         one, two = pairs[seed]
         return _network_means(one, count, generator) - _network_means(two, count, generator)
 
-    return _percentiles(_bootstrap(len(pairs), draw, generator), of_seeds, _basis(len(pairs), "networks"))
+    basis = _basis(len(pairs), "networks", [side for pair in pairs for side in pair])
+    return _percentiles(_bootstrap(len(pairs), draw, generator), of_seeds, basis)
 
 
 def paired_interval(groups: Sequence[Array], generator: np.random.Generator) -> Interval:
     """The mean difference within pairs of networks, over pairs and then over seeds, with a percentile bootstrap.
 
     Args:
-        groups: for each seed its pairs, `(pairs, 5)`: accuracy and images of the one, of the other, and whether both
-            are the same network (1 or 0), whose difference does not depend on the images.
+        groups: for each seed its pairs, `(pairs, 2 * (retrainings + 1) + 1)`: the one network, the other, and whether
+            both are the same (1 or 0), whose difference depends neither on the images nor on their retrainings.
         generator: the source of the resampling.
     """
     groups = [group for group in groups if len(group)]
     if not groups:
         return NOTHING
-    of_seeds = [(group[:, 0] - group[:, 2]).mean() for group in groups]
+    sides = [np.split(group[:, :-1], 2, axis=1) for group in groups]
+    exact = [values_of(one) - values_of(two) for one, two in sides]
 
     def draw(seed: int, count: int) -> Array:
-        group = groups[seed]
-        chosen = generator.integers(len(group), size=(count, len(group)))
-        drawn = _shares(group[:, :2], chosen, generator) - _shares(group[:, 2:4], chosen, generator)
-        exact = group[chosen, 0] - group[chosen, 2]
-        return np.asarray(np.where(group[chosen, 4] == 1, exact, drawn).mean(axis=1))
+        one, two = sides[seed]
+        chosen = generator.integers(len(one), size=(count, len(one)))
+        drawn = redrawn(one, chosen, generator) - redrawn(two, chosen, generator)
+        return np.asarray(np.where(groups[seed][chosen, -1] == 1, exact[seed][chosen], drawn).mean(axis=1))
 
-    return _percentiles(_bootstrap(len(groups), draw, generator), of_seeds, _basis(len(groups), "pairs"))
+    basis = _basis(len(groups), "pairs", [side for pair in sides for side in pair])
+    return _percentiles(_bootstrap(len(groups), draw, generator), [found.mean() for found in exact], basis)
 
 
 def resampled_interval(

@@ -5,11 +5,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from roco.config import StudyConfig
-from roco.report.accuracy_tables import adversarial_accuracy, all_differences, clean_accuracy, white_box
+from roco.report.accuracy_tables import adversarial_accuracy, all_differences, clean_accuracy
 from roco.report.beyond_tables import objective_value, survivors, topology
 from roco.report.collect import Study
 from roco.report.control_table import hypervolume_gain
 from roco.report.network_tables import compared_networks, fronts, searches
+from roco.report.retrained_tables import retrainings, white_box
 from roco.report.robustness_tables import curve_table, flags_table, smallest_table
 from roco.report.setup_tables import adversarial_samples, settings
 from roco.report.spread_table import objective_spread
@@ -26,6 +27,7 @@ TABLES: Mapping[str, Callable[[Study, StudyConfig], Table]] = MappingProxyType(
         "table_5": compared_networks,
         "differences": all_differences,
         "white_box": white_box,
+        "retrainings": retrainings,
         "robustness_curve": curve_table,
         "smallest_perturbations": smallest_table,
         "flags": flags_table,

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from roco.report.collect import REFERENCES, Study, rows_of
+from roco.report.collect import PLACE, REFERENCES, Study, rows_of
 from roco.report.table import whole
 
 
@@ -15,12 +15,13 @@ def totals(study: Study, *, train_images: int | None) -> list[tuple[str, str]]:
     """
     # A network that several searches share counts once, also where two jobs had to train it at the same moment.
     evaluations = study.evaluations.drop_duplicates(["key", "seed", "device"])
-    retrained = study.networks
+    retrained = study.networks.drop_duplicates(PLACE)
     lines = [
         ("Networks trained in the searches", whole(len(evaluations))),
         ("of these failed", whole(int((evaluations["status"] == "failed").sum()))),
         ("Networks retrained", whole(int((retrained["search"] != REFERENCES).sum()))),
         ("Published networks retrained", whole(int((retrained["search"] == REFERENCES).sum()))),
+        *([("Retrainings of them all", whole(len(study.networks)))] if len(study.networks) > len(retrained) else []),
         ("Target networks trained", whole(len(study.targets))),
         (
             "Adversarial images",

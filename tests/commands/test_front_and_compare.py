@@ -1,14 +1,16 @@
 """`roco front` and `roco compare`."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 import yaml
 from half_done_study import config_of, individual, write_population
 
-from roco.artifacts import write_json
+from roco.artifacts import read_json, write_json
 from roco.cli import main
+from roco.config import load_config
 from roco.layout import Layout
 from roco.space.genome import Genome
 
@@ -30,6 +32,7 @@ def configfile(tmp_path: Path) -> str:
     write_population(config, "baseline", 1, [*members, entry(third, 1, rank=0, status="failed")], seen=4)
     robustness = {
         "status": "ok",
+        "training_seed": 0,
         "key": FIRST.key,
         "genome": str(FIRST),
         "test_error": 0.2,
@@ -37,7 +40,7 @@ def configfile(tmp_path: Path) -> str:
         "adversarial_breakdown": [{"images": 4, "errors": 1}],
         "white_box": {"images": 5, "attacks": {"pgd": {"correct": 0}}},
     }
-    write_json(f"{Layout(config).retrained('baseline', 0, 0)}/robustness.json", "robustness", robustness)
+    write_json(f"{Layout(config).retrained('baseline', 0, 0, 0)}/robustness.json", "robustness", robustness)
     return str(path)
 
 
@@ -65,6 +68,29 @@ def test_two_networks_side_by_side(
     assert rows["test accuracy, retrained"] == "80.0 % (49.0 to 94.3) -"
     assert rows["adversarial test set"] == "75.0 % (30.1 to 95.4) -"
     assert rows["under pgd"] == "0.0 % (0.0 to 43.4) -"
+
+
+def test_accuracies_are_means_over_retrainings(
+    configfile: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = yaml.safe_load(Path(configfile).read_text())
+    raw["retraining"]["seeds"] = [0, 5]
+    Path(configfile).write_text(yaml.safe_dump(raw))
+    layout = Layout(load_config(configfile))
+    first = read_json(f"{layout.retrained('baseline', 0, 0, 0)}/robustness.json", "robustness")
+    # Two of ten wrong, and four of ten. The other search found it as well: that is the same training.
+    for search, test_error in (("baseline", 0.4), ("roco", 0.4)):
+        path = f"{layout.retrained(search, 0, 0, 5)}/robustness.json"
+        write_json(path, "robustness", first | {"training_seed": 5, "test_error": test_error})
+    monkeypatch.setenv("COLUMNS", "100")
+    assert main(["compare", FIRST.key[:6], str(SECOND), "--configfile", configfile]) == 0
+    text = capsys.readouterr().out
+    rows = {row[:28].strip(): " ".join(row[28:].split()) for row in text.splitlines()}
+    # Seven of ten by Wilson's formula are 39.7 to 89.2; the mean of two draws is from 60 to 80.
+    low, high = 0.7 - math.hypot(0.7 - 0.3968, 0.1), 0.7 + math.hypot(0.8922 - 0.7, 0.1)
+    assert rows["test accuracy, retrained"] == f"70.0 % ({100 * low:.1f} to {100 * high:.1f}) -"
+    assert rows["retrainings"] == "2 -"
+    assert "95 % intervals over test images and retrainings" in text
 
 
 @pytest.mark.parametrize(

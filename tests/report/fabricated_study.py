@@ -1,6 +1,7 @@
 """Makes up the files of a study, with invented numbers, for tests of the report. Nothing here was measured."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,10 @@ class FabricatedStudy:
         pairs[5] |= nothing
         self.json("transfer", "adversarial/transfer.json", "transfer", {"split": "test", "pairs": pairs})
 
-    def search(self, name: str, seed: int, *, networks: int = 6, bonus: float = 0.0, failed: int = 0) -> None:
+    def search(
+        self, name: str, seed: int, *, networks: int = 6, bonus: float = 0.0, failed: int = 0, partly: bool = False
+    ) -> None:
+        """Of the last `failed` networks all trainings fail; `partly`: and the last training of the first one."""
         generator = np.random.default_rng([len(name), sum(map(ord, name)), seed])
         place = {"search": name, "seed": seed}
         population: list[dict[str, Any]] = []
@@ -214,24 +218,23 @@ class FabricatedStudy:
         self.json(
             "fronts", f"search/{name}/seed_{seed}/front.json", "front", {**place, "objectives": [], "networks": front}
         )
-        for slot, network in enumerate(front):
-            content = robustness(generator, {**place, "slot": slot}, network, bonus)
-            if slot >= len(front) - failed:
-                content = {
-                    **place,
-                    "slot": slot,
-                    "status": "failed",
-                    "reason": "loss is NaN",
-                    "genome": network["genome"],
-                }
+        trainings = self.config.retraining.seeds
+        for (slot, network), training_seed in product(enumerate(front), trainings):
+            spot = {**place, "slot": slot, "training_seed": training_seed}
+            content = robustness(generator, spot, network, bonus)
+            if slot >= len(front) - failed or (partly and slot == 0 and training_seed == trainings[-1]):
+                content = {**spot, "status": "failed", "reason": "loss is NaN", "genome": network["genome"]}
                 content |= {"key": network["key"], "channels": 32, "flops": network["flops"] * 4}
             self.slot(content)
-        self.slot({**place, "slot": len(front), "status": "empty"})
+        for training_seed in trainings:
+            self.slot({**place, "slot": len(front), "training_seed": training_seed, "status": "empty"})
 
     def slot(self, content: dict[str, Any]) -> None:
-        folder = f"retrained/{content['search']}/seed_{content['seed']}/slot_{content['slot']:03d}"
+        content = {"training_seed": 0} | content
+        place = f"seed_{content['seed']}/slot_{content['slot']:03d}/training_{content['training_seed']}"
+        folder = f"retrained/{content['search']}/{place}"
         self.json("robustness", f"{folder}/robustness.json", "robustness", content)
-        kept = {name: content.get(name) for name in ("search", "seed", "slot", "status", "key")}
+        kept = {name: content.get(name) for name in ("search", "seed", "slot", "training_seed", "status", "key")}
         seconds = {"seconds": 30.0} if content["status"] == "ok" else {}
         self.json("trainings", f"{folder}/training.json", "training", kept | seconds)
 
@@ -243,11 +246,19 @@ class FabricatedStudy:
             "parameters": 338_394,
         }
         generator = np.random.default_rng(5)
-        self.slot(robustness(generator, {"search": "references", "seed": 0, "slot": 0}, network, 0.0))
+        for training_seed in self.config.retraining.seeds:
+            place = {"search": "references", "seed": 0, "slot": 0, "training_seed": training_seed}
+            self.slot(robustness(generator, place, network, 0.0))
 
 
 def fabricate(
-    folder: Path, config: StudyConfig | None = None, *, bonus: float = 0.08, networks: int = 6, failed: int = 0
+    folder: Path,
+    config: StudyConfig | None = None,
+    *,
+    bonus: float = 0.08,
+    networks: int = 6,
+    failed: int = 0,
+    partly: bool = False,
 ) -> FabricatedStudy:
     """A whole made-up study: the last search of the configuration is more robust by `bonus`."""
     config = config or config_of()
@@ -259,6 +270,6 @@ def fabricate(
     for place, name in enumerate(config.search.searches):
         for seed in config.seeds:
             gain = bonus if place and place == len(config.search.searches) - 1 else 0.0
-            study.search(name, seed, networks=networks, bonus=gain, failed=failed)
+            study.search(name, seed, networks=networks, bonus=gain, failed=failed, partly=partly)
     study.reference()
     return study

@@ -31,7 +31,7 @@ def test_empty_slots_are_left_out_and_failed_ones_kept(made: SimpleNamespace) ->
 
 
 def test_counts_of_correct_images(made: SimpleNamespace) -> None:
-    for row in made.study.retrained.itertuples():
+    for row in made.study.retrainings.itertuples():
         assert row.test_correct / row.test_images == pytest.approx(row.test_accuracy)
         assert row.adversarial_images == 115
         assert row.adversarial_accuracy == row.adversarial_correct / 115

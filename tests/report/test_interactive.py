@@ -107,7 +107,7 @@ def test_sections_are_the_fronts_and_the_given_networks(made: SimpleNamespace) -
     numbers = made.tables["white_box"].numbers.set_index("key")
     for one in sections:
         row = numbers.loc[one.key]
-        place = f"{row['search']}/seed_{row['seed']}/slot_{row['slot']:03d}"
+        place = f"{row['search']}/seed_{row['seed']}/slot_{row['slot']:03d}/training_0"
         if row["status"] == "ok":
             assert one.retrained.rows[0][-1] == f"{100 * row['cw']:.1f}"
             white_box = read_json(made.folder / f"retrained/{place}/robustness.json", "robustness")["white_box"]

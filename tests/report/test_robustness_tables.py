@@ -13,7 +13,7 @@ from fabricated_study import FabricatedStudy, config_of
 
 from roco.report.collect import collect
 from roco.report.figures import FIGURES
-from roco.report.perturbation_statistics import mean_of_medians, median_draws
+from roco.report.perturbation_statistics import mean_of_medians, network_draws
 from roco.report.tables import make_tables
 from roco.runtime import numpy_generator
 
@@ -106,7 +106,7 @@ def test_a_study_without_them_has_empty_tables_and_a_figure_that_says_so(tmp_pat
 @pytest.mark.parametrize("count", [1, 2, 7, 40])
 def test_drawn_medians_are_those_of_resampled_images(count: int) -> None:
     distances = np.sort(numpy_generator("distances").random(count)) ** 2
-    fast = median_draws(distances, numpy_generator("fast"))
+    fast = network_draws([distances], numpy_generator("fast"))
     slow = np.median(numpy_generator("slow").choice(distances, (20_000, count)), axis=1)
     assert set(fast.round(12)) <= set(((distances[:, None] + distances) / 2).round(12).ravel())
     for share in (0.05, 0.25, 0.5, 0.75, 0.95):
@@ -118,12 +118,12 @@ def test_drawn_medians_are_those_of_resampled_images(count: int) -> None:
 
 
 def test_infinite_distances_move_the_median_and_its_interval() -> None:
-    few = mean_of_medians([[np.array([1.0, 2.0, 3.0, 4.0, np.inf])]], purpose="few")
+    few = mean_of_medians([[[np.array([1.0, 2.0, 3.0, 4.0, np.inf])]]], purpose="few")
     assert few.value == 3.0
     assert few.low >= 1.0
     assert few.high == np.inf
     assert few.basis == "test images"
-    most = mean_of_medians([[np.array([1.0, np.inf, np.inf, np.inf])]], purpose="most")
+    most = mean_of_medians([[[np.array([1.0, np.inf, np.inf, np.inf])]]], purpose="most")
     assert most.value == np.inf
-    none = mean_of_medians([[np.zeros(0)], []], purpose="none")
+    none = mean_of_medians([[[np.zeros(0)]], []], purpose="none")
     assert np.isnan(none.value)

@@ -14,7 +14,7 @@ from roco.layout import Layout
 @pytest.mark.workflow
 def test_rules_and_layout_agree(tmp_path: Path) -> None:
     changes = {"seeds": [0, 3], "search": {"population": 3, "offspring": 5, "generations": 2}}
-    retraining = {**TINY["retraining"], "networks": "all", "references": ["1011-0000"]}
+    retraining = {**TINY["retraining"], "networks": "all", "references": ["1011-0000"], "seeds": [1, 10]}
     config = {**TINY, **changes, "retraining": retraining}
     study = Study(tmp_path, config)
     said = study.run("--dry-run")

@@ -28,8 +28,8 @@ def test_every_stage_leaves_its_files(finished_study):
         "search/initial/seed_0/generation_000/genomes.json",
         "search/roco/seed_0/generation_001/population.json",
         "search/baseline/seed_0/front.json",
-        "retrained/roco/seed_0/slot_000/network.safetensors",
-        "retrained/baseline/seed_0/slot_000/robustness.json",
+        "retrained/roco/seed_0/slot_000/training_0/network.safetensors",
+        "retrained/baseline/seed_0/slot_000/training_0/robustness.json",
         *(f"tables/table_{number}.csv" for number in range(1, 6)),
         *(f"figures/figure_{number}.svg" for number in range(2, 7)),
     }
@@ -98,6 +98,7 @@ def test_a_second_run_in_one_folder_says_so_and_stops(tmp_path):
 CHANGES = {
     "more generations": ({"search": {"generations": 2}}, {"evaluate", "offspring_genomes"}, {"target", "dataset"}),
     "longer retraining": ({"retraining": {"training": {"epochs": 3}}}, {"retrain", "robustness"}, {"evaluate"}),
+    "another training": ({"retraining": {"seeds": [0, 4]}}, {"retrain", "robustness"}, {"evaluate", "front"}),
     "another attack": ({"robustness": {"images": 12}}, {"robustness"}, {"retrain", "evaluate"}),
     "another table": ({"report": {"top": [1, 2]}}, {"tables"}, {"robustness", "retrain", "evaluate"}),
 }
