@@ -11,7 +11,7 @@ from roco.config import Recipe
 from roco.errors import TrainingFailed
 from roco.objectives import measure
 from roco.runtime import Device, resolve_precision, seed_from, start_torch, versions
-from roco.space.complexity import complexity
+from roco.space.complexity import NodeKind, complexity
 from roco.space.genome import Genome
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class EvaluationSettings:
         recipe: the fields of a Recipe.
         channels: width of the first active phase.
         stem_padding: 0 or 1.
-        node: what a node computes: `residual` or `preactivation`.
+        node: what a node computes: `residual`, `preactivation` or `dense`.
         measurements: objectives that are measured on the trained network (`roco.objectives`).
         seed: of initial weights, order and augmentation, together with the genome's key.
         device: auto, cpu or cuda.
@@ -48,7 +48,7 @@ class EvaluationSettings:
     seed: int
     device: Device
     measurements: tuple[str, ...] = ()
-    node: Literal["residual", "preactivation"] = "residual"
+    node: NodeKind = "residual"
 
     def store_key(self, genome: Genome) -> str:
         """The content key of a genome's evaluation: equal keys mean equal numbers on one kind of device."""
@@ -176,6 +176,7 @@ def failed_record(
         classes=classes,
         stem_padding=settings.stem_padding,
         image_size=image_size,
+        node=settings.node,
     )
     return {
         "genome": str(genome),

@@ -11,7 +11,7 @@ from roco.errors import TrainingFailed
 from roco.networks import KIND, describe_genome, save_network
 from roco.runtime import Device, seed_from, versions
 from roco.search.population import Individual, read_front
-from roco.space.complexity import complexity
+from roco.space.complexity import NodeKind, complexity
 from roco.space.genome import Genome
 from roco.store import Store
 
@@ -27,7 +27,7 @@ class RetrainingSettings:
     validation_images_too: bool
     seed: int
     stem_padding: int
-    node: str = "residual"
+    node: NodeKind = "residual"
 
 
 def occupant(front_path: str | Path, *, slot: int, made_for: Mapping[str, Any] | None = None) -> Individual | None:
@@ -59,7 +59,13 @@ def retrain(
     genome = Genome.parse(individual.genome)
     dataset = Dataset.load(dataset_path)
     shape = {"classes": dataset.classes, "stem_padding": settings.stem_padding}
-    cost = complexity(genome.phenotype, channels=settings.channels, image_size=dataset.image_size, **shape)
+    cost = complexity(
+        genome.phenotype,
+        channels=settings.channels,
+        image_size=dataset.image_size,
+        node=settings.node,
+        **shape,
+    )
     result = {
         "genome": individual.genome,
         "key": individual.key,

@@ -214,5 +214,6 @@ def genome_flops(config: StudyConfig, genome: Genome, images: Images, *, channel
         classes=images.classes,
         stem_padding=config.space.stem_padding,
         image_size=images.size,
+        node=config.space.node,
     )
     return cost.flops

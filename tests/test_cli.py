@@ -9,6 +9,7 @@ import pytest
 from roco import __version__
 from roco.cli import main
 from roco.config import PUBLISHED_GENOMES
+from roco.space.complexity import complexity
 from roco.space.genome import Genome
 
 PUBLISHED = [
@@ -58,6 +59,14 @@ def test_text_names_nodes_and_their_inputs(capsys: pytest.CaptureFixture[str]) -
     ]
     assert main(["describe", "0001-0000"]) == 0
     assert "none is active" in capsys.readouterr().out
+
+
+def test_dense_nodes_are_described(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe", "11", "--channels", "6", "--classes", "3", "--image-size", "16", "--node", "dense"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "nodes       dense" in lines
+    cost = complexity(Genome.parse("11").phenotype, channels=6, classes=3, stem_padding=0, image_size=16, node="dense")
+    assert f"parameters  {cost.parameters:,}" in lines
 
 
 def test_options_change_the_numbers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -162,6 +162,16 @@ def test_missing_files_are_one_line(tiny: TinyStudy, tmp_path: Path) -> None:
             Evaluator(settings_of(tiny, **{name: str(tmp_path / "none.h5")}))
 
 
+def test_dense_nodes_are_counted_as_they_are_built(tiny: TinyStudy) -> None:
+    dense = settings_of(tiny, node="dense")
+    assert settings_of(tiny).store_key(GENOMES[1]) != dense.store_key(GENOMES[1])
+    record = Evaluator(dense).evaluate(GENOMES[1])
+    cost = complexity(GENOMES[1].phenotype, channels=2, classes=3, stem_padding=0, image_size=16, node="dense")
+    assert (record["status"], record["flops"], record["parameters"]) == ("ok", cost.flops, cost.parameters)
+    failed = failed_record(GENOMES[1], dense, reason="none", image_size=16, classes=3)
+    assert (failed["flops"], failed["parameters"]) == (cost.flops, cost.parameters)
+
+
 def test_preactivation_nodes_are_another_evaluation_of_the_same_cost(tiny: TinyStudy) -> None:
     residual, preactivation = settings_of(tiny), settings_of(tiny, node="preactivation")
     assert residual.store_key(GENOMES[1]) != preactivation.store_key(GENOMES[1])

@@ -17,6 +17,7 @@ from roco.errors import ArtifactError
 from roco.networks import KIND, build, describe_genome, save_network
 from roco.retraining import RetrainingSettings, retrain
 from roco.search.population import unevaluated, write_front
+from roco.space.genome import Genome
 from roco.store import Store
 
 KEY = GENOMES[1].key
@@ -209,6 +210,26 @@ def test_of_several_retrainings_the_first_or_the_named_one(
         assert f"training_{seed}/network.safetensors" in capsys.readouterr().out
     assert main([*call, "--training-seed", "7"]) == 2
     assert "expected a training seed of 0, 10, got 7" in capsys.readouterr().err
+
+
+def test_a_network_of_dense_nodes_is_exported_like_the_others(tmp_path: Path, images: torch.Tensor) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is in the extra 'export'")
+    torch.manual_seed(0)
+    genome = Genome.parse("0111-1010")
+    description = describe_genome(genome, channels=4, classes=3, stem_padding=1, node="dense")
+    network = build(description, mean=[0.5] * 3, std=[0.2] * 3)
+    network(images)  # moves the running statistics
+    save_network(tmp_path / "dense.safetensors", network, description | {"image_size": 16})
+    expected = roco.load(tmp_path / "dense.safetensors")(images).detach()
+    torch.testing.assert_close(network.eval()(images), expected)
+    for file_format, output in (("onnx", "a.onnx"), ("torch-export", "a.pt2")):
+        file = str(tmp_path / "dense.safetensors")
+        assert main(["export", file, "--format", file_format, "--output", str(tmp_path / output)]) == 0
+    assert "- nodes: dense" in (tmp_path / "a.md").read_text()
+    session = onnxruntime.InferenceSession(str(tmp_path / "a.onnx"), providers=["CPUExecutionProvider"])
+    (found,) = session.run(["logits"], {"images": images.numpy()})
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(torch.export.load(tmp_path / "a.pt2").module()(images), expected)
 
 
 def test_an_empty_slot_holds_no_network(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ if __name__ == "__main__":
                 classes=classes,
                 stem_padding=params.space["stem_padding"],
                 image_size=image_size,
+                node=params.space["node"],
             )
             for name in params.references
         ]

@@ -60,6 +60,7 @@ def _facts(config: "StudyConfig", found: "Found") -> dict[str, str]:
             classes=images.classes if images else 10,
             stem_padding=config.space.stem_padding,
             image_size=config.dataset.image_size,
+            node=config.space.node,
         )
         facts[f"MFLOPs at {channels} channels"] = f"{cost.flops / 1e6:.2f}"
         facts[f"parameters at {channels} channels"] = f"{cost.parameters:,}"

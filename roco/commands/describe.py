@@ -3,12 +3,12 @@
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from roco.commands._arguments import image_size, positive
 from roco.config import PUBLISHED_GENOMES
 from roco.errors import ConfigError
-from roco.space.complexity import complexity
+from roco.space.complexity import NodeKind, complexity
 from roco.space.genome import Genome
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def add_command(commands: "Commands") -> None:
     describe.add_argument("--image-size", type=image_size, default=32, help="pixels a side (default: 32)")
     describe.add_argument("--classes", type=positive, default=10, help="number of classes (default: 10)")
     describe.add_argument("--stem-padding", type=int, choices=(0, 1), default=0, help="(default: 0)")
+    describe.add_argument("--node", choices=get_args(NodeKind), default="residual", help="(default: residual)")
     describe.add_argument("--json", action="store_true", help="print JSON")
     describe.add_argument("--svg", metavar="FILE", help="draw the network into this file")
     describe.set_defaults(run=_describe)
@@ -37,6 +38,7 @@ def _describe(options: argparse.Namespace) -> None:
         classes=options.classes,
         stem_padding=options.stem_padding,
         image_size=options.image_size,
+        node=options.node,
     )
     print(json.dumps(facts, indent=1) if options.json else _as_text(facts))
     if options.svg:
@@ -54,7 +56,7 @@ def _check_size(genome: Genome, padded: int) -> None:
 
 
 def description_of(
-    genome: Genome, *, channels: int, classes: int, stem_padding: int, image_size: int
+    genome: Genome, *, channels: int, classes: int, stem_padding: int, image_size: int, node: NodeKind = "residual"
 ) -> dict[str, Any]:
     """What a genome decodes to, as plain data.
 
@@ -64,13 +66,19 @@ def description_of(
         classes: number of logits.
         stem_padding: 0 or 1.
         image_size: pixels a side.
+        node: what a node computes.
 
     Returns:
         `genome`, `key`, `phases` (a dict for each active one), `parameters`, and `flops` as ptflops counts them with
         its pytorch backend.
     """
     cost = complexity(
-        genome.phenotype, channels=channels, classes=classes, stem_padding=stem_padding, image_size=image_size
+        genome.phenotype,
+        channels=channels,
+        classes=classes,
+        stem_padding=stem_padding,
+        image_size=image_size,
+        node=node,
     )
     phases = [
         {
@@ -90,6 +98,7 @@ def description_of(
         "image_size": image_size,
         "classes": classes,
         "stem_padding": stem_padding,
+        "node": node,
         "phases": phases,
         "parameters": cost.parameters,
         "flops": cost.flops,
@@ -107,6 +116,8 @@ def _as_text(facts: dict[str, Any]) -> str:
             lines.append(f"              node {node} <- {named}")
     if not facts["phases"]:
         lines.append("phases      none is active: only the global average and the linear layer are left")
+    if facts["node"] != "residual":
+        lines.append(f"nodes       {facts['node']}")
     size = facts["image_size"]
     lines.append(f"parameters  {facts['parameters']:,}")
     lines.append(f"FLOPs       {facts['flops']:,} multiply-adds for an image of {size}x{size}, as ptflops counts them")

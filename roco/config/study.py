@@ -16,6 +16,7 @@ from roco.config.targets import TargetsConfig
 from roco.config.white_box import RobustnessConfig
 from roco.errors import ConfigError, GenomeError
 from roco.objectives import parse
+from roco.space.complexity import NodeKind
 from roco.space.genome import Genome
 
 PUBLISHED_GENOMES = {
@@ -54,7 +55,7 @@ class SpaceConfig(Section):
     phases: Annotated[int, Field(ge=1, le=5)] = 3
     nodes: Annotated[int, Field(ge=2, le=8)] = 6
     stem_padding: Literal[0, 1] = 0
-    node: Literal["residual", "preactivation"] = "residual"
+    node: NodeKind = "residual"
 
 
 class EvaluationConfig(Section):

@@ -14,7 +14,7 @@ from pymoo.core.problem import Problem
 from roco.artifacts import check_provenance, read_json, schema, write_json
 from roco.errors import ArtifactError, TrainingFailed
 from roco.objectives import value_of
-from roco.space.complexity import complexity
+from roco.space.complexity import NodeKind, complexity
 from roco.space.genome import Genome
 
 # Objectives that every evaluation record holds as fields, and every individual.
@@ -206,9 +206,22 @@ def read_front(path: str | Path, made_for: Mapping[str, Any] | None = None) -> l
         return [Individual(**network) for network in content["networks"]]
 
 
-def unevaluated(genome: Genome, *, channels: int, classes: int, stem_padding: int, image_size: int) -> Individual:
+def unevaluated(
+    genome: Genome,
+    *,
+    channels: int,
+    classes: int,
+    stem_padding: int,
+    image_size: int,
+    node: NodeKind = "residual",
+) -> Individual:
     """A genome that no search evaluated, in the form of an individual; its errors are the worst."""
     cost = complexity(
-        genome.phenotype, channels=channels, classes=classes, stem_padding=stem_padding, image_size=image_size
+        genome.phenotype,
+        channels=channels,
+        classes=classes,
+        stem_padding=stem_padding,
+        image_size=image_size,
+        node=node,
     )
     return Individual(str(genome), genome.key, 0, "unevaluated", 1.0, 1.0, cost.flops, cost.parameters)

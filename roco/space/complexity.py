@@ -8,8 +8,24 @@ paper: the authors' own counter gives 32.2237M and 34.2289M for the networks of 
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from roco.space.genome import PhaseGraph, Phenotype
+
+# What a node computes; roco.space.network says how.
+NodeKind = Literal["residual", "preactivation", "dense"]
+# The convolution inside a dense node has so many times as many channels as the node gives (DenseNet-B).
+BOTTLENECK = 4
+
+
+def growth_of(channels: int) -> int:
+    """How many channels a dense node gives in a phase of this width: half of it.
+
+    Differs from NSGA-Net, where it is 64 at any width: the cost of a network would hardly depend on `channels` then,
+    and narrow phases would be nothing but growth. At 128 channels, the width of the dense network in its code, both are
+    one.
+    """
+    return max(1, channels // 2)
 
 
 @dataclass(frozen=True)
@@ -36,6 +52,18 @@ def _join(inputs: int, channels: int, area: int) -> Complexity:
     return _convolution(inputs * channels, channels, 1, area) if inputs > 1 else Complexity(0, 0)
 
 
+def _dense_phase(graph: PhaseGraph, channels: int, area: int) -> Complexity:
+    growth = growth_of(channels)
+    bottleneck = BOTTLENECK * growth
+    total = _convolution(len(graph.outputs) * growth + graph.residual * channels, channels, 1, area)
+    total += _normalise_and_rectify(channels, area)
+    for sources in graph.inputs:
+        inputs = len(sources) * growth or channels
+        total += _normalise_and_rectify(inputs, area) + _convolution(inputs, bottleneck, 1, area)
+        total += _normalise_and_rectify(bottleneck, area) + _convolution(bottleneck, growth, 3, area)
+    return total
+
+
 def _phase(graph: PhaseGraph, channels: int, area: int) -> Complexity:
     total = _join(len(graph.outputs) + graph.residual, channels, area) + _normalise_and_rectify(channels, area)
     for sources in graph.inputs:
@@ -52,6 +80,7 @@ def complexity(
     stem_padding: int,
     image_size: int,
     image_channels: int = 3,
+    node: NodeKind = "residual",
 ) -> Complexity:
     """Parameters and FLOPs of the network that `build_network` makes of the phenotype.
 
@@ -62,7 +91,9 @@ def complexity(
         stem_padding: 0 or 1.
         image_size: pixels a side.
         image_channels: 3 for colour.
+        node: what a node computes; residual and preactivation cost the same.
     """
+    of_graph = _dense_phase if node == "dense" else _phase
     total, width, side = Complexity(0, 0), image_channels, image_size
     for number, graph in enumerate(phenotype.phases):
         phase_channels = channels * 2**number
@@ -73,7 +104,7 @@ def complexity(
         else:
             side += 2 * stem_padding - 2
             total += _convolution(width, phase_channels, 3, side * side)
-        total += _phase(graph, phase_channels, side * side)
+        total += of_graph(graph, phase_channels, side * side)
         width = phase_channels
     linear = (width + 1) * classes
     return total + Complexity(linear, linear + 2 * width * side * side)

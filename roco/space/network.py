@@ -1,15 +1,13 @@
 """From a phenotype to a torch network: the decoder of the paper, Section III. Complexity is elsewhere."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from roco.space.complexity import BOTTLENECK, NodeKind, growth_of
 from roco.space.genome import PhaseGraph, Phenotype
-
-NodeKind = Literal["residual", "preactivation"]
 
 
 class Normalise(nn.Module):
@@ -51,21 +49,24 @@ class Join(nn.Module):
         self.reduce = nn.Conv2d(inputs * channels, channels, 1, bias=False) if inputs > 1 else None
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Inputs of shape `(n, channels, h, w)` each to one of that shape.
+        """Inputs of shape `(n, channels, h, w)` each to one of that shape."""
+        return inputs[0] if self.reduce is None else convolve_together(self.reduce, inputs, training=self.training)
 
-        In training nothing is copied side by side: each input is convolved with its slice of the weight and the results
-        are added, which is the same sum in another order.
-        """
-        if self.reduce is None:
-            return inputs[0]
-        if not self.training:
-            # As a module, which those who count FLOPs look for.
-            return self.reduce(torch.cat(list(inputs), dim=1))  # type: ignore[no-any-return]
-        first, *others = self.reduce.weight.split([maps.shape[1] for maps in inputs], dim=1)
-        total = F.conv2d(inputs[0], first)
-        for maps, weight in zip(inputs[1:], others, strict=True):
-            total = total.add_(F.conv2d(maps, weight))
-        return total
+
+def convolve_together(convolution: nn.Conv2d, pieces: Sequence[Tensor], *, training: bool) -> Tensor:
+    """A 1x1 convolution without bias of several maps `(n, any, h, w)` as if they stood side by side.
+
+    In training nothing is copied side by side: each is convolved with its slice of the weight and the results are
+    added, which is the same sum in another order.
+    """
+    if not training:
+        # As a module, which those who count FLOPs look for.
+        return convolution(torch.cat(list(pieces), dim=1))  # type: ignore[no-any-return]
+    first, *others = convolution.weight.split([maps.shape[1] for maps in pieces], dim=1)
+    total = F.conv2d(pieces[0], first)
+    for maps, weight in zip(pieces[1:], others, strict=True):
+        total = total.add_(F.conv2d(maps, weight))
+    return total
 
 
 class Phase(nn.Module):
@@ -92,6 +93,52 @@ class Phase(nn.Module):
         return self.finish(self.output_join(ends))  # type: ignore[no-any-return]
 
 
+class DenseNode(nn.Sequential):
+    """A node on inputs side by side: BN, ReLU, 1x1 convolution to 4k channels, BN, ReLU, 3x3 convolution to k.
+
+    Source: NSGA-Net's DenseNode (Lu et al. 2019), after DenseNet-B (Huang et al. 2017). Its k is `growth_of` a phase.
+    """
+
+    def __init__(self, inputs: int, growth: int) -> None:
+        bottleneck = BOTTLENECK * growth
+        super().__init__(
+            nn.BatchNorm2d(inputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(inputs, bottleneck, 1, bias=False),
+            nn.BatchNorm2d(bottleneck),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(bottleneck, growth, 3, padding=1, bias=False),
+        )
+
+
+class DensePhase(nn.Module):
+    """A phase of dense nodes: each gives k channels, and a 1x1 convolution brings the phase's output to its width.
+
+    Source: NSGA-Net's DensePhase (Lu et al. 2019). That convolution is there for a single end too, because k is not the
+    width. Differs from NSGA-Net: k follows the width (`growth_of`); and where a phase's width is its k, their code
+    concatenates the ends along the batch, which is a mistake.
+    """
+
+    def __init__(self, graph: PhaseGraph, inputs: int, channels: int, *, kernel: int, padding: int) -> None:
+        super().__init__()
+        self.graph, growth = graph, growth_of(channels)
+        self.widen = nn.Conv2d(inputs, channels, kernel, padding=padding, bias=False)
+        self.nodes = nn.ModuleList(DenseNode(len(sources) * growth or channels, growth) for sources in graph.inputs)
+        ends = len(graph.outputs) * growth + graph.residual * channels
+        self.transition = nn.Conv2d(ends, channels, 1, bias=False)
+        self.finish = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Feature maps `(n, inputs, h, w)` to `(n, channels, h, w)` (two pixels less a side without padding)."""
+        start = self.widen(images)
+        maps: list[Tensor] = []
+        for sources, node in zip(self.graph.inputs, self.nodes, strict=True):
+            pieces = [maps[source] for source in sources]
+            maps.append(node(torch.cat(pieces, dim=1) if pieces else start))
+        ends = [maps[node] for node in self.graph.outputs] + ([start] if self.graph.residual else [])
+        return self.finish(convolve_together(self.transition, ends, training=self.training))  # type: ignore[no-any-return]
+
+
 class GenomeNetwork(nn.Module):
     """The network of a phenotype: active phases with max-pooling between them, global average, a linear layer."""
 
@@ -114,8 +161,14 @@ class GenomeNetwork(nn.Module):
             kernel, padding = (3, stem_padding) if number == 0 else (1, 0)
             if number:
                 layers.append(nn.MaxPool2d(2))
-            phase = Phase(graph, width, channels * 2**number, kernel=kernel, padding=padding, node=node)
-            layers.append(phase)
+            shape = {"kernel": kernel, "padding": padding}
+            dense = node == "dense"
+            phase_channels = channels * 2**number
+            layers.append(
+                DensePhase(graph, width, phase_channels, **shape)
+                if dense
+                else Phase(graph, width, phase_channels, **shape, node=node)
+            )
             width = channels * 2**number
         self.phases = nn.Sequential(*layers)
         self.pool = nn.AdaptiveAvgPool2d(1)
@@ -146,7 +199,7 @@ def build_network(
         stem_padding: of the first convolution: 0 as in the authors' code (32 pixels become 30), or 1.
         mean: of each image channel in [0, 1]; its length is the number of channels.
         std: of each image channel.
-        node: what a node computes: `residual` as in the paper, or `preactivation`.
+        node: what a node computes: `residual` as in the paper, `preactivation`, or `dense`.
 
     Source: paper, Section III; NSGA-Net's macro decoder (Lu et al. 2019). Weights start as He et al. 2015.
     """

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ptflops import get_model_complexity_info
 
 from roco.config import PUBLISHED_GENOMES
-from roco.space.complexity import Complexity, complexity
+from roco.space.complexity import Complexity, complexity, growth_of
 from roco.space.genome import Genome, bits_per_phase
 from roco.space.network import build_network
 
@@ -37,13 +37,13 @@ def test_complexity_is_what_ptflops_and_torch_count(data: st.DataObject) -> None
     }
     # Odd sizes lose a row and a column in a pool.
     size = data.draw(st.integers(16, 23))
-    node = data.draw(st.sampled_from(["residual", "preactivation"]))
+    node = data.draw(st.sampled_from(["residual", "preactivation", "dense"]))
     network = build_network(phenotype, **shape, mean=[0.5] * 3, std=[0.25] * 3, node=node).eval()
     flops, _ = get_model_complexity_info(
         network, (3, size, size), as_strings=False, print_per_layer_stat=False, backend="pytorch"
     )
     parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    assert complexity(phenotype, **shape, image_size=size) == Complexity(parameters, flops)
+    assert complexity(phenotype, **shape, image_size=size, node=node) == Complexity(parameters, flops)
 
 
 def test_one_phase_by_hand() -> None:
@@ -53,6 +53,23 @@ def test_one_phase_by_hand() -> None:
     assert found.parameters == stem + 2 * (node + norm) + join + norm + linear
     # Each of three normalisations costs 2 a value, each ReLU after it 2; the last pool 2 a value.
     assert found.flops == 36 * (stem + 2 * node + join) + 3 * 36 * 2 * (2 + 2) + 36 * 2 * 2 + linear
+
+
+def test_one_dense_phase_by_hand() -> None:
+    # 1 -> 2 and the residual, width 6 and so k = 3, on 6x6 pixels after the stem.
+    found = complexity(Genome.parse("11").phenotype, channels=6, classes=3, stem_padding=0, image_size=8, node="dense")
+    stem, linear = 3 * 6 * 9, 6 * 3 + 3
+    # The first node sees the phase's input, the second the first one's three channels.
+    squeeze, grow, transition = (6 * 12, 3 * 12), 12 * 3 * 9, (3 + 6) * 6
+    normalised = 6 + 12 + 3 + 12 + 6
+    assert found.parameters == stem + sum(squeeze) + 2 * grow + transition + 2 * normalised + linear
+    convolved = stem + sum(squeeze) + 2 * grow + transition
+    assert found.flops == 36 * convolved + 4 * 36 * normalised + 36 * 6 * 2 + linear
+
+
+def test_a_dense_network_of_nsga_nets_width_has_its_growth() -> None:
+    # Lu et al. 2019 have 128 channels and k = 64 in their dense networks; nothing is left of a width of one.
+    assert [growth_of(channels) for channels in (128, 16, 3, 1)] == [64, 8, 1, 1]
 
 
 def test_genomes_and_search_never_import_torch() -> None:

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from roco.config import PUBLISHED_GENOMES
 from roco.space.genome import Genome
-from roco.space.network import GenomeNetwork, Join, Normalise, build_network
+from roco.space.network import GenomeNetwork, Join, Normalise, build_network, convolve_together
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -40,8 +40,8 @@ def test_preactivation_nodes_end_in_their_convolution() -> None:
     assert not torch.allclose(network_of("10").eval()(images), expected)
 
 
-def images_of(n: int = 4, size: int = 12) -> Tensor:
-    return torch.rand((n, 3, size, size), generator=torch.Generator().manual_seed(1))
+def images_of(n: int = 4, size: int = 12, seed: int = 1) -> Tensor:
+    return torch.rand((n, 3, size, size), generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize(
@@ -135,6 +135,49 @@ def test_a_join_in_training_is_the_concatenation_and_its_convolution(inputs: int
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other)
     torch.testing.assert_close(join.eval()(maps), expected)
+
+
+def test_the_transition_of_a_dense_phase_in_training_is_that_of_its_ends_side_by_side() -> None:
+    # Ends of unlike widths: two nodes of three channels, and the phase's input of six.
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        transition = nn.Conv2d(12, 6, 1, bias=False).double()
+        ends = [torch.randn(2, width, 4, 5, dtype=torch.float64, requires_grad=True) for width in (3, 3, 6)]
+    found = convolve_together(transition, ends, training=True)
+    expected = F.conv2d(torch.cat(ends, dim=1), transition.weight)
+    torch.testing.assert_close(found, expected)
+    leaves = [*ends, transition.weight]
+    gradients = [torch.autograd.grad(out.sin().sum(), leaves, retain_graph=True) for out in (found, expected)]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_dense_network_computes_what_its_graph_says() -> None:
+    # One phase, 1 -> 3 <- 2 and the residual; width 4, so that each node gives two channels.
+    network = network_of("0111", channels=4, stem_padding=1, node="dense")
+    network(images_of())  # moves the running statistics
+    network.eval()
+    (phase,), images = network.phases, images_of(seed=3)
+
+    def node(maps: Tensor, number: int) -> Tensor:
+        normalise, _, squeeze, normalise_again, _, grow = phase.nodes[number]
+        squeezed = F.conv2d(F.relu(normalise(maps)), squeeze.weight)
+        return F.conv2d(F.relu(normalise_again(squeezed)), grow.weight, padding=1)
+
+    start = F.conv2d(network.normalise(images), phase.widen.weight, padding=1)
+    third = node(torch.cat([node(start, 0), node(start, 1)], dim=1), 2)
+    out = F.conv2d(torch.cat([third, start], dim=1), phase.transition.weight)
+    maps = F.relu(phase.finish[0](out))
+    assert [maps.shape[1], third.shape[1]] == [4, 2]
+    torch.testing.assert_close(network(images), network.classify(maps.mean(dim=(2, 3))))
+
+
+@pytest.mark.parametrize("text", ["1010-0111-1100", "0000-0111-0001", "0000-0001-0000"])
+def test_every_parameter_of_a_dense_network_has_a_gradient(text: str) -> None:
+    network = network_of(text, node="dense")
+    network(images_of()).square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
 
 
 def test_widths_double_and_inactive_phases_take_none() -> None:
