@@ -11,7 +11,7 @@ from roco.config import Recipe
 from roco.errors import TrainingFailed
 from roco.objectives import measure
 from roco.runtime import Device, resolve_precision, seed_from, start_torch, versions
-from roco.space.complexity import NodeKind, complexity
+from roco.space.complexity import Channels, NodeKind, complexity
 from roco.space.genome import Genome
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class EvaluationSettings:
         dataset: path of dataset.h5.
         adversarial_set: path of the validation adversarial set.
         recipe: the fields of a Recipe.
-        channels: width of the first active phase.
+        channels: width of the first active phase, or of each.
         stem_padding: 0 or 1.
         node: what a node computes: `residual`, `preactivation` or `dense`.
         measurements: objectives that are measured on the trained network (`roco.objectives`).
@@ -43,7 +43,7 @@ class EvaluationSettings:
     dataset: str
     adversarial_set: str
     recipe: dict[str, Any]
-    channels: int
+    channels: Channels
     stem_padding: int
     seed: int
     device: Device

@@ -69,7 +69,7 @@ def _network(description: Facts, training: Facts, path: Path) -> list[str]:
     if description["family"] == "genome":
         names = {text: name for name, text in PUBLISHED_GENOMES.items()}
         known = f" ({names[description['genome']]})" if description["genome"] in names else ""
-        lines += ["", f"- genome: `{description['genome']}`{known}", f"- initial channels: {description['channels']}"]
+        lines += ["", f"- genome: `{description['genome']}`{known}", f"- {_channels(description['channels'])}"]
         lines.append(f"- nodes: {description['node']}")
     if training:
         lines += [
@@ -83,6 +83,11 @@ def _network(description: Facts, training: Facts, path: Path) -> list[str]:
         f"- classes: {description['classes']}",
         f"- SHA-256 of its weights and description: {checksum_of(path)}",
     ]
+
+
+def _channels(channels: Any) -> str:
+    alone = isinstance(channels, int)
+    return f"initial channels: {channels}" if alone else f"channels of its phases: {', '.join(map(str, channels))}"
 
 
 def _search(front: Facts, training: Facts) -> list[str]:

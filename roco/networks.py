@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from roco.artifacts import digest_tensors, read_checksum, read_tensors, write_tensors
 from roco.config import TargetsConfig
 from roco.errors import ArtifactError
-from roco.space.complexity import NodeKind
+from roco.space.complexity import Channels, NodeKind
 from roco.space.genome import Genome
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ KIND = "network"
 
 
 def describe_genome(
-    genome: Genome, *, channels: int, classes: int, stem_padding: int, node: NodeKind = "residual"
+    genome: Genome, *, channels: Channels, classes: int, stem_padding: int, node: NodeKind = "residual"
 ) -> dict[str, Any]:
     """What `build` needs to make the module of a genome."""
     return {

@@ -11,7 +11,7 @@ from roco.errors import TrainingFailed
 from roco.networks import KIND, describe_genome, save_network
 from roco.runtime import Device, seed_from, versions
 from roco.search.population import Individual, read_front
-from roco.space.complexity import NodeKind, complexity
+from roco.space.complexity import Channels, NodeKind, complexity
 from roco.space.genome import Genome
 from roco.store import Store
 
@@ -22,7 +22,7 @@ log = logging.getLogger("roco")
 class RetrainingSettings:
     """What decides a retrained network but its genome: fields of the configuration's `retraining`, one of its seeds."""
 
-    channels: int
+    channels: Channels
     training: dict[str, Any]
     validation_images_too: bool
     seed: int

@@ -9,7 +9,7 @@ from typing import Any
 
 from roco.config import APGDCE, PGD, DatasetConfig, RobustnessConfig, Square, StudyConfig
 from roco.runtime import numpy_generator
-from roco.space.complexity import complexity
+from roco.space.complexity import Channels, complexity
 from roco.space.genome import Genome, bits_per_phase
 
 # Images for training and testing. Source: the data sets' own publications; digits has no test images of its own.
@@ -206,7 +206,7 @@ def typical_genome(config: StudyConfig, images: Images) -> Genome:
     return ordered[TYPICAL_GENOMES // 2]
 
 
-def genome_flops(config: StudyConfig, genome: Genome, images: Images, *, channels: int) -> int:
+def genome_flops(config: StudyConfig, genome: Genome, images: Images, *, channels: Channels) -> int:
     """FLOPs of one image's forward pass through a genome's network."""
     cost = complexity(
         genome.phenotype,

@@ -61,6 +61,19 @@ def test_text_names_nodes_and_their_inputs(capsys: pytest.CaptureFixture[str]) -
     assert "none is active" in capsys.readouterr().out
 
 
+def test_a_width_for_each_phase(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drawing = tmp_path / "network.svg"
+    assert main(["describe", "10-00-11", "--channels", "6,9,5", "--json", "--svg", str(drawing)]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    # The second phase is inactive: the third takes its width.
+    assert ([phase["channels"] for phase in facts["phases"]], facts["channels"]) == ([6, 9], [6, 9, 5])
+    assert "phase 2: 9 channels" in drawing.read_text()
+    cost = complexity(Genome.parse("10-11").phenotype, channels=[6, 9], classes=10, stem_padding=0, image_size=32)
+    assert (facts["parameters"], facts["flops"]) == (cost.parameters, cost.flops)
+    assert main(["describe", "10-00-11", "--channels", "6,9"]) == 2
+    assert "--channels: expected a width for each of 3 phases, got 2" in capsys.readouterr().err
+
+
 def test_dense_nodes_are_described(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["describe", "11", "--channels", "6", "--classes", "3", "--image-size", "16", "--node", "dense"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -66,6 +66,11 @@ def test_a_list_of_objectives_is_a_search_by_nsga2() -> None:
     assert short == long
 
 
+def test_channels_are_a_number_or_a_width_for_each_phase() -> None:
+    config = check_config(minimal(evaluation={"channels": [8, 8, 12]}))
+    assert (config.evaluation.channels, config.retraining.channels) == ([8, 8, 12], 32)
+
+
 def test_all_searches_are_retrained_or_those_named() -> None:
     assert check_config(minimal()).retrained_searches == ["baseline", "roco"]
     assert check_config(minimal(retraining={"searches": ["roco"]})).retrained_searches == ["roco"]
@@ -125,6 +130,14 @@ WRONG = [
         "search.searches.fast.method: expected 'nsga2', 'nsga3', 'sms_emoa' or 'random', got 'best'",
     ),
     ("retraining.searches", ["roc"], "retraining.searches: expected some of baseline, roco, got 'roc'"),
+    (
+        "evaluation.channels",
+        [16, 32],
+        "evaluation.channels: expected a width for each of 3 phases (space.phases), got [16, 32]",
+    ),
+    ("retraining.channels", 0, "retraining.channels: expected at least 1 or a list, got 0"),
+    ("retraining.channels", [16, 0, 8], "retraining.channels.1: expected at least 1, got 0"),
+    ("evaluation.channels", [], "evaluation.channels: expected a whole number or at least 1 entry, got []"),
     ("retraining.seeds", [], "retraining.seeds: expected at least 1 entry, got []"),
     ("retraining.seeds", [1, 1], "retraining.seeds: expected different seeds, got [1, 1]"),
     ("retraining.seeds", 1, "retraining.seeds: expected a list, got 1"),

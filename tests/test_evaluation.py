@@ -9,9 +9,9 @@ import torch
 from tiny_study import CELLS, GENOMES, RECIPE, TinyStudy, make_tiny_study
 
 from roco import training
-from roco.artifacts import write_json
+from roco.artifacts import digest, write_json
 from roco.errors import ArtifactError
-from roco.evaluation import EvaluationSettings, Evaluator, dataset_shape, failed_record
+from roco.evaluation import EVALUATION_VERSION, EvaluationSettings, Evaluator, dataset_shape, failed_record
 from roco.space.complexity import complexity
 from roco.space.genome import Genome
 
@@ -160,6 +160,29 @@ def test_missing_files_are_one_line(tiny: TinyStudy, tmp_path: Path) -> None:
     for name in ("dataset", "adversarial_set"):
         with pytest.raises(ArtifactError, match="no such file"):
             Evaluator(settings_of(tiny, **{name: str(tmp_path / "none.h5")}))
+
+
+def test_a_number_of_channels_keeps_its_key_and_a_list_has_its_own(tiny: TinyStudy) -> None:
+    # The key of before widths could be given, with what decides it written out.
+    settings = settings_of(tiny)
+    decided_by = {
+        "dataset": tiny.dataset.fingerprint,
+        "adversarial_set": settings._decided_by()["adversarial_set"],
+        "recipe": RECIPE,
+        "channels": 2,
+        "stem_padding": 0,
+        "seed": settings.seed,
+        "device": "cpu",
+        "node": "residual",
+        "version": EVALUATION_VERSION,
+        "key": GENOMES[1].key,
+    }
+    assert settings.store_key(GENOMES[1]) == f"{GENOMES[1].key}-{digest(decided_by, length=20)}"
+    listed = settings_of(tiny, channels=[2, 4])
+    assert listed.store_key(GENOMES[1]) != settings.store_key(GENOMES[1])
+    # Another key and the same network: only the doubling is written out.
+    one, two = (Evaluator(each).evaluate(GENOMES[1]) for each in (settings, listed))
+    assert (one["train_loss"], one["flops"], one["error"]) == (two["train_loss"], two["flops"], two["error"])
 
 
 def test_dense_nodes_are_counted_as_they_are_built(tiny: TinyStudy) -> None:

@@ -11,6 +11,7 @@ from roco.space.genome import Genome
 
 GENOME = describe_genome(Genome.parse("0111-1010"), channels=2, classes=3, stem_padding=1)
 DENSE = describe_genome(Genome.parse("0111-1010"), channels=2, classes=3, stem_padding=1, node="dense")
+WIDTHS = describe_genome(Genome.parse("0111-1010"), channels=[3, 3], classes=3, stem_padding=1)
 LENET = describe_target("lenet", {"width": 0.5}, classes=3, image_size=16)
 
 
@@ -26,7 +27,7 @@ def saved(tmp_path: Path) -> Path:
     return tmp_path / "network.safetensors"
 
 
-@pytest.mark.parametrize("description", [GENOME, DENSE, LENET], ids=["genome", "dense", "target"])
+@pytest.mark.parametrize("description", [GENOME, DENSE, WIDTHS, LENET], ids=["genome", "dense", "widths", "target"])
 def test_a_network_reads_back_with_equal_logits(description: dict[str, object], tmp_path: Path) -> None:
     network, images = make(description), torch.rand((4, 3, 16, 16), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -48,7 +49,16 @@ def test_a_description_is_enough_to_know_the_network() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"channels": 3}, {"classes": 4}, {"node": "dense"}, {"genome": "0111-0111"}, {"genome": "1010"}]
+    "changes",
+    [
+        {"channels": 3},
+        {"channels": [2]},
+        {"channels": "x"},
+        {"classes": 4},
+        {"node": "dense"},
+        {"genome": "0111-0111"},
+        {"genome": "1010"},
+    ],
 )
 def test_weights_that_do_not_fit_their_description_are_refused(saved: Path, changes: dict[str, object]) -> None:
     tensors, description = read_tensors(saved, KIND)

@@ -10,6 +10,12 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def widths(text: str) -> int | list[int]:
+    """A width, or one for each phase as in `16,32,64`."""
+    found = [positive(part.strip()) for part in text.split(",")]
+    return found[0] if len(found) == 1 else found
+
+
 def image_size(text: str) -> int:
     """Pixels a side that a network can be built for."""
     size = positive(text)

@@ -62,8 +62,9 @@ def _facts(config: "StudyConfig", found: "Found") -> dict[str, str]:
             image_size=config.dataset.image_size,
             node=config.space.node,
         )
-        facts[f"MFLOPs at {channels} channels"] = f"{cost.flops / 1e6:.2f}"
-        facts[f"parameters at {channels} channels"] = f"{cost.parameters:,}"
+        shown = channels if isinstance(channels, int) else ", ".join(map(str, channels))
+        facts[f"MFLOPs at {shown} channels"] = f"{cost.flops / 1e6:.2f}"
+        facts[f"parameters at {shown} channels"] = f"{cost.parameters:,}"
     if found.individual is not None:
         facts["validation error in the search"] = f"{100 * found.individual['error']:.1f} %"
         facts["adversarial error in the search"] = f"{100 * found.individual['adversarial_error']:.1f} %"

@@ -5,10 +5,10 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, get_args
 
-from roco.commands._arguments import image_size, positive
+from roco.commands._arguments import image_size, positive, widths
 from roco.config import PUBLISHED_GENOMES
 from roco.errors import ConfigError
-from roco.space.complexity import NodeKind, complexity
+from roco.space.complexity import Channels, NodeKind, complexity, widths_of
 from roco.space.genome import Genome
 
 if TYPE_CHECKING:
@@ -19,7 +19,12 @@ def add_command(commands: "Commands") -> None:
     """Adds the command's parser."""
     describe = commands.add_parser("describe", help="what a genome decodes to: key, phases, parameters, FLOPs")
     describe.add_argument("genome", help=f"bits as 0010...-1000...-0001..., or {', '.join(PUBLISHED_GENOMES)}")
-    describe.add_argument("--channels", type=positive, default=16, help="width of the first phase (default: 16)")
+    describe.add_argument(
+        "--channels",
+        type=widths,
+        default=16,
+        help="width of the first phase, which the next double, or of each active phase as 16,32,64 (default: 16)",
+    )
     describe.add_argument("--image-size", type=image_size, default=32, help="pixels a side (default: 32)")
     describe.add_argument("--classes", type=positive, default=10, help="number of classes (default: 10)")
     describe.add_argument("--stem-padding", type=int, choices=(0, 1), default=0, help="(default: 0)")
@@ -32,6 +37,7 @@ def add_command(commands: "Commands") -> None:
 def _describe(options: argparse.Namespace) -> None:
     genome = Genome.parse(PUBLISHED_GENOMES.get(options.genome, options.genome))
     _check_size(genome, options.image_size + 2 * options.stem_padding)
+    _check_widths(genome, options.channels)
     facts = description_of(
         genome,
         channels=options.channels,
@@ -55,14 +61,19 @@ def _check_size(genome: Genome, padded: int) -> None:
         raise ConfigError(f"--image-size: too small for a network of {halvings + 1} active phases")
 
 
+def _check_widths(genome: Genome, channels: Channels) -> None:
+    if not isinstance(channels, int) and len(channels) != len(genome.phases):
+        raise ConfigError(f"--channels: expected a width for each of {len(genome.phases)} phases, got {len(channels)}")
+
+
 def description_of(
-    genome: Genome, *, channels: int, classes: int, stem_padding: int, image_size: int, node: NodeKind = "residual"
+    genome: Genome, *, channels: Channels, classes: int, stem_padding: int, image_size: int, node: NodeKind = "residual"
 ) -> dict[str, Any]:
     """What a genome decodes to, as plain data.
 
     Args:
         genome: any.
-        channels: width of the first active phase.
+        channels: width of the first active phase, or of each.
         classes: number of logits.
         stem_padding: 0 or 1.
         image_size: pixels a side.
@@ -82,14 +93,14 @@ def description_of(
     )
     phases = [
         {
-            "channels": channels * 2**number,
+            "channels": width,
             "nodes": len(graph.inputs),
             "edges": graph.edges,
             "depth": graph.depth,
             "residual": graph.residual,
             "inputs": [list(sources) for sources in graph.inputs],
         }
-        for number, graph in enumerate(genome.phenotype.phases)
+        for graph, width in zip(genome.phenotype.phases, widths_of(channels, len(genome.phenotype.phases)), strict=True)
     ]
     return {
         "genome": str(genome),

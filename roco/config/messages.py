@@ -46,7 +46,9 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
     for problem in error.errors(include_url=False):
         key, message = _describe(problem, model)
         problems.setdefault(key, []).append(message)
-    (key, messages), *others = problems.items()
+    # Of a union of a value and a list, what is wrong inside the list says more than that it is no such value.
+    deepest = {key: m for key, m in problems.items() if not any(other.startswith(f"{key}.") for other in problems)}
+    (key, messages), *others = deepest.items()
     more = f" (and {len(others)} more)" if others else ""
     line = " ".join(f"{key}{': ' if key else ''}{_joined(messages)}{more}".split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."

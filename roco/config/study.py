@@ -24,6 +24,9 @@ PUBLISHED_GENOMES = {
     "paper_baseline": "0010000010000000-0001100101011101-0100011100010101",
 }
 
+# Of the first active phase, or of each in order.
+Widths = Count | Annotated[list[Count], Field(min_length=1)]
+
 # The name of the folder beside those of the experiments.
 STORE = "store"
 
@@ -61,7 +64,7 @@ class SpaceConfig(Section):
 class EvaluationConfig(Section):
     """How a genome is judged in the search, and how genomes are packed into jobs."""
 
-    channels: Count = 16
+    channels: Widths = 16
     training: Recipe = Recipe()
     genomes_per_job: Count = 8
     workers: Count = 8
@@ -71,7 +74,7 @@ class EvaluationConfig(Section):
 class RetrainingConfig(Section):
     """How the networks of the final fronts are trained (paper, Section IV)."""
 
-    channels: Count = 32
+    channels: Widths = 32
     training: Recipe = Recipe(epochs=120, cutout=16)
     networks: Count | Literal["all"] = "all"
     searches: Annotated[list[Name], Field(min_length=1)] | Literal["all"] = "all"
@@ -123,6 +126,7 @@ class StudyConfig(Section):
                 f"got {len(self.search.population_0)}"
             )
         self._check_selections()
+        self._check_widths()
         unknown = [name for name in self.retrained_searches if name not in self.search.searches]
         if unknown:
             raise ValueError(
@@ -141,6 +145,15 @@ class StudyConfig(Section):
             for name in names:
                 self.genome_of(name, key=key)
         return self
+
+    def _check_widths(self) -> None:
+        """Raises ValueError for widths of more or fewer phases than there are."""
+        for name, section in (("evaluation", self.evaluation), ("retraining", self.retraining)):
+            if isinstance(section.channels, list) and len(section.channels) != self.space.phases:
+                raise ValueError(
+                    f"{name}.channels: expected a width for each of {self.space.phases} phases (space.phases), "
+                    f"got {section.channels}"
+                )
 
     def _check_selections(self) -> None:
         """Raises ValueError for an objective on a target or threshold that the study does not have."""

@@ -79,7 +79,8 @@ NETWORKS = {
     "reason": "str",
     "genome": "str",
     "key": "str",
-    "channels": "int64",
+    # A number, or the widths of the phases as text.
+    "channels": "object",
     "flops": "int64",
     "parameters": "int64",
     "search_flops": "int64",

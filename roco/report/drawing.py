@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roco.artifacts import atomic
+from roco.space.complexity import Channels, widths_of
 from roco.space.genome import PhaseGraph, Phenotype
 
 if TYPE_CHECKING:
@@ -21,13 +22,13 @@ _STEP, _ROW, _MARGIN = 42.0, 34.0, 14.0
 _RADIUS = 9.5
 
 
-def draw_network(phenotype: Phenotype, path: str | Path, *, channels: int, title: str = "") -> None:
+def draw_network(phenotype: Phenotype, path: str | Path, *, channels: Channels, title: str = "") -> None:
     """Draws the active phases side by side into a PNG where the name ends so, else an SVG; equal networks, equal bytes.
 
     Args:
         phenotype: what to draw; without active phases the drawing says so.
         path: the file.
-        channels: width of the first active phase, for the headings.
+        channels: width of the first active phase or of each, for the headings.
         title: above all phases.
     """
     import matplotlib as mpl
@@ -37,9 +38,10 @@ def draw_network(phenotype: Phenotype, path: str | Path, *, channels: int, title
     with mpl.rc_context({"svg.hashsalt": "roco", "svg.fonttype": "none"}):
         figure = Figure(figsize=(3.2 * count, 2.6), layout="constrained")
         axes = figure.subplots(1, count, squeeze=False)[0]
-        for number, (axis, graph) in enumerate(zip(axes, phenotype.phases, strict=False)):
+        widths = widths_of(channels, len(phenotype.phases))
+        for number, (axis, graph, width) in enumerate(zip(axes, phenotype.phases, widths, strict=False), start=1):
             _draw_phase(axis, graph)
-            axis.set_title(f"phase {number + 1}: {channels * 2**number} channels", fontsize=9)
+            axis.set_title(f"phase {number}: {width} channels", fontsize=9)
         if not phenotype.phases:
             axes[0].text(0.5, 0.5, "no active phase:\nglobal average and linear layer", ha="center", va="center")
         for axis in axes:

@@ -27,6 +27,7 @@ from roco.report.style import (
     say_empty,
     scale_counts,
 )
+from roco.space.complexity import channels_in_words
 
 NO_NETWORKS = "no retrained network"
 
@@ -64,7 +65,7 @@ def _scatter(axis: Axes, data: pd.DataFrame, config: StudyConfig, x: str) -> Non
 
 
 def _width(config: StudyConfig) -> str:
-    return f"at {config.retraining.channels} initial channels"
+    return f"at {channels_in_words(config.retraining.channels)}"
 
 
 def _flops_label(config: StudyConfig) -> str:

@@ -11,11 +11,12 @@ from roco.report.measured import ADVERSARIAL_SET, TEST, drawn_anew, interval_of,
 from roco.report.paper import COMPARED_NETWORKS
 from roco.report.statistics import hypervolumes
 from roco.report.table import NO_VALUE, Table, millions, percent, percent_interval, whole
+from roco.space.complexity import channels_in_words
 
 _SHARES = ("test", "adversarial_set", "pgd", "cw")
-_COUNTS = ["channels", "parameters", "flops", "search_parameters", "search_flops", "retrainings"]
+_COUNTS = ["parameters", "flops", "search_parameters", "search_flops", "retrainings"]
 _BOUNDED = [f"{share}{end}" for share in _SHARES for end in ("", "_low", "_high")]
-TABLE_5 = ["source", "search", "seed", "slot", "key", "genome", *_COUNTS, *_BOUNDED]
+TABLE_5 = ["source", "search", "seed", "slot", "key", "genome", "channels", *_COUNTS, *_BOUNDED]
 
 
 def compared_networks(study: Study, config: StudyConfig) -> Table:
@@ -112,8 +113,8 @@ def _notes(config: StudyConfig) -> tuple[str, ...]:
     return (
         "For each seed the two different networks, one of each search, whose FLOPs are closest; chosen on FLOPs alone. "
         f"In parentheses the 95 % interval over {drawn_anew(config)}.",
-        f"Parameters and FLOPs at the width of the accuracies ({config.retraining.channels} initial channels); 'in "
-        f"the search': parameters / FLOPs at {config.evaluation.channels}.",
+        f"Parameters and FLOPs at the width of the accuracies ({channels_in_words(config.retraining.channels)}); "
+        f"'in the search': parameters / FLOPs at {channels_in_words(config.evaluation.channels)}.",
         "The paper's FLOPs are those at 16 channels while its accuracies belong to wider networks, and its attacks ran "
         "on normalised inputs: read its rows for their direction."
         + (
@@ -141,8 +142,9 @@ def fronts(study: Study, config: StudyConfig) -> Table:
         further = [f"{found[name]:.4g}" if name in found else NO_VALUE for name in others]
         cells.append((str(row.search), str(row.seed), str(row.key), str(row.genome), *errors, *cost, *further))
     notes = (
-        f"Errors on validation images after {config.evaluation.training.epochs} epochs at {config.evaluation.channels} "
-        "initial channels; the adversarial error is on the validation set that the search used. By rising FLOPs.",
+        f"Errors on validation images after {config.evaluation.training.epochs} epochs at "
+        f"{channels_in_words(config.evaluation.channels)}; the adversarial error is on the validation set that the "
+        "search used. By rising FLOPs.",
     )
     return Table("fronts", "Fronts of the searches", numbers, tuple(cells), notes)
 

@@ -16,6 +16,7 @@ from roco.report.retrained_tables import AT_RADIUS, smallest_to_largest
 from roco.report.small_chart import small_chart
 from roco.report.style import looks
 from roco.report.table import NO_VALUE, Table, millions, missing, percent
+from roco.space.complexity import channels_in_words, widths_of
 from roco.space.genome import Genome, PhaseGraph
 
 
@@ -98,14 +99,14 @@ def _section(
 ) -> NetworkSection:
     found = records_of(fronts[fronts["key"] == key])
     slots = records_of(retrained[retrained["key"] == key]) if "key" in retrained else []
-    measured = [row for row in slots if row["status"] == "ok"]
+    measured, drawn = [row for row in slots if row["status"] == "ok"], drawings.of(genome)
     return NetworkSection(
         key=key,
         genome=genome,
         summary=_summary(genome, [*found, *(row for row in slots if row["search"] == REFERENCES)]),
         phases=tuple(
-            DrawnPhase(symbol, f"{config.retraining.channels * 2**place} channels")
-            for place, symbol in enumerate(drawings.of(genome))
+            DrawnPhase(symbol, f"{width} channels")
+            for symbol, width in zip(drawn, widths_of(config.retraining.channels, len(drawn)), strict=True)
         ),
         searched=_searched(found, config),
         retrained=_retrained(measured, config),
@@ -155,7 +156,7 @@ def _searched(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
         )
         for row in rows
     ]
-    title = f"In the search, at {config.evaluation.channels} initial channels"
+    title = f"In the search, at {channels_in_words(config.evaluation.channels)}"
     return Table("searched", title, pd.DataFrame(rows), (header, *cells))
 
 
@@ -172,7 +173,7 @@ def _retrained(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
         )
         for trained in _by_place(rows)
     ]
-    title = f"Retrained, at {config.retraining.channels} initial channels; accuracies in %"
+    title = f"Retrained, at {channels_in_words(config.retraining.channels)}; accuracies in %"
     title += ", in parentheses the smallest and the largest over retrainings" if again else ""
     return Table("retrained", title, pd.DataFrame(rows), (header, *cells))
 

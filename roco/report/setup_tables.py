@@ -9,6 +9,7 @@ from roco.report.collect import Study, rows_of
 from roco.report.paper import ADVERSARIAL_SAMPLES
 from roco.report.statistics import wilson
 from roco.report.table import NO_VALUE, Table, missing, percent, whole
+from roco.space.complexity import Channels
 
 TARGET_TITLES = {"densenet": "DenseNet", "lenet": "LeNet", "resnet": "ResNet", "vgg16": "VGG-16"}
 NORM_TITLES = {"l0": "L0", "linf": "L∞"}
@@ -91,12 +92,12 @@ def settings(study: Study, config: StudyConfig) -> Table:
         ("population", config.search.population, 40),
         ("offspring per generation", config.search.offspring, 40),
         ("training epochs in the search", training.epochs, 25),
-        ("initial channels in the search", config.evaluation.channels, 16),
+        ("initial channels in the search", _widths(config.evaluation.channels), 16),
         ("batch size in the search", training.batch_size, 128),
         ("learning rate in the search", training.learning_rate, 0.025),
         ("weight decay in the search", training.weight_decay, 0.0003),
         ("epochs of retraining", retraining.training.epochs, 120),
-        ("initial channels when retrained", retraining.channels, 32),
+        ("initial channels when retrained", _widths(retraining.channels), 32),
         ("batch size of retraining", retraining.training.batch_size, 128),
         ("cutout of retraining, pixels", retraining.training.cutout, 16),
         ("images attacked per cell", config.adversarial.images, 1000),
@@ -112,6 +113,11 @@ def settings(study: Study, config: StudyConfig) -> Table:
     )
     header = ("Setting", "This study", "Paper")
     return Table("table_2", "Table II. Settings of the search", numbers, (header, *texts), notes)
+
+
+def _widths(channels: Channels) -> int | str:
+    """Of the first phase, or of each."""
+    return channels if isinstance(channels, int) else f"{', '.join(map(str, channels))} (of each phase)"
 
 
 def smaller_than_paper(numbers: pd.DataFrame) -> list[str]:

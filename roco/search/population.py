@@ -14,7 +14,7 @@ from pymoo.core.problem import Problem
 from roco.artifacts import check_provenance, read_json, schema, write_json
 from roco.errors import ArtifactError, TrainingFailed
 from roco.objectives import value_of
-from roco.space.complexity import NodeKind, complexity
+from roco.space.complexity import Channels, NodeKind, complexity
 from roco.space.genome import Genome
 
 # Objectives that every evaluation record holds as fields, and every individual.
@@ -209,7 +209,7 @@ def read_front(path: str | Path, made_for: Mapping[str, Any] | None = None) -> l
 def unevaluated(
     genome: Genome,
     *,
-    channels: int,
+    channels: Channels,
     classes: int,
     stem_padding: int,
     image_size: int,

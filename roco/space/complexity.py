@@ -7,6 +7,7 @@ ones that others get from ptflops). The tests hold both numbers against ptflops 
 paper: the authors' own counter gives 32.2237M and 34.2289M for the networks of Table V, ptflops 32.3640M and 34.3836M.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,8 +15,28 @@ from roco.space.genome import PhaseGraph, Phenotype
 
 # What a node computes; roco.space.network says how.
 NodeKind = Literal["residual", "preactivation", "dense"]
+# The width of the first active phase, which each later one doubles; or a width for each, in order.
+Channels = int | Sequence[int]
 # The convolution inside a dense node has so many times as many channels as the node gives (DenseNet-B).
 BOTTLENECK = 4
+
+
+def widths_of(channels: Channels, phases: int) -> list[int]:
+    """The widths of so many active phases, in order: c, 2c, 4c and so on, or the first of those that are given.
+
+    Raises:
+        ValueError: fewer are given than there are phases.
+    """
+    if isinstance(channels, int):
+        return [channels * 2**number for number in range(phases)]
+    if len(channels) < phases:
+        raise ValueError(f"expected a width for each of {phases} active phases, got {list(channels)}")
+    return list(channels[:phases])
+
+
+def channels_in_words(channels: Channels) -> str:
+    """Widths as tables and cards have them: `16 initial channels`, or `16, 32, 64 channels`."""
+    return f"{channels} initial channels" if isinstance(channels, int) else f"{', '.join(map(str, channels))} channels"
 
 
 def growth_of(channels: int) -> int:
@@ -75,7 +96,7 @@ def _phase(graph: PhaseGraph, channels: int, area: int) -> Complexity:
 def complexity(
     phenotype: Phenotype,
     *,
-    channels: int,
+    channels: Channels,
     classes: int,
     stem_padding: int,
     image_size: int,
@@ -86,7 +107,7 @@ def complexity(
 
     Args:
         phenotype: the active phases.
-        channels: the width of the first active phase.
+        channels: the width of the first active phase, or of each.
         classes: the number of logits.
         stem_padding: 0 or 1.
         image_size: pixels a side.
@@ -95,12 +116,13 @@ def complexity(
     """
     of_graph = _dense_phase if node == "dense" else _phase
     total, width, side = Complexity(0, 0), image_channels, image_size
-    for number, graph in enumerate(phenotype.phases):
-        phase_channels = channels * 2**number
+    widths = widths_of(channels, len(phenotype.phases))
+    for number, (graph, phase_channels) in enumerate(zip(phenotype.phases, widths, strict=True)):
         if number:
             total += Complexity(0, 2 * width * side * side)
             side //= 2
-            total += _convolution(width, phase_channels, 1, side * side)
+            if phase_channels != width:
+                total += _convolution(width, phase_channels, 1, side * side)
         else:
             side += 2 * stem_padding - 2
             total += _convolution(width, phase_channels, 3, side * side)

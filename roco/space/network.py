@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from roco.space.complexity import BOTTLENECK, NodeKind, growth_of
+from roco.space.complexity import BOTTLENECK, Channels, NodeKind, growth_of, widths_of
 from roco.space.genome import PhaseGraph, Phenotype
 
 
@@ -72,12 +72,10 @@ def convolve_together(convolution: nn.Conv2d, pieces: Sequence[Tensor], *, train
 class Phase(nn.Module):
     """A phase: a convolution to its width, its graph of nodes, and batch normalisation with ReLU on what they give."""
 
-    def __init__(
-        self, graph: PhaseGraph, inputs: int, channels: int, *, kernel: int, padding: int, node: NodeKind = "residual"
-    ) -> None:
+    def __init__(self, graph: PhaseGraph, channels: int, widen: nn.Module, *, node: NodeKind = "residual") -> None:
         super().__init__()
         self.graph = graph
-        self.widen = nn.Conv2d(inputs, channels, kernel, padding=padding, bias=False)
+        self.widen = widen
         self.joins = nn.ModuleList(Join(len(sources), channels) for sources in graph.inputs)
         self.nodes = nn.ModuleList(Node(channels, kind=node) for _ in graph.inputs)
         self.output_join = Join(len(graph.outputs) + graph.residual, channels)
@@ -119,10 +117,10 @@ class DensePhase(nn.Module):
     concatenates the ends along the batch, which is a mistake.
     """
 
-    def __init__(self, graph: PhaseGraph, inputs: int, channels: int, *, kernel: int, padding: int) -> None:
+    def __init__(self, graph: PhaseGraph, channels: int, widen: nn.Module) -> None:
         super().__init__()
         self.graph, growth = graph, growth_of(channels)
-        self.widen = nn.Conv2d(inputs, channels, kernel, padding=padding, bias=False)
+        self.widen = widen
         self.nodes = nn.ModuleList(DenseNode(len(sources) * growth or channels, growth) for sources in graph.inputs)
         ends = len(graph.outputs) * growth + graph.residual * channels
         self.transition = nn.Conv2d(ends, channels, 1, bias=False)
@@ -146,7 +144,7 @@ class GenomeNetwork(nn.Module):
         self,
         phenotype: Phenotype,
         *,
-        channels: int,
+        channels: Channels,
         classes: int,
         stem_padding: int,
         mean: Sequence[float],
@@ -157,19 +155,21 @@ class GenomeNetwork(nn.Module):
         self.normalise = Normalise(mean, std)
         layers: list[nn.Module] = []
         width = len(mean)
-        for number, graph in enumerate(phenotype.phases):
+        widths = widths_of(channels, len(phenotype.phases))
+        for number, (graph, phase_channels) in enumerate(zip(phenotype.phases, widths, strict=True)):
             kernel, padding = (3, stem_padding) if number == 0 else (1, 0)
             if number:
                 layers.append(nn.MaxPool2d(2))
-            shape = {"kernel": kernel, "padding": padding}
-            dense = node == "dense"
-            phase_channels = channels * 2**number
-            layers.append(
-                DensePhase(graph, width, phase_channels, **shape)
-                if dense
-                else Phase(graph, width, phase_channels, **shape, node=node)
+            start = (
+                nn.Conv2d(width, phase_channels, kernel, padding=padding, bias=False)
+                if number == 0 or width != phase_channels
+                else nn.Identity()
             )
-            width = channels * 2**number
+            dense = node == "dense"
+            layers.append(
+                DensePhase(graph, phase_channels, start) if dense else Phase(graph, phase_channels, start, node=node)
+            )
+            width = phase_channels
         self.phases = nn.Sequential(*layers)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classify = nn.Linear(width, classes)
@@ -183,7 +183,7 @@ class GenomeNetwork(nn.Module):
 def build_network(
     phenotype: Phenotype,
     *,
-    channels: int,
+    channels: Channels,
     classes: int,
     stem_padding: int,
     mean: Sequence[float],
@@ -194,7 +194,8 @@ def build_network(
 
     Args:
         phenotype: canonical, so that equal phenotypes give equal networks for a seed.
-        channels: the width of the first active phase; each later one doubles it.
+        channels: the width of the first active phase, which each later one doubles; or a width for each active phase,
+            in order. A phase that is as wide as the one before has no convolution at its start, as in NSGA-Net.
         classes: the number of logits.
         stem_padding: of the first convolution: 0 as in the authors' code (32 pixels become 30), or 1.
         mean: of each image channel in [0, 1]; its length is the number of channels.

@@ -1,10 +1,11 @@
 import json
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from fabricated_study import config_of
+from fabricated_study import config_of, fabricate
 
 from roco.artifacts import read_json
 from roco.config import PUBLISHED_GENOMES
@@ -127,3 +128,25 @@ def test_a_study_without_networks_has_no_sections() -> None:
     config = config_of()
     tables = {table.name: table for table in make_tables(collect(StudyFiles()), config)}
     assert network_sections(tables, config, Drawings()) == []
+
+
+def test_widths_of_a_list_are_in_headings_and_tables(tmp_path: Path) -> None:
+    widths = {"evaluation": {"channels": [8, 8, 9]}, "retraining": {"channels": [32, 40, 50]}}
+    config = config_of(seeds=[0], **widths)
+    study = fabricate(tmp_path, config, networks=2)
+    for path in list(study.paths["robustness"]):
+        content = read_json(path, "robustness")
+        if content["status"] == "ok":
+            study.paths["robustness"].remove(path)
+            study.slot(content | {"channels": [32, 40, 50]})
+    tables = {table.name: table for table in make_tables(collect(study.files), config)}
+    for one in network_sections(tables, config, Drawings()):
+        count = len(Genome.parse(one.genome).phenotype.phases)
+        headings = [f"{width} channels" for width in (32, 40, 50)]
+        assert [phase.heading for phase in one.phases] == headings[:count]
+        assert one.searched.title == "In the search, at 8, 8, 9 channels"
+        assert one.retrained.title.startswith("Retrained, at 32, 40, 50 channels; ")
+    assert set(tables["white_box"].numbers["channels"]) == {"32, 40, 50"}
+    settings = dict(row[:2] for row in tables["table_2"].rows)
+    assert settings["initial channels when retrained"] == "32, 40, 50 (of each phase)"
+    assert "(32, 40, 50 channels)" in tables["table_5"].markdown()

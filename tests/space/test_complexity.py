@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ptflops import get_model_complexity_info
 
 from roco.config import PUBLISHED_GENOMES
-from roco.space.complexity import Complexity, complexity, growth_of
+from roco.space.complexity import Complexity, complexity, growth_of, widths_of
 from roco.space.genome import Genome, bits_per_phase
 from roco.space.network import build_network
 
@@ -31,7 +31,7 @@ def test_complexity_is_what_ptflops_and_torch_count(data: st.DataObject) -> None
     bits = data.draw(st.lists(st.integers(0, 1), min_size=length, max_size=length))
     phenotype = Genome.from_bits(bits, phases=phases, nodes=nodes).phenotype
     shape = {
-        "channels": data.draw(st.integers(1, 4)),
+        "channels": data.draw(st.integers(1, 4) | st.lists(st.integers(1, 4), min_size=4, max_size=4)),
         "classes": data.draw(st.integers(2, 5)),
         "stem_padding": data.draw(st.integers(0, 1)),
     }
@@ -53,6 +53,33 @@ def test_one_phase_by_hand() -> None:
     assert found.parameters == stem + 2 * (node + norm) + join + norm + linear
     # Each of three normalisations costs 2 a value, each ReLU after it 2; the last pool 2 a value.
     assert found.flops == 36 * (stem + 2 * node + join) + 3 * 36 * 2 * (2 + 2) + 36 * 2 * 2 + linear
+
+
+def test_widths_of_phases() -> None:
+    assert widths_of(3, 4) == [3, 6, 12, 24]
+    # Active phases take the widths in order, whichever of the three they are.
+    assert widths_of([16, 48, 32], 2) == [16, 48]
+    with pytest.raises(ValueError, match=r"expected a width for each of 3 active phases, got \[16, 48\]"):
+        widths_of([16, 48], 3)
+
+
+@pytest.mark.parametrize("name", PUBLISHED_GENOMES)
+def test_a_list_that_doubles_is_the_number(name: str) -> None:
+    phenotype = Genome.parse(PUBLISHED_GENOMES[name]).phenotype
+    shape = {"classes": 10, "stem_padding": 0, "image_size": 32}
+    assert complexity(phenotype, channels=[16, 32, 64], **shape) == complexity(phenotype, channels=16, **shape)
+
+
+def test_a_phase_as_wide_as_the_one_before_has_no_convolution_at_its_start() -> None:
+    def parameters(*channels: int) -> int:
+        phenotype = Genome.parse("10-10").phenotype
+        return complexity(phenotype, channels=channels, classes=3, stem_padding=0, image_size=16).parameters
+
+    stem, linear = 3 * 4 * 9, 3 * 4 + 3
+    nodes, normalised = 2 * 4 * 4 * 9, 3 * 2 * 4
+    assert parameters(4, 4) == stem + 2 * (nodes + normalised) + linear
+    wider = 4 * 5 + 2 * 5 * 5 * 9 + 3 * 2 * 5 + 3 * 5 + 3
+    assert parameters(4, 5) == stem + nodes + normalised + wider
 
 
 def test_one_dense_phase_by_hand() -> None:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from roco.config import PUBLISHED_GENOMES
+from roco.space.complexity import Channels
 from roco.space.genome import Genome
 from roco.space.network import GenomeNetwork, Join, Normalise, build_network, convolve_together
 
@@ -12,7 +13,7 @@ MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
 
 def network_of(
-    text: str, *, channels: int = 2, classes: int = 3, stem_padding: int = 0, seed: int = 0, node: str = "residual"
+    text: str, *, channels: Channels = 2, classes: int = 3, stem_padding: int = 0, seed: int = 0, node: str = "residual"
 ) -> GenomeNetwork:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -185,6 +186,27 @@ def test_widths_double_and_inactive_phases_take_none() -> None:
     assert [phase.widen.out_channels for phase in network.phases if hasattr(phase, "widen")] == [4, 8, 16]
     assert [phase.widen.kernel_size for phase in network.phases if hasattr(phase, "widen")] == [(3, 3), (1, 1), (1, 1)]
     assert sum(isinstance(layer, nn.MaxPool2d) for layer in network.phases) == 2
+
+
+def test_widths_of_a_list_are_taken_in_order_by_the_active_phases() -> None:
+    network = network_of("1010-0000-0111-1100", channels=[4, 4, 3, 9])
+    phases = [phase for phase in network.phases if hasattr(phase, "widen")]
+    assert [phase.finish[0].num_features for phase in phases] == [4, 4, 3]
+    assert [type(phase.widen).__name__ for phase in phases] == ["Conv2d", "Identity", "Conv2d"]
+    images = images_of()
+    network(images).sum().backward()
+    # The pool's output goes into the second phase as it is, and comes out of it unchanged by what works in place.
+    pooled = network.eval().phases[:2](network.normalise(images))
+    kept = pooled.clone()
+    network.phases[2](pooled)
+    assert torch.equal(pooled, kept)
+
+
+@pytest.mark.parametrize("node", ["residual", "preactivation", "dense"])
+def test_a_list_that_doubles_gives_the_network_of_the_number(node: str) -> None:
+    one, two = (network_of("1010-0111", channels=channels, node=node).state_dict() for channels in (2, [2, 4]))
+    assert list(one) == list(two)
+    assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_evaluation_mode_takes_each_image_alone_and_training_mode_the_batch() -> None:
