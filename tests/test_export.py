@@ -1,5 +1,6 @@
 """Networks taken away: other formats that give the same logits, the card, and how others call a network."""
 
+import logging
 import shutil
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torchattacks
+from pyautoattack import AutoAttack
 from tiny_study import GENOMES, RECIPE, TinyStudy
 
 import roco
@@ -86,6 +88,44 @@ def test_attacks_of_others_call_it_as_it_is(network_file: Path, tiny: TinyStudy)
     assert (adversarial - images).abs().max() <= 8 / 255 + 1e-6
     assert 0 <= adversarial.min() <= adversarial.max() <= 1
     assert (adversarial != images).flatten(1).any(dim=1).all()
+
+
+def test_the_original_autoattack_evaluates_it_as_it_is(
+    tmp_path: Path, tiny: TinyStudy, caplog: pytest.LogCaptureFixture
+) -> None:
+    # RobustBench calls a model like this too: it is given to AutoAttack with images in [0, 1], and nothing is wrapped.
+    torch.manual_seed(0)
+    # The targeted loss of AutoAttack wants four classes at least.
+    description = describe_genome(GENOMES[1], channels=2, classes=10, stem_padding=0)
+    network = build(description, mean=[0.5] * 3, std=[0.2] * 3)
+    save_network(tmp_path / "network.safetensors", network, description)
+    network = roco.load(tmp_path / "network.safetensors")
+    images = torch.from_numpy(tiny.dataset.test.images).float() / 255
+    with torch.no_grad():
+        labels = network(images).argmax(dim=1)
+    eps, steps = 8 / 255, 5
+    four = ["apgd-ce", "apgd-t", "fab-t", "square"]
+    adversary = AutoAttack(network, norm="Linf", eps=eps, version="custom", attacks=four, seed=0)
+    for attack in (adversary.apgd, adversary.apgd_targeted, adversary.fab):
+        attack.n_iter = steps
+    adversary.apgd.n_restarts = adversary.fab.n_restarts = 1
+    adversary.apgd_targeted.n_target_classes = adversary.fab.n_target_classes = 3
+    adversary.square.n_queries = 20
+    caplog.set_level(logging.DEBUG, logger="auto-attack")
+    adversarial, predicted = adversary.run_standard_evaluation(images, labels, batch_size=8)
+    assert (adversarial - images).abs().max() <= eps + 1e-6
+    assert 0 <= adversarial.min() <= adversarial.max() <= 1
+    with torch.no_grad():
+        fooled = network(adversarial).argmax(dim=1) != labels
+    # What it returns is what it fooled: the others come back as they were.
+    changed = (adversarial != images).flatten(1).any(dim=1)
+    assert torch.equal(changed, fooled)
+    assert torch.equal(predicted != labels, fooled)
+    # Each of the four had images left that the ones before had not fooled.
+    assert 0 < fooled.sum() < len(images)
+    said = [record.getMessage() for record in caplog.records]
+    assert [line for line in said if line.startswith("running ")] == [f"running {name}" for name in four]
+    assert "no robust datapoints left" not in " ".join(said)
 
 
 def test_safetensors_is_the_same_network_with_a_card(study: Path, tmp_path: Path, images: torch.Tensor) -> None:

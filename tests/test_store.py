@@ -1,4 +1,6 @@
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -71,3 +73,34 @@ def test_an_entry_under_another_key_is_not_taken(tmp_path: Path, caplog: pytest.
 def test_an_artifact_that_is_no_entry_is_not_taken(tmp_path: Path, content: object) -> None:
     write_json(tmp_path / "evaluation" / "a.json", "evaluation", content)
     assert Store(tmp_path).read("evaluation", "a") is None
+
+
+READER_AND_WRITER = """
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from roco.store import Store
+
+store, rounds = Store(sys.argv[1]), int(sys.argv[2])
+# As large as a real entry, so that a write takes more than one call.
+contents = {key: {"losses": [float(key)] * 4000} for key in "123"}
+for number in range(rounds):
+    for key, content in contents.items():
+        assert store.read("evaluation", key) in (None, content)
+        found = store.read_arrays("chunk", key)
+        assert found is None or (found["changes"] == int(key)).all()
+        store.write("evaluation", key, content)
+        store.write_arrays("chunk", key, {"changes": np.full(20_000, int(key))})
+"""
+
+
+def test_processes_at_once_see_whole_entries_only(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", READER_AND_WRITER, str(tmp_path / "store"), "25"]
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    complaints = [process.communicate()[1] for process in running]
+    # An entry that is not whole would be a warning.
+    assert [(process.returncode, said) for process, said in zip(running, complaints, strict=True)] == [(0, "")] * 4
+    names = sorted(str(path.relative_to(tmp_path / "store")) for path in (tmp_path / "store").rglob("*.*"))
+    assert names == [f"chunk/{key}.h5" for key in "123"] + [f"evaluation/{key}.json" for key in "123"]

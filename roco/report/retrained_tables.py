@@ -22,7 +22,7 @@ Values = dict[tuple[Any, ...], dict[str, float]]
 
 def white_box(study: Study, config: StudyConfig) -> Table:
     """Every retrained network: cost, accuracy on test images and adversarial set, and under each white-box attack."""
-    attacks, again = list(config.robustness.attacks), several(config)
+    again = several(config)
     curves = over_retrainings(study.curves, ["radius"])
     values = _values(measurements(study), curves, PLACE)
     rows = [
@@ -32,8 +32,7 @@ def white_box(study: Study, config: StudyConfig) -> Table:
     kept = [*PLACE, "status", "reason", "retrainings", *_IDENTITY]
     numbers = pd.DataFrame(rows, columns=_columns(kept, rows, study, config))
     cost = ("Parameters, M", "FLOPs, M")
-    accuracies = ("Adversarial set", "Test", *(metric_title(name) for name in attacks))
-    header = ("Search", "Seed", "Network", *cost, *accuracies, *(["Retrainings"] if again else []))
+    header = ("Search", "Seed", "Network", *cost, *_headings(config), *(["Retrainings"] if again else []))
     images = sorted({int(n) for n in study.retrainings["white_box_images"]})
     notes = [
         "Accuracies in %. Each attack's share of test images that the network still classifies correctly, by our own "
@@ -45,6 +44,11 @@ def white_box(study: Study, config: StudyConfig) -> Table:
     ]
     cells = (header, *(_shown(row, config) for row in records_of(numbers)))
     return Table("white_box", "All retrained networks under white-box attacks", numbers, cells, tuple(notes))
+
+
+def _headings(config: StudyConfig) -> tuple[str, ...]:
+    """Of the columns of accuracies, in the order of `metrics`."""
+    return ("Adversarial set", "Test", *(metric_title(name) for name in config.robustness.attacks))
 
 
 def _values(measured: pd.DataFrame, curves: pd.DataFrame, place: list[str]) -> Values:
@@ -106,7 +110,7 @@ def retrainings(study: Study, config: StudyConfig) -> Table:
         for row in records_of(study.networks)
     ]
     numbers = pd.DataFrame(rows, columns=_columns(kept, rows, study, config))
-    header = ("Search", "Seed", "Network", "Retrainings", *(metric_title(metric) for metric in metrics(config)))
+    header = ("Search", "Seed", "Network", "Retrainings", *_headings(config))
     cells = _spreads(numbers, study, config) if several(config) and rows else []
     title = "How far retrainings of a network differ"
     return Table("retrainings", title, numbers, (header, *cells), tuple(_notes(config)))

@@ -1,11 +1,14 @@
+import tempfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from roco.config import PUBLISHED_GENOMES
 from roco.report.drawing import draw_network
-from roco.space.genome import Genome
+from roco.space.genome import Genome, bits_per_phase
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -43,6 +46,23 @@ def test_every_node_of_every_active_phase_is_there(tmp_path: Path) -> None:
     for graph in genome.phenotype.phases:
         expected += ["in", "out", *(str(node + 1) for node in range(len(graph.inputs)))]
     assert sorted(found) == sorted(expected)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_any_genome_is_drawn(data: st.DataObject) -> None:
+    phases, nodes = data.draw(st.integers(1, 5)), data.draw(st.integers(2, 8))
+    length = phases * bits_per_phase(nodes)
+    bits = data.draw(st.lists(st.integers(0, 1), min_size=length, max_size=length))
+    genome = Genome.from_bits(bits, phases=phases, nodes=nodes)
+    with tempfile.TemporaryDirectory() as folder:
+        content = draw(str(genome), Path(folder) / "a.svg")
+    graphs = genome.phenotype.phases
+    labels = [text for text in texts(content) if text.isdecimal()]
+    assert sorted(labels) == sorted(str(node + 1) for graph in graphs for node in range(len(graph.inputs)))
+    from_input = sum(not sources for graph in graphs for sources in graph.inputs)
+    edges = sum(graph.edges + len(graph.outputs) + graph.residual for graph in graphs) + from_input
+    assert arrows(content) == (2 * edges, 2 * sum(graph.residual for graph in graphs))
 
 
 @pytest.mark.parametrize(
