@@ -17,6 +17,7 @@ from roco.space.genome import Genome
 if TYPE_CHECKING:
     import torch
 
+    from roco.store import Store
     from roco.training import Start, Training
 
 log = logging.getLogger("roco")
@@ -51,9 +52,13 @@ class EvaluationSettings:
     measurements: tuple[str, ...] = ()
     node: Literal["residual", "preactivation"] = "residual"
 
-    def store_key(self, genome: Genome) -> str:
-        """The content key of a genome's evaluation: equal keys mean equal numbers on one kind of device."""
-        return f"{genome.key}-{digest({**self._decided_by(), 'key': genome.key}, length=20)}"
+    def store_key(self, genome: Genome, *, epochs: int | None = None) -> str:
+        """The content key of a genome's evaluation: equal keys mean equal numbers on one kind of device.
+
+        With `epochs`, the key of what is measured when so many of the recipe's epochs are done.
+        """
+        until = {} if epochs is None else {"until": epochs}
+        return f"{genome.key}-{digest({**self._decided_by(), 'key': genome.key, **until}, length=20)}"
 
     def origin(self) -> dict[str, str]:
         """What all evaluations with these settings share: `dataset_fingerprint` and `settings_hash`."""
@@ -109,8 +114,13 @@ class Evaluator:
         """The evaluation record of one genome."""
         return self.evaluate_together([genome])[0]
 
-    def evaluate_together(self, genomes: Sequence[Genome]) -> list[dict[str, Any]]:
+    def evaluate_together(
+        self, genomes: Sequence[Genome], *, until: int | None = None, checkpoints: "Store | None" = None
+    ) -> list[dict[str, Any]]:
         """The evaluation records of genomes that are trained side by side; a training that fails is a record too.
+
+        With `until` they are measured after so many epochs. With `checkpoints` they leave their state there, and go on
+        from what is there.
 
         Order and augmentation come from the settings' seed alone, so that all genomes see the same. A record's seconds
         are the genome's share of what all of them took.
@@ -121,23 +131,26 @@ class Evaluator:
 
         start = time.perf_counter()
         trainings = train_within_memory(
-            [self._start(genome) for genome in genomes],
+            [self._start(genome, checkpoints) for genome in genomes],
             self.train_images,
             labels=self.train_labels,
             recipe=self.recipe,
             seed=seed_from("order", self.settings.seed),
+            until=until,
         )
         records = [self._record(genome, training) for genome, training in zip(genomes, trainings, strict=True)]
         seconds = round((time.perf_counter() - start) / len(genomes), 3)
-        return [record | {"seconds": seconds} for record in records]
+        reached = {} if until is None else {"epochs": until}
+        return [record | reached | {"seconds": seconds} for record in records]
 
-    def _start(self, genome: Genome) -> "Start":
+    def _start(self, genome: Genome, checkpoints: "Store | None") -> "Start":
         from roco.training import Start
 
         def show(epoch: int, loss: float) -> None:
             log.info("%s epoch %d/%d loss %.4f", genome.key, epoch, self.recipe.epochs, loss)
 
-        return Start(lambda: self._fresh_network(genome), on_epoch=show)
+        path = checkpoints and checkpoints.path("checkpoint", self.settings.store_key(genome), suffix=".safetensors")
+        return Start(lambda: self._fresh_network(genome), checkpoint=path, on_epoch=show)
 
     def _record(self, genome: Genome, training: "Training") -> dict[str, Any]:
         record = failed_record(

@@ -8,7 +8,8 @@ import h5py
 import pytest
 from tiny_study import GENOMES, TinyStudy, make_tiny_study
 
-from roco import workers
+from roco import crew, workers
+from roco.crew import Task
 from roco.errors import RocoError
 from roco.evaluation import EvaluationSettings, Evaluator
 from roco.space.genome import Genome
@@ -18,20 +19,22 @@ from roco.store import Store
 STAND_IN = """
 import json, os, signal, sys, time
 from pathlib import Path
+from roco.crew import Task
 from roco.evaluation import EvaluationSettings
-from roco.space.genome import Genome
 from roco.store import Store
 
 request = json.loads(sys.stdin.readline())
 settings, store = EvaluationSettings(**request["settings"]), Store(request["store"])
 for line in sys.stdin:
-    genome, (fatal, end, times, deaths) = Genome.parse(line), sys.argv[1:]
-    if str(genome) == fatal and len(list(Path(deaths).iterdir())) < int(times):
+    genomes, (fatal, end, times, deaths) = Task.parse(line).genomes, sys.argv[1:]
+    if fatal in map(str, genomes) and len(list(Path(deaths).iterdir())) < int(times):
         (Path(deaths) / str(os.getpid())).touch()
         if end == "exit":
             sys.exit(3)
         time.sleep(60) if end == "asleep" else os.kill(os.getpid(), getattr(signal, end))
-    store.write("evaluation", settings.store_key(genome), {"key": genome.key, "status": "ok", "process": os.getpid()})
+    for genome in genomes:
+        record = {"key": genome.key, "status": "ok", "process": os.getpid(), "together": len(genomes)}
+        store.write("evaluation", settings.store_key(genome), record)
     print("done", flush=True)
 """
 
@@ -72,7 +75,7 @@ def test_workers_give_the_records_of_this_process(
     assert all(record["seconds"] > 0 for record in records)
     assert f"{GENOMES[0].key} epoch 1/1 loss" in log_file.read_text()
     # What the store has is not computed again, in whatever order and under whatever text it is asked for.
-    monkeypatch.setattr(workers, "_start", no_worker)
+    monkeypatch.setattr(crew, "_start", no_worker)
     texts = ("0000-1011", "1000-0000", "0000-0110")
     again = workers.evaluate_genomes([Genome.parse(text) for text in texts], settings, store=store, workers=2)
     assert [record["genome"] for record in again] == list(texts)
@@ -144,6 +147,72 @@ def test_a_genome_is_tried_once_more(
     records = workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), workers=1)
     assert [record["status"] for record in records] == ["ok"] * 3
     assert len(started) == 2
+
+
+def on_a_gpu(settings: EvaluationSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the crew believe that its device is a GPU; the workers here never look."""
+    monkeypatch.setattr(crew, "resolve_device", lambda device: "cuda")
+
+
+@pytest.mark.parametrize(("at_once", "groups"), [(1, [1, 1, 1]), (2, [2, 2, 1]), (8, [3, 3, 3])])
+def test_on_a_gpu_one_process_has_several_genomes_at_once(
+    settings: EvaluationSettings,
+    tmp_path: Path,
+    at_once: int,
+    groups: list[int],
+    end_with: Callable[[str, int], list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    on_a_gpu(settings, monkeypatch)
+    started = end_with("SIGKILL", 0)
+    records = workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), workers=at_once)
+    assert [record["together"] for record in records] == groups
+    assert [record["process"] for record in records] == started * 3
+
+
+@pytest.mark.parametrize(
+    ("end", "times", "limit", "reason"),
+    [
+        ("SIGKILL", 1, None, None),
+        ("SIGKILL", 3, None, "the worker process ended with signal 9"),
+        ("asleep", 2, 0.05, "it took longer than 0.05 minutes (evaluation.time_limit_minutes)"),
+    ],
+)
+def test_a_worker_that_dies_of_several_genomes_gets_each_alone(
+    settings: EvaluationSettings,
+    tmp_path: Path,
+    end: str,
+    times: int,
+    limit: float | None,
+    reason: str | None,
+    end_with: Callable[[str, int], list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    on_a_gpu(settings, monkeypatch)
+    end_with(end, times)
+    arguments = {"store": Store(tmp_path), "workers": 3, "time_limit_minutes": limit}
+    records = workers.evaluate_genomes(GENOMES, settings, **arguments)  # type: ignore[arg-type]
+    assert [record["status"] for record in records] == ["ok", "failed" if reason else "ok", "ok"]
+    assert [record["together"] for record in records if record["status"] == "ok"] == [1] * (2 if reason else 3)
+    assert not reason or records[1]["reason"] == reason
+
+
+def test_genomes_side_by_side_have_as_many_times_as_long(
+    settings: EvaluationSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float | None] = []
+
+    def ask(worker: object, task: Task, *, limit_minutes: float | None) -> tuple[str, bool]:
+        limits.append(limit_minutes)
+        for genome in task.genomes:
+            store.write(*task.entry(genome, settings), {"key": genome.key})
+        return "done", False
+
+    on_a_gpu(settings, monkeypatch)
+    store = Store(tmp_path)
+    monkeypatch.setattr(crew, "_ask", ask)
+    workers.evaluate_genomes(GENOMES, settings, store=store, workers=2, time_limit_minutes=3.0)
+    assert limits == [6.0, 3.0]
 
 
 @pytest.mark.parametrize(
