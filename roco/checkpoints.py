@@ -20,14 +20,17 @@ def save_checkpoint(path: Path, network: nn.Module, *, momenta: Sequence[Tensor]
     write_tensors(path, "checkpoint", tensors, {"name": path.stem, "losses": list(losses)})
 
 
-def restore_checkpoint(path: Path, network: nn.Module, *, momenta: Sequence[Tensor]) -> list[float]:
+def restore_checkpoint(path: Path, network: nn.Module, *, momenta: Sequence[Tensor], last: int) -> list[float]:
     """Fills a network and its momenta from a checkpoint, and returns the losses of the epochs that are done.
 
-    One that is damaged or of another training counts for nothing: nothing is filled, and no epoch is done.
+    One that is damaged, of another training or of an epoch after the `last` that is wanted counts for nothing: nothing
+    is filled, and no epoch is done.
     """
     try:
         tensors, attributes = read_tensors(path, "checkpoint")
         check_provenance(path, attributes, {"name": path.stem})
+        if len(attributes["losses"]) > last:
+            raise ArtifactError(f"{path}: expected epoch {last} or before, found {len(attributes['losses'])}")
         _fill(path, network, momenta, tensors)
     except ArtifactError as error:
         log.warning("%s (training begins anew)", error)

@@ -112,7 +112,11 @@ class Crew:
         """
         whole = Task(tuple(genomes), until, after)
         missing = [genome for genome in genomes if self._kept(whole, genome) is None]
-        log.info("%d genomes: %d in the store, %d to evaluate", len(genomes), len(genomes) - len(missing), len(missing))
+        form = "%d genomes: %d in the store, %d to evaluate"
+        if until is not None:
+            # Not in the words that tell how far a job is.
+            form = "up to a rung: %d genomes, %d of them in the store, %d to train"
+        log.info(form, len(genomes), len(genomes) - len(missing), len(missing))
         self._work(missing, whole)
         if self.errors:
             raise RocoError(self.errors[0])

@@ -95,7 +95,7 @@ def train_together(
         for one in trainings:
             crew[one] = Trainee(one.network, recipe, supply, pieces=pieces, capture=capture)
             if one.checkpoint is not None and one.checkpoint.exists():
-                one.losses = restore_checkpoint(one.checkpoint, one.network, momenta=crew[one].momenta)
+                one.losses = restore_checkpoint(one.checkpoint, one.network, momenta=crew[one].momenta, last=last)
             one.network.train()
         for epoch in range(min((len(one.losses) for one in trainings), default=last), last):
             # Those that were restored from a later epoch join when the others have got there.

@@ -13,9 +13,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from roco.config import HalvingConfig
 from roco.crew import RUNG_KIND, Crew, Task
 from roco.errors import RocoError
 from roco.evaluation import EvaluationSettings, Evaluator
+from roco.halving import stopped
 from roco.runtime import configure_logging
 from roco.space.genome import Genome
 from roco.store import Store
@@ -31,6 +33,8 @@ def evaluate_genomes(
     workers: int,
     log_file: str | None = None,
     time_limit_minutes: float | None = None,
+    halving: HalvingConfig | None = None,
+    objectives: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """The evaluation records of genomes, in their order; what the store has is not computed again.
 
@@ -40,14 +44,35 @@ def evaluate_genomes(
         store: where finished evaluations are looked up and kept.
         workers: genomes at once: each in a process of its own on a CPU, side by side in one process on a GPU.
         log_file: where the workers log; stderr, if not given.
-        time_limit_minutes: see `Crew`.
+        time_limit_minutes: see `Crew`; with halving, for each part of a genome's training.
+        halving: which genomes stop early, by what all of these are at the rung (`roco.halving`); None: none does. The
+            others go on from where they were measured, and their records are those that they have without halving.
+        objectives: all that any search minimises, which halving has to look at.
 
     Raises:
         RocoError: a worker could not do its work (a damaged file, no GPU, a full disk) or was told to stop, with the
             reason.
     """
     with Crew(settings, store, workers, log_file, time_limit_minutes) as crew:
-        return crew.records(genomes)
+        if halving is None:
+            return crew.records(genomes)
+        rungs = crew.records(genomes, until=halving.epochs)
+        reasons = stopped(rungs, objectives, halving)
+        going_on = [genome for genome in genomes if genome.key not in reasons]
+        finished = {record["key"]: record for record in crew.records(going_on, after=halving.epochs)}
+    for genome in genomes:
+        if genome.key in reasons:
+            log.info("%s stopped: %s", genome.key, reasons[genome.key])
+            forget_checkpoints(genome, settings, store)
+    ends = {rung["key"]: rung | {"status": "stopped", "reason": reasons.get(rung["key"])} for rung in rungs}
+    return [finished.get(genome.key) or ends[genome.key] for genome in genomes]
+
+
+def forget_checkpoints(genome: Genome, settings: EvaluationSettings, store: Store) -> None:
+    """Deletes the state of a training that does not go on."""
+    path = store.path("checkpoint", settings.store_key(genome), suffix=".safetensors")
+    for each in path.parent.glob(f"{path.stem}-*.safetensors"):
+        each.unlink(missing_ok=True)
 
 
 def main() -> None:

@@ -55,6 +55,9 @@ rule evaluate:
         node=section("space", "node"),
         genomes_per_job=section("evaluation", "genomes_per_job"),
         measurements=CONFIG.search.measurements,
+        halving=section("evaluation", "halving"),
+        # Halving alone looks at them.
+        objectives=CONFIG.search.objectives if CONFIG.evaluation.halving else [],
         store=STORE,
     script:
         "../workflow_scripts/evaluate.py"

@@ -153,6 +153,16 @@ def test_a_training_goes_on_after_a_stop_as_if_there_was_none(tmp_path: Path) ->
         assert (one.losses, state_bytes(one.network)) == alone(make, recipe_of(), 20)
 
 
+def test_a_checkpoint_of_a_later_epoch_is_not_gone_on_from(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    images, labels = data_of()
+    later, wanted, first = (Training(fresh(Small), tmp_path / "one.safetensors") for _ in range(3))
+    first.checkpoint = None
+    for one, stop in ((later, 3), (wanted, 2), (first, 2)):
+        train_together([one], images, labels=labels, recipe=recipe_of(), seed=5, until=stop)
+    assert "expected epoch 2 or before, found 3" in caplog.text
+    assert (wanted.losses, state_bytes(wanted.network)) == (first.losses, state_bytes(first.network))
+
+
 @pytest.mark.parametrize("n", [20, 17])
 def test_windows_of_a_whole_epoch_as_on_a_gpu_give_the_same_bytes(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = [alone(make, recipe_of(), n) for make in MAKERS]

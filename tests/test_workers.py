@@ -9,7 +9,8 @@ import pytest
 from tiny_study import GENOMES, TinyStudy, make_tiny_study
 
 from roco import crew, workers
-from roco.crew import Task
+from roco.config import HalvingConfig
+from roco.crew import RUNG_KIND, Task
 from roco.errors import RocoError
 from roco.evaluation import EvaluationSettings, Evaluator
 from roco.space.genome import Genome
@@ -82,6 +83,43 @@ def test_workers_give_the_records_of_this_process(
     assert [record["key"] for record in again] == [GENOMES[index].key for index in (2, 0, 1)]
     assert [record["train_loss"] for record in again] == [records[index]["train_loss"] for index in (2, 0, 1)]
     assert workers.evaluate_genomes([], settings, store=store, workers=2) == []
+
+
+def test_halving_stops_some_and_leaves_the_others_records_as_they_are(
+    tiny: TinyStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tiny, {"epochs": 3, "batch_size": 8, "precision": "fp32"})
+    evaluator, store, log_file = Evaluator(settings), Store(tmp_path), tmp_path / "log"
+    whole = [evaluator.evaluate(genome) for genome in GENOMES]
+    rungs = [evaluator.evaluate_together([genome], until=1)[0] for genome in GENOMES]
+    seen: list[Any] = []
+
+    def second_stops(found: Any, objectives: Any, halving: Any) -> dict[str, str]:
+        seen.append((without_seconds(found), objectives, halving))
+        return {GENOMES[1].key: "the reason"}
+
+    monkeypatch.setattr(workers, "stopped", second_stops)
+    halving = HalvingConfig(epochs=1)
+    arguments = {"store": store, "workers": 1, "log_file": str(log_file), "halving": halving, "objectives": ["error"]}
+    records = workers.evaluate_genomes(GENOMES, settings, **arguments)  # type: ignore[arg-type]
+    assert seen == [(without_seconds(rungs), ["error"], halving)]
+    assert without_seconds([records[0], records[2]]) == without_seconds([whole[0], whole[2]])
+    stop = without_seconds(rungs)[1] | {"status": "stopped", "reason": "the reason"}
+    assert without_seconds([records[1]]) == [stop]
+    assert (stop["epochs"], len(stop["train_loss"]), stop["error"]) == (1, 1, rungs[1]["error"])
+    # Time spent before the rung counts; neither the stopped genome's evaluation nor any state is kept.
+    for place in (0, 2):
+        rung = store.read(RUNG_KIND, settings.store_key(GENOMES[place], epochs=1))
+        assert rung is not None
+        assert records[place]["seconds"] > rung["seconds"] > 0
+    assert store.read("evaluation", settings.store_key(GENOMES[1])) is None
+    assert not list((tmp_path / "checkpoint").iterdir())
+    # Asked again, nothing is trained; without halving the stopped one is, from the beginning.
+    with monkeypatch.context() as patch:
+        patch.setattr(crew, "_start", no_worker)
+        assert workers.evaluate_genomes(GENOMES, settings, **arguments) == records  # type: ignore[arg-type]
+    ended = workers.evaluate_genomes(GENOMES, settings, store=store, workers=1, log_file=str(log_file))
+    assert without_seconds(ended) == without_seconds(whole)
 
 
 def test_damaged_data_end_with_one_line(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Evaluates a shard of a generation's genomes in worker processes."""
 
 from roco.artifacts import write_json
-from roco.config import check_config
+from roco.config import HalvingConfig, check_config
 from roco.evaluation import EvaluationSettings
 from roco.runtime import job, resolve_device
 from roco.search.population import read_genomes
@@ -39,5 +39,7 @@ if __name__ == "__main__":
             workers=config.workers if device == "cuda" else snakemake.threads,
             log_file=snakemake.log[0],
             time_limit_minutes=config.time_limit_minutes,
+            halving=params.halving and HalvingConfig(**params.halving),
+            objectives=params.objectives,
         )
         write_json(snakemake.output.records, "evaluations", records)
