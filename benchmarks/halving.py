@@ -133,9 +133,7 @@ def main() -> None:
     logging.disable(logging.INFO)
     searcher = Searcher(config, Store(options.store or f"{config.results}/store"), options.workers)
     print(f"{halving}, {config.evaluation.training.epochs} epochs, jobs of {config.evaluation.genomes_per_job}\n")
-    print(
-        "| search | seed | evaluated | stopped | stopped wrongly | epochs saved | front without halving | same with |"
-    )
+    print("| search | seed | evaluated | stopped | stopped wrongly | epochs saved | front without | same with |")
     print("|---|---|---|---|---|---|---|---|")
     for name, kind in config.search.searches.items():
         for seed in options.seeds:

@@ -95,7 +95,8 @@ def _outside_squares(centres: Tensor, size: tuple[int, int], side: int) -> Tenso
         (torch.arange(length) >= begin) & (torch.arange(length) < begin + side)
         for length, begin in zip(size, first, strict=True)
     )
-    return (~(in_rows[:, :, None] & in_columns[:, None, :])).to(torch.uint8)
+    outside: Tensor = ~(in_rows[:, :, None] & in_columns[:, None, :])
+    return outside.to(torch.uint8)
 
 
 def to_unit(images: Tensor) -> Tensor:

@@ -149,7 +149,8 @@ class Evaluator:
         def show(epoch: int, loss: float) -> None:
             log.info("%s epoch %d/%d loss %.4f", genome.key, epoch, self.recipe.epochs, loss)
 
-        path = checkpoints and checkpoints.path("checkpoint", self.settings.store_key(genome), suffix=".safetensors")
+        key = self.settings.store_key(genome)
+        path = None if checkpoints is None else checkpoints.path("checkpoint", key, suffix=".safetensors")
         return Start(lambda: self._fresh_network(genome), checkpoint=path, on_epoch=show)
 
     def _record(self, genome: Genome, training: "Training") -> dict[str, Any]:

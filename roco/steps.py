@@ -22,6 +22,8 @@ from roco.runtime import resolve_precision
 
 # Batches of a size that are computed by hand before they are captured: torch wants what it sets up to be set up.
 WARM_UP = 3
+# Of plain RuntimeErrors: the CPU's allocator, CUDA where a graph is made, cuBLAS and cuDNN.
+NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED")
 
 
 class Trainee:
@@ -58,11 +60,13 @@ class Trainee:
 
     def begin_epoch(self) -> None:
         """Forgets the losses of the epoch before."""
+        self.wait_for_others()
         with self.on_stream():
             self.loss_sum.zero_()
 
     def begin_window(self, rates: Sequence[float]) -> None:
         """Goes to the first batch of a window; `rates` are the learning rates of its batches."""
+        self.wait_for_others()
         with self.on_stream():
             self.number.zero_()
             self.rates[: len(rates)].copy_(torch.tensor(rates))
@@ -83,6 +87,16 @@ class Trainee:
         """Gives back gradients and graphs now, as no graph may be destroyed later, while another one is captured."""
         self._forget_gradients()
         self.graphs.clear()
+
+    def wait_for_others(self) -> None:
+        """Lets what this network does next come after all that was told to the current stream; the host goes on."""
+        if self.stream is not None:
+            self.stream.wait_stream(torch.cuda.current_stream())
+
+    def let_others_wait(self) -> None:
+        """Lets what is told to the current stream next come after all that this network was told."""
+        if self.stream is not None:
+            torch.cuda.current_stream().wait_stream(self.stream)
 
     def on_stream(self) -> contextlib.AbstractContextManager[object]:
         """What is done within goes to this network's stream, where there are streams."""
@@ -151,8 +165,7 @@ def _no_garbage_collection() -> Iterator[None]:
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether memory ran out, also where what came of it hides that: the end of a broken capture raises anew."""
     while error is not None:
-        # The CPU's allocator raises a plain RuntimeError; only its text tells.
-        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in NO_MEMORY):
             return True
         error = error.__context__
     return False

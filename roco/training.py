@@ -127,12 +127,12 @@ def _one_epoch(crew: dict[Training, Trainee], supply: Supply, recipe: Recipe, *,
     for trainee in crew.values():
         trainee.begin_epoch()
     for first in range(0, supply.batches, supply.window):
-        _wait_for(crew)
+        # What the supply writes next comes after all that its readers were told to do.
+        for trainee in crew.values():
+            trainee.let_others_wait()
         sizes = supply.fill(first)
         rates = [_learning_rate(recipe, epoch + (first + i) / supply.batches) for i in range(len(sizes))]
         for trainee in crew.values():
-            if trainee.stream is not None:
-                trainee.stream.wait_stream(torch.cuda.current_stream())
             trainee.begin_window(rates)
         for size in sizes:
             if size < 2:
@@ -142,13 +142,6 @@ def _one_epoch(crew: dict[Training, Trainee], supply: Supply, recipe: Recipe, *,
                     _step(training, trainee, size)
     if any(trainee.stream is not None for trainee in crew.values()):
         torch.cuda.synchronize()
-
-
-def _wait_for(crew: dict[Training, Trainee]) -> None:
-    """Lets what the supply writes next come after all that its readers were told to do; the host does not wait."""
-    for trainee in crew.values():
-        if trainee.stream is not None:
-            torch.cuda.current_stream().wait_stream(trainee.stream)
 
 
 def _learning_rate(recipe: Recipe, epochs_done: float) -> float:
@@ -164,9 +157,10 @@ def _step(training: Training, trainee: Trainee, size: int) -> None:
             raise
         training.run_out_of_memory()
     # Here the error is gone, and with it its hold on what the step had made.
-    trainee.release()
     if trainee.stream is not None:
         torch.cuda.synchronize()
+    trainee.release()
+    if trainee.stream is not None:
         torch.cuda.empty_cache()
 
 

@@ -131,6 +131,7 @@ def test_memory_that_ran_out_is_found_behind_later_errors() -> None:
     with pytest.raises(RuntimeError, match="during capture") as caught:
         end_a_broken_capture()
     assert is_out_of_memory(caught.value)
+    assert is_out_of_memory(RuntimeError("CUDNN_STATUS_ALLOC_FAILED"))
     assert not is_out_of_memory(RuntimeError("shapes cannot be multiplied"))
 
 
