@@ -13,11 +13,12 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
+from roco.batches import EpochPlan, augment
 from roco.config import Recipe
 from roco.runtime import resolve_device, seed_from, start_torch
 from roco.space.genome import Genome
 from roco.space.network import Join, build_network
-from roco.training import augment, to_unit, train
+from roco.training import to_unit, train
 
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]
 GENOMES = {
@@ -90,9 +91,12 @@ def peers_batches(images: Tensor, labels: Tensor, recipe: Recipe, workers: int) 
 
 
 def our_batches(images: Tensor, labels: Tensor, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
+    height, width = images.shape[2:]
     generator = torch.Generator().manual_seed(seed_from(time.perf_counter_ns()))
-    for chosen in torch.randperm(len(images), generator=generator).to(images.device).split(recipe.batch_size):
-        yield to_unit(augment(images[chosen], recipe, generator)), labels[chosen]
+    plan = EpochPlan.draw(len(images), recipe, size=(height, width), generator=generator)
+    for start in range(0, len(images), recipe.batch_size):
+        part = plan.part(start, start + recipe.batch_size)
+        yield to_unit(augment(images, recipe, part).permute(0, 3, 1, 2)), labels[part.order.to(labels.device)]
 
 
 def plain_loop(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, *, arm: str, workers: int) -> None:

@@ -1,14 +1,14 @@
-"""A genome in, its objectives out: one evaluation in this process. Spreading many over processes is in workers.py."""
+"""Genomes in, their objectives out: evaluations in this process. Spreading many over processes is in workers.py."""
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from roco.artifacts import digest, read_attributes
 from roco.config import Recipe
-from roco.errors import TrainingFailed
 from roco.objectives import measure
 from roco.runtime import Device, resolve_precision, seed_from, start_torch, versions
 from roco.space.complexity import Channels, NodeKind, complexity
@@ -17,11 +17,13 @@ from roco.space.genome import Genome
 if TYPE_CHECKING:
     import torch
 
+    from roco.store import Store
+    from roco.training import Start, Training
 
 log = logging.getLogger("roco")
 
 # Raised by hand when an evaluation comes to give other numbers: it invalidates what is in the store.
-EVALUATION_VERSION = 2
+EVALUATION_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class EvaluationSettings:
         stem_padding: 0 or 1.
         node: what a node computes: `residual`, `preactivation` or `dense`.
         measurements: objectives that are measured on the trained network (`roco.objectives`).
-        seed: of initial weights, order and augmentation, together with the genome's key.
+        seed: of order and augmentation, and together with the genome's key of initial weights.
         device: auto, cpu or cuda.
     """
 
@@ -50,9 +52,13 @@ class EvaluationSettings:
     measurements: tuple[str, ...] = ()
     node: NodeKind = "residual"
 
-    def store_key(self, genome: Genome) -> str:
-        """The content key of a genome's evaluation: equal keys mean equal numbers on one kind of device."""
-        return f"{genome.key}-{digest({**self._decided_by(), 'key': genome.key}, length=20)}"
+    def store_key(self, genome: Genome, *, epochs: int | None = None) -> str:
+        """The content key of a genome's evaluation: equal keys mean equal numbers on one kind of device.
+
+        With `epochs`, the key of what is measured when so many of the recipe's epochs are done.
+        """
+        until = {} if epochs is None else {"until": epochs}
+        return f"{genome.key}-{digest({**self._decided_by(), 'key': genome.key, **until}, length=20)}"
 
     def origin(self) -> dict[str, str]:
         """What all evaluations with these settings share: `dataset_fingerprint` and `settings_hash`."""
@@ -78,7 +84,7 @@ class EvaluationSettings:
 
 
 class Evaluator:
-    """Evaluates genomes one after the other on data that is read once.
+    """Evaluates genomes on data that is read once.
 
     Raises:
         ArtifactError: the data set or the adversarial set is missing or damaged, or one is not made for the other.
@@ -105,38 +111,66 @@ class Evaluator:
         self.adversarial_images = torch.from_numpy(self.adversarial.images).to(self.device)
 
     def evaluate(self, genome: Genome) -> dict[str, Any]:
-        """The evaluation record of a genome; a training that fails is a record too, with the worst errors."""
-        start = time.perf_counter()
-        record = failed_record(
-            genome,
-            self.settings,
-            reason=None,
-            image_size=self.dataset.image_size,
-            classes=self.dataset.classes,
-        )
-        record["device"] = self.device.type
-        try:
-            record |= {"status": "ok", **self._train_and_measure(genome)}
-        except TrainingFailed as failure:
-            log.warning("%s failed: %s", genome.key, failure)
-            record |= {"reason": str(failure)}
-        return record | {"seconds": round(time.perf_counter() - start, 3)}
+        """The evaluation record of one genome."""
+        return self.evaluate_together([genome])[0]
 
-    def _train_and_measure(self, genome: Genome) -> dict[str, Any]:
-        from roco.attacks.sets import adversarial_error, breakdown
-        from roco.training import error_of, predict, train_within_memory
+    def evaluate_together(
+        self, genomes: Sequence[Genome], *, until: int | None = None, checkpoints: "Store | None" = None
+    ) -> list[dict[str, Any]]:
+        """The evaluation records of genomes that are trained side by side; a training that fails is a record too.
+
+        With `until` they are measured after so many epochs. With `checkpoints` they leave their state there, and go on
+        from what is there.
+
+        Order and augmentation come from the settings' seed alone, so that all genomes see the same. A record's seconds
+        are the genome's share of what all of them took.
+
+        Differs from the paper, which does not say so: the same order for all makes two genomes differ by less chance.
+        """
+        from roco.training import train_within_memory
+
+        start = time.perf_counter()
+        trainings = train_within_memory(
+            [self._start(genome, checkpoints) for genome in genomes],
+            self.train_images,
+            labels=self.train_labels,
+            recipe=self.recipe,
+            seed=seed_from("order", self.settings.seed),
+            until=until,
+        )
+        records = [self._record(genome, training) for genome, training in zip(genomes, trainings, strict=True)]
+        seconds = round((time.perf_counter() - start) / len(genomes), 3)
+        reached = {} if until is None else {"epochs": until}
+        return [record | reached | {"seconds": seconds} for record in records]
+
+    def _start(self, genome: Genome, checkpoints: "Store | None") -> "Start":
+        from roco.training import Start
 
         def show(epoch: int, loss: float) -> None:
             log.info("%s epoch %d/%d loss %.4f", genome.key, epoch, self.recipe.epochs, loss)
 
-        network, losses = train_within_memory(
-            lambda: self._fresh_network(genome),
-            self.train_images,
-            labels=self.train_labels,
-            recipe=self.recipe,
-            seed=seed_from("order", self.settings.seed, genome.key),
-            on_epoch=show,
+        key = self.settings.store_key(genome)
+        path = None if checkpoints is None else checkpoints.path("checkpoint", key, suffix=".safetensors")
+        return Start(lambda: self._fresh_network(genome), checkpoint=path, on_epoch=show)
+
+    def _record(self, genome: Genome, training: "Training") -> dict[str, Any]:
+        record = failed_record(
+            genome,
+            self.settings,
+            reason=training.failure,
+            image_size=self.dataset.image_size,
+            classes=self.dataset.classes,
         )
+        record["device"] = self.device.type
+        if training.failure is not None:
+            log.warning("%s failed: %s", genome.key, training.failure)
+            return record
+        return record | {"status": "ok", **self._measured(training.network), "train_loss": training.losses}
+
+    def _measured(self, network: "torch.nn.Module") -> dict[str, Any]:
+        from roco.attacks.sets import adversarial_error, breakdown
+        from roco.training import error_of, predict
+
         predictions = predict(network, self.adversarial_images).cpu().numpy()
         validation = (self.validation_images, self.validation_labels)
         measured = {name: measure(name, network, *validation) for name in self.settings.measurements}
@@ -145,7 +179,6 @@ class Evaluator:
             "error": error_of(network, self.validation_images, labels=self.validation_labels),
             "adversarial_error": adversarial_error(predictions, self.adversarial),
             "adversarial_breakdown": breakdown(predictions, self.adversarial),
-            "train_loss": losses,
         }
 
     def _fresh_network(self, genome: Genome) -> "torch.nn.Module":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from roco.artifacts import check_provenance, digest
 from roco.config import Recipe
-from roco.errors import ArtifactError
+from roco.errors import ArtifactError, TrainingFailed
 from roco.networks import build, load_network, save_network
 from roco.runtime import Device, resolve_precision, seed_from, start_torch
 from roco.store import Store
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("roco")
 
 # Raised by hand when a training comes to give other weights: it invalidates what is in the store.
-TRAINING_VERSION = 2
+TRAINING_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def fit(
     import numpy as np
     import torch
 
-    from roco.training import train_within_memory
+    from roco.training import Start, train_within_memory
 
-    start, place = time.perf_counter(), start_torch(device)
+    began, place = time.perf_counter(), start_torch(device)
     precision = resolve_precision(recipe.precision, device)
     recipe = recipe.model_copy(update={"precision": precision})
     splits = [dataset.train, dataset.validation] if validation_images_too else [dataset.train]
@@ -92,24 +92,29 @@ def fit(
         network, losses = kept
         # The layout decides how sums are rounded: the logits are those that the training's end gave.
         network.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return Fit(network, losses, time.perf_counter() - start, precision)
+        return Fit(network, losses, time.perf_counter() - began, precision)
 
     def fresh_network() -> "nn.Module":
         torch.manual_seed(seed_from("weights", seed))
         fresh = build(description, mean=list(dataset.channel_mean), std=list(dataset.channel_std))
         return fresh.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
-    network, losses = train_within_memory(
+    start = Start(
         fresh_network,
+        checkpoint=store.path("checkpoint", key, suffix=".safetensors"),
+        on_epoch=lambda epoch, loss: log.info("epoch %d/%d loss %.4f", epoch, recipe.epochs, loss),
+    )
+    [training] = train_within_memory(
+        [start],
         torch.from_numpy(np.concatenate([split.images for split in splits])).to(place),
         labels=torch.from_numpy(np.concatenate([split.labels for split in splits])).to(place),
         recipe=recipe,
         seed=seed_from("order", seed),
-        checkpoint=store.path("checkpoint", key, suffix=".safetensors"),
-        on_epoch=lambda epoch, loss: log.info("epoch %d/%d loss %.4f", epoch, recipe.epochs, loss),
     )
-    save_network(finished, network, {**description, "losses": losses, "key": key})
-    return Fit(network, losses, time.perf_counter() - start, precision)
+    if training.failure is not None:
+        raise TrainingFailed(training.failure)
+    save_network(finished, training.network, {**description, "losses": training.losses, "key": key})
+    return Fit(training.network, training.losses, time.perf_counter() - began, precision)
 
 
 def _kept(path: Path, key: str) -> "tuple[nn.Module, list[float]] | None":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 _LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ([A-Z]+) (.*)$")
 _EPOCH = re.compile(r"^([0-9a-f]{12}) epoch (\d+)/(\d+) ")
-_FAILED = re.compile(r"^([0-9a-f]{12}) failed: ")
+_FAILED = re.compile(r"^([0-9a-f]{12}) (?:failed|stopped): ")
 _KEPT = re.compile(r"^\d+ genomes: (\d+) in the store")
 
 

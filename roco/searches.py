@@ -1,5 +1,6 @@
 """What the searches of a study have found so far, from their populations: for `roco status` and `roco front`."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ class SearchState:
         generations: how many there will be.
         evaluated: different networks that it has seen.
         failed: evaluations that failed, of those records that are written.
+        stopped: likewise those that successive halving stopped early.
         front: how many networks of the last population are Pareto-optimal.
         best: the smallest value of each objective in that population, by name, without failed networks.
         hypervolume: of the last population, on the scale of all populations of the study so far; None without one.
@@ -35,6 +37,7 @@ class SearchState:
     generations: int
     evaluated: int
     failed: int
+    stopped: int
     front: int
     best: dict[str, float]
     hypervolume: float | None
@@ -81,13 +84,15 @@ def _state(
         for path in layout.shards(search if number else INITIAL, seed, number)
         if Path(path).exists()
     ]
+    counts = Counter(record["status"] for path in shards for record in _content(path, "evaluations"))
     return SearchState(
         search=search,
         seed=seed,
         generation=last["generation"] if last else None,
         generations=generations,
         evaluated=len(last["seen"]) if last else 0,
-        failed=sum(record["status"] == "failed" for path in shards for record in _content(path, "evaluations")),
+        failed=counts["failed"],
+        stopped=counts["stopped"],
         front=sum(each["rank"] == 0 for each in found),
         best={name: min(each[name] for each in found) for name in (*VOLUME_OBJECTIVES, "parameters")} if found else {},
         hypervolume=hypervolume,

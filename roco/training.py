@@ -1,122 +1,184 @@
 """The one training loop, for search, retraining and targets; and predictions of a trained network.
 
-Images live on the device as uint8; shift, flip and cutout are done for a whole batch at once. Nothing is chosen: the
-weights of the last epoch count, so no split but the training one is ever looked at.
+Networks are trained side by side on the same batches; one alone is a crew of one. Nothing is chosen: the weights of the
+last epoch count, so no split but the training one is ever looked at. What a step does is in steps.py, what it is fed
+with in batches.py.
 """
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.optim.sgd import sgd
 
-from roco.artifacts import check_provenance, read_tensors, write_tensors
+from roco.batches import Supply, to_unit
+from roco.checkpoints import restore_checkpoint, save_checkpoint
 from roco.config import Recipe
-from roco.errors import ArtifactError, TrainingFailed
-from roco.runtime import resolve_precision, torch_generator
+from roco.errors import TrainingFailed
+from roco.steps import Trainee, is_out_of_memory
+
+__all__ = ["Training", "error_of", "logits_of", "predict", "to_unit", "train", "train_together", "train_within_memory"]
 
 log = logging.getLogger("roco")
-
-# ---------------------------------------------------------------------------------------------------------------
-# Batches
-
-
-def augment(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Random crop after zero padding, random flip, cutout: each image of a batch on its own.
-
-    Args:
-        images: uint8 `(n, c, h, w)`.
-        recipe: which of them, and how large.
-        generator: on the CPU, so that a seed gives the same crops on every device.
-
-    Returns:
-        uint8 `(n, c, h, w)`.
-    """
-    n, _, height, width = images.shape
-    rows = torch.arange(height).expand(n, height)
-    columns = torch.arange(width).expand(n, width)
-    if recipe.flip:
-        flipped = torch.rand(n, generator=generator) < 0.5
-        columns = torch.where(flipped[:, None], columns.flip(1), columns)
-    if pad := recipe.crop_padding:
-        images = F.pad(images, (pad, pad, pad, pad))
-        shifts = torch.randint(0, 2 * pad + 1, (2, n, 1), generator=generator)
-        rows, columns = rows + shifts[0], columns + shifts[1]
-    device = images.device
-    index = torch.arange(n, device=device)[:, None, None]
-    # Channels last while gathering: the three values of a pixel move together.
-    gathered = images.permute(0, 2, 3, 1)[index, rows.to(device)[:, :, None], columns.to(device)[:, None, :]]
-    images = gathered.permute(0, 3, 1, 2)
-    if recipe.cutout:
-        images = images * _outside_squares(n, height, width, recipe.cutout, generator).to(device)
-    return images
-
-
-def _outside_squares(n: int, height: int, width: int, side: int, generator: torch.Generator) -> Tensor:
-    """0 in a square of `side` pixels at a random centre, 1 outside: uint8 `(n, 1, h, w)` (DeVries and Taylor 2017)."""
-    row = torch.randint(0, height, (n, 1), generator=generator) - side // 2
-    column = torch.randint(0, width, (n, 1), generator=generator) - side // 2
-    rows, columns = torch.arange(height), torch.arange(width)
-    in_rows = (rows >= row) & (rows < row + side)
-    in_columns = (columns >= column) & (columns < column + side)
-    return (~(in_rows[:, :, None] & in_columns[:, None, :])).to(torch.uint8)[:, None]
-
-
-def to_unit(images: Tensor) -> Tensor:
-    """uint8 pixels to float32 in [0, 1]."""
-    return images.float().div_(255)
-
 
 # ---------------------------------------------------------------------------------------------------------------
 # Training
 
 
-class MomentumSGD:
-    """Stochastic gradient descent with momentum and weight decay, by torch's own fused function.
+@dataclass(eq=False)
+class Training:
+    """A network to train, and what has come of it.
 
-    Not torch.optim.SGD, which calls the same function: its first step imports torch's compiler, which costs a process
-    of a minute several seconds.
+    Attributes:
+        network: on the device of the images; takes float32 images in [0, 1].
+        checkpoint: a file, named after all that decides the training, that holds the state after each epoch, and from
+            which an interrupted training goes on; the result is the same, bit for bit. It is deleted at the end.
+        on_epoch: called after each epoch with its number (from 1) and its mean loss.
+        losses: the mean training loss of each epoch so far.
+        failure: why the training ended early: the loss is not a finite number, or memory ran out.
+        out_of_memory: whether it is the latter.
     """
 
-    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
-        self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        self.buffers: list[Tensor | None] = [None] * len(self.parameters)
-        self.recipe = recipe
-
-    def zero_grad(self) -> None:
-        """Forgets the gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None
-
-    @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
-        """Moves every parameter along its gradient, which each must have."""
-        sgd(
-            self.parameters,  # type: ignore[arg-type]
-            [parameter.grad for parameter in self.parameters],  # type: ignore[misc]
-            self.buffers,
-            fused=True,
-            lr=learning_rate,
-            momentum=self.recipe.momentum,
-            weight_decay=self.recipe.weight_decay,
-            dampening=0.0,
-            nesterov=False,
-            maximize=False,
-        )
-
-
-@dataclass
-class TrainingState:
-    """What a training has come to: finished epochs, and the mean loss of each."""
-
-    epoch: int = 0
+    network: nn.Module
+    checkpoint: Path | None = None
+    on_epoch: Callable[[int, float], None] | None = None
     losses: list[float] = field(default_factory=list)
+    failure: str | None = None
+    out_of_memory: bool = False
+
+    def run_out_of_memory(self) -> None:
+        """Notes that there was not enough memory."""
+        self.failure, self.out_of_memory = "out of memory", True
+
+
+def train_together(
+    trainings: Sequence[Training],
+    images: Tensor,
+    *,
+    labels: Tensor,
+    recipe: Recipe,
+    seed: int,
+    pieces: int = 1,
+    until: int | None = None,
+    capture: bool = True,
+) -> None:
+    """Trains networks side by side, in place, by SGD with momentum, a cosine schedule to zero and gradient clipping.
+
+    Each sees the same batches, and what becomes of one hangs on no other: on a CPU its weights are the same bytes
+    whether it is trained alone or beside others; on a GPU the same up to rounding. There each has a stream of its own
+    and, after a few steps, replays them from a CUDA graph; the host waits for the GPU once an epoch. One whose loss is
+    no number, or for which memory runs out, is marked and left behind.
+
+    Args:
+        trainings: the networks; what comes of them is noted there.
+        images: uint8 `(n, c, h, w)`, on the device that works.
+        labels: int64 `(n,)`, on the same device.
+        recipe: epochs, batch size, precision and the rest. In bf16 weights, normalisation statistics and the loss stay
+            float32. The last batch of an epoch may be smaller; one of a single image, which batch normalisation cannot
+            take, is left out.
+        seed: of the order of the images and of their augmentation.
+        pieces: into how many parts a batch is cut, their gradients added up, to need less memory. Batch normalisation
+            then sees the parts, so the result differs a little.
+        until: the epoch after which to stop, with the checkpoint kept for going on; the recipe's last, if not given.
+        capture: whether a GPU replays steps from graphs; a CPU never does.
+
+    Source: paper, Section IV. Differs from the paper: images are shuffled, and augmented anew in each epoch; networks
+    with the same seed see the same order and augmentation, so that chance there does not tell between them.
+    """
+    last = recipe.epochs if until is None else min(until, recipe.epochs)
+    crew: dict[Training, Trainee] = {}
+    try:
+        supply = Supply(images, labels, recipe, seed=seed)
+        for one in trainings:
+            crew[one] = Trainee(one.network, recipe, supply, pieces=pieces, capture=capture)
+            if one.checkpoint is not None and one.checkpoint.exists():
+                one.losses = restore_checkpoint(one.checkpoint, one.network, momenta=crew[one].momenta, last=last)
+            one.network.train()
+        for epoch in range(min((len(one.losses) for one in trainings), default=last), last):
+            # Those that were restored from a later epoch join when the others have got there.
+            present = {one: crew[one] for one in trainings if one.failure is None and len(one.losses) == epoch}
+            _one_epoch(present, supply, recipe, epoch=epoch)
+            for one in present:
+                _after_epoch(one, crew[one], recipe, images=len(images))
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        # Not in a network's step, so it is nobody's fault.
+        for one in trainings:
+            if one.failure is None and len(one.losses) < last:
+                one.run_out_of_memory()
+    finally:
+        if images.is_cuda:
+            torch.cuda.synchronize()
+        for trainee in crew.values():
+            trainee.release()
+    for one in trainings:
+        one.network.eval()
+        if one.checkpoint is not None and one.failure is None and last == recipe.epochs:
+            one.checkpoint.unlink(missing_ok=True)
+
+
+def _one_epoch(crew: dict[Training, Trainee], supply: Supply, recipe: Recipe, *, epoch: int) -> None:
+    """Trains those that are present for an epoch; nothing is asked of the device before its end."""
+    supply.begin(epoch)
+    for trainee in crew.values():
+        trainee.begin_epoch()
+    for first in range(0, supply.batches, supply.window):
+        # What the supply writes next comes after all that its readers were told to do.
+        for trainee in crew.values():
+            trainee.let_others_wait()
+        sizes = supply.fill(first)
+        rates = [_learning_rate(recipe, epoch + (first + i) / supply.batches) for i in range(len(sizes))]
+        for trainee in crew.values():
+            trainee.begin_window(rates)
+        for size in sizes:
+            if size < 2:
+                continue
+            for training, trainee in crew.items():
+                if training.failure is None:
+                    _step(training, trainee, size)
+    if any(trainee.stream is not None for trainee in crew.values()):
+        torch.cuda.synchronize()
+
+
+def _learning_rate(recipe: Recipe, epochs_done: float) -> float:
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * epochs_done / recipe.epochs))
+
+
+def _step(training: Training, trainee: Trainee, size: int) -> None:
+    try:
+        trainee.step(size)
+        return
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        training.run_out_of_memory()
+    # Here the error is gone, and with it its hold on what the step had made.
+    if trainee.stream is not None:
+        torch.cuda.synchronize()
+    trainee.release()
+    if trainee.stream is not None:
+        torch.cuda.empty_cache()
+
+
+def _after_epoch(training: Training, trainee: Trainee, recipe: Recipe, *, images: int) -> None:
+    if training.failure is not None:
+        return
+    used = images - (images % recipe.batch_size == 1)
+    mean_loss = float(trainee.loss_sum) / max(used, 1)
+    epoch = len(training.losses) + 1
+    if not math.isfinite(mean_loss):
+        training.failure = f"the training loss of epoch {epoch} is {mean_loss}"
+        trainee.release()
+        return
+    training.losses = [*training.losses, mean_loss]
+    if training.checkpoint is not None and epoch < recipe.epochs:
+        save_checkpoint(training.checkpoint, training.network, momenta=trainee.momenta, losses=training.losses)
+    if training.on_epoch is not None:
+        training.on_epoch(epoch, mean_loss)
 
 
 def train(
@@ -130,145 +192,78 @@ def train(
     checkpoint: Path | None = None,
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> list[float]:
-    """Trains a network in place by SGD with momentum, a cosine schedule to zero and gradient clipping.
-
-    Args:
-        network: on the device of the images; takes float32 images in [0, 1].
-        images: uint8 `(n, c, h, w)`, on the device that works.
-        labels: int64 `(n,)`, on the same device.
-        recipe: epochs, batch size, precision and the rest. In bf16 weights, normalisation statistics and the loss stay
-            float32. The last batch of an epoch may be smaller; one of a single image, which batch normalisation cannot
-            take, is left out.
-        seed: of the order of the images and of their augmentation.
-        pieces: into how many parts a batch is cut, their gradients added up, to need less memory. Batch normalisation
-            then sees the parts, so the result differs a little.
-        checkpoint: a file, named after all that decides the training, that holds the state after each epoch, and from
-            which an interrupted training goes on; the result is the same, bit for bit. It is deleted at the end.
-        on_epoch: called after each epoch with its number (from 1) and its mean loss.
+    """Trains one network in place; see `train_together` and `Training`.
 
     Returns:
         The mean training loss of each epoch.
 
     Raises:
-        TrainingFailed: the loss of an epoch is not a finite number.
-
-    Source: paper, Section IV. Differs from the paper: images are shuffled, each network has a seed of its own.
+        TrainingFailed: the loss of an epoch is not a finite number, or memory ran out.
     """
-    optimizer = MomentumSGD(network, recipe)
-    state = TrainingState()
-    if checkpoint is not None and checkpoint.exists():
-        _restore(checkpoint, network, optimizer=optimizer, state=state)
-    batches = math.ceil(len(images) / recipe.batch_size)
-    used = len(images) - (len(images) % recipe.batch_size == 1)
-    kind: Literal["cuda", "cpu"] = "cuda" if images.is_cuda else "cpu"
-    in_bf16 = resolve_precision(recipe.precision, kind) == "bf16"
-    network.train()
-    for epoch in range(state.epoch, recipe.epochs):
-        # A generator for each epoch, not one for all: a resumed training needs no generator state.
-        generator = torch_generator("train", seed, epoch)
-        total = torch.zeros((), device=images.device)
-        for number, chosen in enumerate(torch.randperm(len(images), generator=generator).split(recipe.batch_size)):
-            if len(chosen) < 2:
-                continue
-            chosen = chosen.to(images.device)
-            progress = (epoch + number / batches) / recipe.epochs
-            learning_rate = recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-            optimizer.zero_grad()
-            for part in chosen.chunk(pieces) if len(chosen) >= 2 * pieces else [chosen]:
-                with torch.autocast(kind, torch.bfloat16, enabled=in_bf16):
-                    logits = network(to_unit(augment(images[part], recipe, generator))).float()
-                loss = F.cross_entropy(logits, labels[part], reduction="sum")
-                (loss / len(chosen)).backward()
-                total += loss.detach()
-            if recipe.gradient_clip is not None:
-                nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_clip)
-            optimizer.step(learning_rate)
-        mean_loss = float(total) / max(used, 1)
-        if not math.isfinite(mean_loss):
-            raise TrainingFailed(f"the training loss of epoch {epoch + 1} is {mean_loss}")
-        state.epoch, state.losses = epoch + 1, [*state.losses, mean_loss]
-        if checkpoint is not None and state.epoch < recipe.epochs:
-            _save(checkpoint, network, optimizer=optimizer, state=state)
-        if on_epoch is not None:
-            on_epoch(state.epoch, mean_loss)
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
-    network.eval()
-    return state.losses
+    one = Training(network, checkpoint, on_epoch)
+    train_together([one], images, labels=labels, recipe=recipe, seed=seed, pieces=pieces)
+    if one.failure is not None:
+        raise TrainingFailed(one.failure)
+    return one.losses
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a network comes to be that is to be trained.
+
+    Attributes:
+        fresh_network: makes it, with the same weights each time.
+        checkpoint: see `Training`.
+        on_epoch: see `Training`.
+    """
+
+    fresh_network: Callable[[], nn.Module]
+    checkpoint: Path | None = None
+    on_epoch: Callable[[int, float], None] | None = None
+
+    def begin(self, pieces: int) -> Training:
+        """A training with batches in so many pieces, whose checkpoint is its own."""
+        path = self.checkpoint and self.checkpoint.with_stem(f"{self.checkpoint.stem}-{pieces}")
+        return Training(self.fresh_network(), path, self.on_epoch)
 
 
 def train_within_memory(
-    fresh_network: Callable[[], nn.Module],
+    starts: Sequence[Start],
     images: Tensor,
     *,
     labels: Tensor,
     recipe: Recipe,
     seed: int,
-    checkpoint: Path | None = None,
-    on_epoch: Callable[[int, float], None] | None = None,
-) -> tuple[nn.Module, list[float]]:
-    """Trains a fresh network as `train`; when memory runs out, once more from the start with each batch in two halves.
+    until: int | None = None,
+) -> list[Training]:
+    """Trains fresh networks as `train_together`; one for which memory runs out is trained again from the start.
 
-    Raises:
-        TrainingFailed: memory ran out again, or the loss is not a finite number.
+    First alone, if it was not, as its neighbours may have had the memory: its result must not hang on them. Then alone
+    with each batch in two halves. If memory still does not do, its `failure` says so.
+
+    Returns:
+        The trainings, in the order of `starts`.
     """
-    for pieces in (1, 2):
-        try:
-            network = fresh_network()
-            losses = train(
-                network,
-                images,
-                labels=labels,
-                recipe=recipe,
-                seed=seed,
-                pieces=pieces,
-                checkpoint=checkpoint and checkpoint.with_stem(f"{checkpoint.stem}-{pieces}"),
-                on_epoch=on_epoch,
-            )
-            return network, losses
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            log.warning("out of memory with batches of %d", recipe.batch_size // pieces)
+
+    def trained(chosen: Sequence[Start], pieces: int) -> list[Training]:
+        begun = [start.begin(pieces) for start in chosen]
+        train_together(begun, images, labels=labels, recipe=recipe, seed=seed, pieces=pieces, until=until)
+        return begun
+
+    trainings = trained(starts, 1)
+    for place, start in enumerate(starts):
+        for pieces in (1, 2) if len(starts) > 1 else (2,):
+            if not trainings[place].out_of_memory:
+                break
+            log.warning("out of memory; trained again alone with batches of %d", recipe.batch_size // pieces)
+            # First given back, then made anew.
+            trainings[place].network.to("meta")
             if images.is_cuda:
                 torch.cuda.empty_cache()
-    raise TrainingFailed(f"out of memory, also with batches of {recipe.batch_size // 2}")
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    # The CPU's allocator raises a plain RuntimeError; only its text tells.
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
-
-
-def _save(path: Path, network: nn.Module, *, optimizer: MomentumSGD, state: TrainingState) -> None:
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    # Without momentum there is no buffer.
-    tensors |= {f"momentum.{i}": buffer for i, buffer in enumerate(optimizer.buffers) if buffer is not None}
-    write_tensors(path, "checkpoint", tensors, {"name": path.stem, "epoch": state.epoch, "losses": state.losses})
-
-
-def _restore(path: Path, network: nn.Module, *, optimizer: MomentumSGD, state: TrainingState) -> None:
-    """Goes on from a checkpoint; one that is damaged or of another training counts for nothing."""
-    try:
-        tensors, attributes = read_tensors(path, "checkpoint")
-        check_provenance(path, attributes, {"name": path.stem})
-        weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-        _load_weights(path, network, weights)
-    except ArtifactError as error:
-        log.warning("%s (training begins anew)", error)
-        return
-    for index, parameter in enumerate(optimizer.parameters):
-        if (buffer := tensors.get(f"momentum.{index}")) is not None:
-            optimizer.buffers[index] = torch.empty_like(parameter).copy_(buffer)
-    state.epoch, state.losses = attributes["epoch"], attributes["losses"]
-    log.info("goes on after epoch %d", state.epoch)
-
-
-def _load_weights(path: Path, network: nn.Module, weights: dict[str, Tensor]) -> None:
-    expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    if {name: tensor.shape for name, tensor in weights.items()} != expected:
-        raise ArtifactError(f"{path}: a checkpoint of another network")
-    network.load_state_dict(weights)
+            trainings[place] = trained([start], pieces)[0]
+        if trainings[place].out_of_memory:
+            trainings[place].failure = f"out of memory, also with batches of {recipe.batch_size // 2}"
+    return trainings
 
 
 # ---------------------------------------------------------------------------------------------------------------

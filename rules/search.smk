@@ -42,7 +42,8 @@ rule evaluate:
         records=f"{FOLDER}/search/{{search}}/seed_{{seed}}/generation_{{generation}}/evaluations/shard_{{shard}}.json",
     log:
         f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/generation_{{generation}}/shard_{{shard}}.log",
-    threads: min(CONFIG.evaluation.workers, CONFIG.evaluation.genomes_per_job)
+    # On a GPU one process trains several genomes side by side.
+    threads: 1 if GPU else min(CONFIG.evaluation.workers, CONFIG.evaluation.genomes_per_job)
     resources:
         gpu=GPU,
         mem_mb=memory(8000),
@@ -54,6 +55,9 @@ rule evaluate:
         node=section("space", "node"),
         genomes_per_job=section("evaluation", "genomes_per_job"),
         measurements=CONFIG.search.measurements,
+        halving=section("evaluation", "halving"),
+        # Halving alone looks at them.
+        objectives=CONFIG.search.objectives if CONFIG.evaluation.halving else [],
         store=STORE,
     script:
         "../workflow_scripts/evaluate.py"

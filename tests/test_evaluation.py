@@ -44,10 +44,10 @@ def test_a_record_says_what_the_trained_network_does(
     trained: list[torch.nn.Module] = []
     train_within_memory = training.train_within_memory
 
-    def keep(*arguments: Any, **named: Any) -> tuple[torch.nn.Module, list[float]]:
-        network, losses = train_within_memory(*arguments, **named)
-        trained.append(network)
-        return network, losses
+    def keep(*arguments: Any, **named: Any) -> list[training.Training]:
+        trainings = train_within_memory(*arguments, **named)
+        trained.extend(one.network for one in trainings)
+        return trainings
 
     monkeypatch.setattr(training, "train_within_memory", keep)
     record = Evaluator(settings_of(tiny)).evaluate(GENOMES[1])
@@ -93,6 +93,14 @@ def test_an_evaluation_belongs_to_phenotype_and_seed_whatever_came_before(tiny: 
     assert other["train_loss"] != first["train_loss"]
 
 
+def test_genomes_side_by_side_have_the_records_that_they_have_alone(tiny: TinyStudy) -> None:
+    evaluator = Evaluator(settings_of(tiny))
+    alone = [evaluator.evaluate(genome) for genome in GENOMES]
+    together = evaluator.evaluate_together(GENOMES)
+    assert [without_seconds(record) for record in together] == [without_seconds(record) for record in alone]
+    assert len({record["seconds"] for record in together}) == 1
+
+
 def test_a_training_that_diverges_is_a_record_with_the_worst_errors(tiny: TinyStudy, tmp_path: Path) -> None:
     recipe = RECIPE | {"learning_rate": 1e36, "gradient_clip": None}
     record = Evaluator(settings_of(tiny, recipe=recipe)).evaluate(GENOMES[2])
@@ -110,7 +118,7 @@ def test_any_other_error_is_a_crash(tiny: TinyStudy, monkeypatch: pytest.MonkeyP
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("shapes cannot be multiplied")
 
-    monkeypatch.setattr(training, "train", broken)
+    monkeypatch.setattr(training, "train_together", broken)
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         Evaluator(settings_of(tiny)).evaluate(GENOMES[0])
 

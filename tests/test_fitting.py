@@ -41,7 +41,7 @@ def no_training(*_: object, **__: object) -> None:
 def test_a_finished_fit_is_not_repeated(tiny: TinyStudy, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     first = fit_tiny(tiny, store)
     assert len(first.losses) == RECIPE["epochs"]
-    monkeypatch.setattr(training, "train", no_training)
+    monkeypatch.setattr(training, "train_together", no_training)
     second = fit_tiny(tiny, store)
     assert second.losses == first.losses
     assert torch.equal(logits(first, tiny), logits(second, tiny))
@@ -78,11 +78,10 @@ def test_validation_images_are_trained_on_when_asked(
 ) -> None:
     seen: list[torch.Tensor] = []
 
-    def train(network: torch.nn.Module, images: torch.Tensor, **arguments: Any) -> list[float]:
+    def train_together(trainings: list[training.Training], images: torch.Tensor, **arguments: Any) -> None:
         seen.extend([images, arguments["labels"]])
-        return [0.0]
 
-    monkeypatch.setattr(training, "train", train)
+    monkeypatch.setattr(training, "train_together", train_together)
     fit_tiny(tiny, store, validation_images_too=too)
     splits = [tiny.dataset.train, tiny.dataset.validation] if too else [tiny.dataset.train]
     assert np.array_equal(seen[0].numpy(), np.concatenate([split.images for split in splits]))
@@ -93,18 +92,19 @@ def test_an_interrupted_fit_goes_on(
     tiny: TinyStudy, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = fit_tiny(tiny, Store(tmp_path / "whole"))
-    train = training.train
+    train_together = training.train_together
 
-    def killed(*arguments: Any, **named: Any) -> None:
+    def killed(trainings: list[training.Training], *arguments: Any, **named: Any) -> None:
         def stop(epoch: int, loss: float) -> None:
             raise KeyboardInterrupt
 
-        train(*arguments, **named | {"on_epoch": stop})
+        trainings[0].on_epoch = stop
+        train_together(trainings, *arguments, **named)
 
-    monkeypatch.setattr(training, "train", killed)
+    monkeypatch.setattr(training, "train_together", killed)
     with pytest.raises(KeyboardInterrupt):
         fit_tiny(tiny, store)
-    monkeypatch.setattr(training, "train", train)
+    monkeypatch.setattr(training, "train_together", train_together)
     assert len(list((store.root / "checkpoint").iterdir())) == 1
     resumed = fit_tiny(tiny, store)
     assert resumed.losses == whole.losses

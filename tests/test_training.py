@@ -5,139 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from small_training import PLAIN, Small, Smooth, batch_sizes, data_of, fresh, recipe_of, state_bytes
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from roco.config import Recipe
 from roco.errors import TrainingFailed
-from roco.training import augment, error_of, logits_of, predict, train, train_within_memory
-
-PLAIN = {"crop_padding": 0, "flip": False, "cutout": 0}
-
-
-class Small(nn.Sequential):
-    """A network with batch normalisation."""
-
-    def __init__(self, channels: int = 4) -> None:
-        super().__init__(
-            nn.Conv2d(3, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(channels, 2),
-        )
-
-
-class Smooth(nn.Sequential):
-    """A network without batch normalisation: the gradient of a batch is the sum of its images' gradients."""
-
-    def __init__(self) -> None:
-        super().__init__(nn.Flatten(), nn.Linear(3 * 6 * 6, 5), nn.Tanh(), nn.Linear(5, 2))
-
-
-def fresh(make: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return make()
-
-
-def recipe_of(**changes: object) -> Recipe:
-    base = {"epochs": 4, "batch_size": 8, "learning_rate": 0.1, "crop_padding": 1, "cutout": 2, "precision": "fp32"}
-    return Recipe.model_validate(base | changes)
-
-
-def data_of(n: int = 20) -> tuple[Tensor, Tensor]:
-    """Noise, red in class 0 and blue in class 1."""
-    labels = torch.arange(n) % 2
-    images = torch.randint(0, 120, (n, 3, 6, 6), generator=torch.Generator().manual_seed(7))
-    images[torch.arange(n), 2 * labels] += 130
-    return images.to(torch.uint8), labels
-
-
-def state_bytes(network: nn.Module) -> bytes:
-    return b"".join(tensor.numpy().tobytes() for tensor in network.state_dict().values())
-
-
-def batch_sizes(network: nn.Module) -> list[int]:
-    """A list that fills with the number of images of each forward pass."""
-    sizes: list[int] = []
-    network.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
-    return sizes
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# Batches
-
-
-def windows(image: Tensor, pad: int) -> list[Tensor]:
-    """All crops of a padded image, in the order of their shifts."""
-    _, height, width = image.shape
-    padded = F.pad(image, (pad, pad, pad, pad))
-    return [
-        padded[:, y : y + height, x : x + width] for y in range(2 * pad + 1) for x in range(2 * pad + 1)
-    ]  # fmt: skip
-
-
-@settings(max_examples=40)
-@given(
-    size=st.tuples(st.integers(1, 5), st.integers(2, 6), st.integers(2, 6)),
-    pad=st.integers(0, 3),
-    flip=st.booleans(),
-    seed=st.integers(0, 1000),
-)
-def test_augmented_images_are_crops_of_the_padded_ones(
-    size: tuple[int, int, int], pad: int, flip: bool, seed: int
-) -> None:
-    n, height, width = size
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randint(1, 256, (n, 3, height, width), generator=generator).to(torch.uint8)
-    found = augment(images, recipe_of(crop_padding=pad, flip=flip, cutout=0), generator)
-    assert (found.shape, found.dtype) == (images.shape, torch.uint8)
-    for before, after in zip(images, found, strict=True):
-        allowed = windows(before, pad) + (windows(before.flip(2), pad) if flip else [])
-        assert any(torch.equal(after, window) for window in allowed)
-
-
-def test_all_shifts_and_flips_come_alike_often() -> None:
-    image = torch.arange(1, 28, dtype=torch.uint8).view(3, 3, 3)
-    allowed = windows(image, 1) + windows(image.flip(2), 1)
-    found = augment(image.expand(3600, 3, 3, 3), recipe_of(crop_padding=1, cutout=0), torch.Generator().manual_seed(0))
-    counts = [int((found == window).flatten(1).all(dim=1).sum()) for window in allowed]
-    assert sum(counts) == 3600
-    # 200 each on average, with a standard deviation of 14.
-    assert all(140 < count < 260 for count in counts)
-
-
-@settings(max_examples=40)
-@given(side=st.integers(1, 8), seed=st.integers(0, 1000))
-def test_cutout_blanks_a_square_and_nothing_else(side: int, seed: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randint(1, 256, (6, 3, 5, 7), generator=generator).to(torch.uint8)
-    found = augment(images, recipe_of(**PLAIN | {"cutout": side}), generator)
-    assert found.dtype == torch.uint8
-    for before, after in zip(images, found, strict=True):
-        blank = (after == 0).all(dim=0)
-        assert torch.equal(after, torch.where(blank, 0, before).to(torch.uint8))
-        rows, columns = blank.any(dim=1).nonzero()[:, 0], blank.any(dim=0).nonzero()[:, 0]
-        # A rectangle without gaps: a square, or what the border leaves of one.
-        assert 1 <= len(rows) <= side
-        assert 1 <= len(columns) <= side
-        assert int(blank.sum()) == len(rows) * len(columns)
-        assert int(rows[-1] - rows[0]) == len(rows) - 1
-        assert int(columns[-1] - columns[0]) == len(columns) - 1
-
-
-def test_augmentation_follows_its_generator() -> None:
-    images, _ = data_of()
-    recipe = recipe_of()
-    first, same, other = (augment(images, recipe, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
-    assert torch.equal(first, same)
-    assert not torch.equal(first, other)
-    assert torch.equal(augment(images, recipe_of(**PLAIN), torch.Generator()), images)
-
+from roco.training import Start, error_of, logits_of, predict, train, train_within_memory
 
 # ---------------------------------------------------------------------------------------------------------------
 # Training
@@ -393,23 +266,23 @@ class Starved:
 def test_out_of_memory_once_means_batches_in_halves(error: Exception) -> None:
     images, labels = data_of()
     starved = Starved(1, error)
-    network, losses = train_within_memory(starved, images, labels=labels, recipe=recipe_of(), seed=0)
+    [training] = train_within_memory([Start(starved)], images, labels=labels, recipe=recipe_of(), seed=0)
     assert starved.sizes[0] == [8, 8, 4]
     assert starved.sizes[1] == [4, 4, 4, 4, 2, 2] * 4
     expected = fresh(Small)
-    assert train(expected, images, labels=labels, recipe=recipe_of(), seed=0, pieces=2) == losses
-    assert state_bytes(network) == state_bytes(expected)
+    assert train(expected, images, labels=labels, recipe=recipe_of(), seed=0, pieces=2) == training.losses
+    assert state_bytes(training.network) == state_bytes(expected)
 
 
 def test_out_of_memory_twice_is_a_failed_training_and_other_errors_are_none() -> None:
     images, labels = data_of()
     starved = Starved(2, torch.OutOfMemoryError("CUDA out of memory"))
-    with pytest.raises(TrainingFailed, match="out of memory, also with batches of 4"):
-        train_within_memory(starved, images, labels=labels, recipe=recipe_of(), seed=0)
+    [training] = train_within_memory([Start(starved)], images, labels=labels, recipe=recipe_of(), seed=0)
+    assert training.failure == "out of memory, also with batches of 4"
     assert len(starved.sizes) == 2
     broken = Starved(2, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
-        train_within_memory(broken, images, labels=labels, recipe=recipe_of(), seed=0)
+        train_within_memory([Start(broken)], images, labels=labels, recipe=recipe_of(), seed=0)
     assert len(broken.sizes) == 1
 
 

@@ -1,6 +1,7 @@
 """Evaluates a shard of a generation's genomes in worker processes."""
 
 from roco.artifacts import write_json
+from roco.config import HalvingConfig, check_config
 from roco.evaluation import EvaluationSettings
 from roco.runtime import job, resolve_device
 from roco.search.population import read_genomes
@@ -12,6 +13,9 @@ if __name__ == "__main__":
         params, size = snakemake.params, snakemake.params.genomes_per_job
         wildcards = snakemake.wildcards
         first = int(wildcards.shard) * size
+        # Not of params: another limit, or more at once, is no reason to evaluate again what has ended.
+        config = check_config(snakemake.config).evaluation
+        device = resolve_device(snakemake.config.get("device", "auto"))
         made_for = {
             "search": wildcards.search,
             "seed": int(wildcards.seed),
@@ -28,12 +32,14 @@ if __name__ == "__main__":
                 seed=int(wildcards.seed),
                 node=params.node,
                 measurements=tuple(params.measurements),
-                device=resolve_device(snakemake.config.get("device", "auto")),
+                device=device,
             ),
             store=Store(params.store),
-            workers=snakemake.threads,
+            # Cores bound the processes on a CPU; on a GPU there is one for all.
+            workers=config.workers if device == "cuda" else snakemake.threads,
             log_file=snakemake.log[0],
-            # Not of params: another limit is no reason to evaluate again what ended within the old one.
-            time_limit_minutes=(snakemake.config.get("evaluation") or {}).get("time_limit_minutes"),
+            time_limit_minutes=config.time_limit_minutes,
+            halving=params.halving and HalvingConfig(**params.halving),
+            objectives=params.objectives,
         )
         write_json(snakemake.output.records, "evaluations", records)

@@ -76,6 +76,11 @@ class SearchConfig(Section):
         return self
 
     @property
+    def objectives(self) -> list[str]:
+        """All that any search minimises."""
+        return sorted({text for kind in self.searches.values() for text in kind.objectives})
+
+    @property
     def measurements(self) -> list[str]:
         """The objectives of any search that are measured on the trained network."""
         names = {parse(text)[0] for kind in self.searches.values() for text in kind.objectives}

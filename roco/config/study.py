@@ -61,6 +61,20 @@ class SpaceConfig(Section):
     node: NodeKind = "residual"
 
 
+class HalvingConfig(Section):
+    """Which genomes of a job stop early: those that another one dominates by margins (`roco.halving`).
+
+    Attributes:
+        epochs: after which all genomes of a job are measured.
+        margin: how much better the other one has to be in each error, as a share of the images.
+        loss_margin: how much smaller its losses have to be in sum, as a share of them.
+    """
+
+    epochs: Count = 5
+    margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    loss_margin: Annotated[float, Field(ge=0, lt=1)] = 0.05
+
+
 class EvaluationConfig(Section):
     """How a genome is judged in the search, and how genomes are packed into jobs."""
 
@@ -69,6 +83,16 @@ class EvaluationConfig(Section):
     genomes_per_job: Count = 8
     workers: Count = 8
     time_limit_minutes: Positive | None = None
+    halving: HalvingConfig | None = None
+
+    @model_validator(mode="after")
+    def _halving_is_before_the_end(self) -> Self:
+        if self.halving is not None and self.halving.epochs >= self.training.epochs:
+            raise ValueError(
+                f"halving.epochs: expected fewer than training.epochs ({self.training.epochs}), "
+                f"got {self.halving.epochs}"
+            )
+        return self
 
 
 class RetrainingConfig(Section):

@@ -19,6 +19,8 @@ from roco.space.genome import Genome
 
 # Objectives that every evaluation record holds as fields, and every individual.
 IN_EVERY_RECORD = ("error", "adversarial_error", "flops", "parameters")
+# Above 0 for those that never come before the others, whatever their objectives; stopped ones come before failed ones.
+CONSTRAINT = {"ok": -1.0, "stopped": 0.5}
 # What a search's files say of the evaluations behind them.
 ORIGIN = ("dataset_fingerprint", "settings_hash")
 
@@ -31,7 +33,7 @@ class Individual:
         genome: its text.
         key: its phenotype's key.
         born: the generation that evaluated it first in this search.
-        status: `ok` or `failed`.
+        status: `ok`, `failed`, or `stopped`: measured before the end of its training, by successive halving.
         error: share of validation images that it gets wrong.
         adversarial_error: share of the validation adversarial set that it gets wrong.
         flops: of one forward pass, at the search's width.
@@ -96,18 +98,18 @@ class PopulationFile:
 
 
 class SearchProblem(Problem):  # type: ignore[misc]
-    """The bits and objectives as pymoo wants them described; a failed network breaks the one constraint."""
+    """The bits and objectives as pymoo wants them described; a network that is not ok breaks the one constraint."""
 
     def __init__(self, n_bits: int, n_objectives: int) -> None:
         super().__init__(n_var=n_bits, n_obj=n_objectives, n_ieq_constr=1, xl=0, xu=1, vtype=bool)
 
 
 def to_pymoo(individuals: Sequence[Individual], objectives: Sequence[str]) -> PymooPopulation:
-    """The individuals as a pymoo population: bits X, objectives F, and G > 0 for the failed ones."""
+    """The individuals as a pymoo population: bits X, objectives F, and G > 0 for failed and, less so, stopped ones."""
     return PymooPopulation.new(
         X=np.array([Genome.parse(individual.genome).bits for individual in individuals]),
         F=np.array([[individual.value(name) for name in objectives] for individual in individuals]),
-        G=np.array([[-1.0 if individual.status == "ok" else 1.0] for individual in individuals]),
+        G=np.array([[CONSTRAINT.get(individual.status, 1.0)] for individual in individuals]),
         individual=np.array(individuals, dtype=object),
     )
 

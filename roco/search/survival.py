@@ -21,7 +21,7 @@ from roco.search.population import Individual, SearchProblem, from_pymoo, to_pym
 def survive(
     population: PymooPopulation, problem: Problem, *, size: int, generator: np.random.Generator, method: str = "nsga2"
 ) -> PymooPopulation:
-    """The best `size` members by non-dominated rank, then by what the method asks for; failed ones come last.
+    """The best `size` members by non-dominated rank, then by what the method asks for; stopped, then failed ones last.
 
     Args:
         population: with objectives F and the constraint G.
@@ -69,7 +69,7 @@ def truncate(
 
 
 def pareto_front(individuals: Sequence[Individual], objectives: Sequence[str]) -> list[Individual]:
-    """The individuals that did not fail and that no other one dominates, by rising FLOPs."""
+    """The individuals that were trained to the end and that no other one dominates, by rising FLOPs."""
     sound = [individual for individual in individuals if individual.status == "ok"]
     if not sound:
         return []
