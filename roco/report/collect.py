@@ -276,16 +276,13 @@ def _place(slot: Mapping[str, Any]) -> dict[str, Any]:
     return {name: slot[name] for name in RETRAINING}
 
 
-def _widths(channels: Any) -> Any:
-    """Of a list of widths a text: a cell holds one value."""
-    return ", ".join(map(str, channels)) if isinstance(channels, list) else channels
-
-
 def _network(slot: Mapping[str, Any]) -> dict[str, Any]:
     """The row of a retraining. Counts are kept beside fractions, because intervals need them."""
-    slot = {**slot, "channels": _widths(slot.get("channels"))}
+    if isinstance(slot.get("channels"), list):
+        # A cell holds one value.
+        slot = {**slot, "channels": ", ".join(map(str, slot["channels"]))}
     if slot["status"] != "ok":
-        return slot
+        return dict(slot)
     test_correct = round((1.0 - slot["test_error"]) * slot["test_images"])
     images = sum(cell["images"] for cell in slot["adversarial_breakdown"])
     correct = images - sum(cell["errors"] for cell in slot["adversarial_breakdown"])
