@@ -189,7 +189,9 @@ def test_a_click_opens_the_networks_section(browser: Any, made: SimpleNamespace)
     webdriver.ActionChains(browser).move_to_element(bring(browser, place)).click().perform()
     opened = wait(browser, lambda: browser.find_elements("css selector", "details.network[open]"))[0]
     key = opened.get_attribute("id").removeprefix("network-")
-    wait(browser, lambda: 0 <= opened.rect["y"] - browser.execute_script("return scrollY") < 900)
+    top = "return arguments[0].getBoundingClientRect().top"
+    # A page scrolls by whole pixels.
+    wait(browser, lambda: -1 <= browser.execute_script(top, opened) < 900)
     # Another network may lie upon the one that was meant.
     searched = opened.find_elements("css selector", "table")[0].text.splitlines()[-1]
     row = next(row for row in networks(made).values() if row.key == key and row.front)
