@@ -51,6 +51,11 @@ class DatasetConfig(Section):
                 raise ValueError(f"path: expected an existing {self.name}, got '{self.path}', which is not there")
         return self
 
+    @property
+    def title(self) -> str:
+        """What readers know the images by: one's own file or folder by its name, others by theirs."""
+        return Path(self.path).absolute().name if self.path and self.name in ("npz", "image_folder") else self.name
+
 
 class SpaceConfig(Section):
     """The search space: phases of nodes, and the decoder (paper, Section III)."""

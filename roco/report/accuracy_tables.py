@@ -90,7 +90,7 @@ def _top_notes(numbers: pd.DataFrame, study: Study, config: StudyConfig) -> list
     notes += retraining_notes(study, config)
     if config.dataset.name != "cifar10":
         notes.append(
-            f"The paper's numbers are for CIFAR-10 and its full budget; this study is on {config.dataset.name}."
+            f"The paper's numbers are for CIFAR-10 and its full budget; this study is on {config.dataset.title}."
         )
     return notes
 

@@ -89,7 +89,7 @@ def _cost(found: dict[str, Any], chosen: str, config: StudyConfig) -> str:
     )
     same = f", {row['same_networks']} of them one network that both searches found," if row["same_networks"] else ""
     trained = f" ({row['retrainings']} retrainings)" if several(config) else ""
-    basis = f"this rests on {row['networks']} {unit}{same} from {seeds}{trained} on {config.dataset.name}"
+    basis = f"this rests on {row['networks']} {unit}{same} from {seeds}{trained} on {config.dataset.title}"
     caution = "" if row["seeds"] > 1 else ", and one run of a search is not yet a finding"
     if chosen != EQUAL_FLOPS:
         caution += f"; no two different networks have FLOPs within {FLOPS_TOLERANCE * 100:.0f} % of each other"
@@ -108,7 +108,7 @@ def _one_search(search: str, accuracies: pd.DataFrame, config: StudyConfig) -> t
     who = many if row["networks"] > 1 else f"one retrained network of {search} classifies"
     return (
         f"The {who} {percent(row['accuracy'])} % of the adversarial set rightly{interval}.",
-        f"The study on {config.dataset.name} holds one search, so it cannot say what an objective gains.",
+        f"The study on {config.dataset.title} holds one search, so it cannot say what an objective gains.",
     )
 
 

@@ -68,13 +68,14 @@ def origin_of(dataset_path: str | Path) -> Origin:
 
 @dataclass(frozen=True)
 class FigureView:
-    """A figure in the page: an inlined drawing, and its files as links that hold their content."""
+    """A figure in the page: an inlined drawing, and its files as links that hold content; empty without numbers."""
 
     name: str
     title: str
     caption: str
     drawing: Markup
     links: tuple[tuple[str, str, str], ...]
+    empty: bool
 
 
 @dataclass(frozen=True)
@@ -155,12 +156,13 @@ def _interactive(networks: pd.DataFrame, config: StudyConfig, drawings: Drawings
 
 @dataclass(frozen=True)
 class Group:
-    """A part of the page: tables, then figures."""
+    """A part of the page: tables, then figures; and the titles of those that this study has nothing for."""
 
     name: str
     title: str
     tables: tuple[TableView, ...]
     figures: tuple[FigureView, ...]
+    absent: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -196,10 +198,20 @@ def _groups(tables: Mapping[str, TableView], figures: Mapping[str, FigureView]) 
     named = {name for part in _PARTS for name in (*part.tables, *part.figures)} | {NETWORKS}
     rest = [tuple(name for name in found if name not in named) for found in (tables, figures)]
     parts = (*_PARTS, _Part("more", "Sets, settings and all networks", *rest))
-    return [
-        Group(part.name, part.title, tuple(tables[n] for n in part.tables), tuple(figures[n] for n in part.figures))
-        for part in parts
-    ]
+    return [_group(part, tables, figures) for part in parts]
+
+
+def _group(part: _Part, tables: Mapping[str, TableView], figures: Mapping[str, FigureView]) -> Group:
+    in_table, drawn = [tables[name] for name in part.tables], [figures[name] for name in part.figures]
+    absent = [view.table.title for view in in_table if view.table.numbers.empty]
+    absent += [view.title for view in drawn if view.empty]
+    return Group(
+        part.name,
+        part.title,
+        tuple(view for view in in_table if not view.table.numbers.empty),
+        tuple(view for view in drawn if not view.empty),
+        tuple(dict.fromkeys(absent)),
+    )
 
 
 def write_page(
@@ -239,16 +251,17 @@ def _table_view(table: Table) -> TableView:
 
 
 def _figure_view(name: str, folder: Path, config: StudyConfig) -> FigureView:
-    drawing, kind = _text(folder / f"{name}.svg"), FIGURES[name]
+    drawing, numbers, kind = _text(folder / f"{name}.svg"), _text(folder / f"{name}.csv"), FIGURES[name]
     links = (
         _download(f"{name}.svg", drawing, "image/svg+xml"),
-        _download(f"{name}.csv", _text(folder / f"{name}.csv"), "text/csv"),
+        _download(f"{name}.csv", numbers, "text/csv"),
     )
     # The drawing is matplotlib's own output, which escapes text.
     caption = kind.caption
     if name == "figure_2" and config.dataset.name == "cifar10":
         caption += " Sources: " + "; ".join(f"{network.name}: {network.source}" for network in PUBLISHED_NETWORKS) + "."
-    return FigureView(name, kind.title, caption, Markup(inline_svg(drawing, name, kind.title)), links)
+    empty = numbers.count("\n") <= 1
+    return FigureView(name, kind.title, caption, Markup(inline_svg(drawing, name, kind.title)), links, empty)
 
 
 def inline_svg(drawing: str, name: str, title: str) -> str:

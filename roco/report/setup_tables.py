@@ -84,7 +84,7 @@ def settings(study: Study, config: StudyConfig) -> Table:
     del study
     training, retraining = config.evaluation.training, config.retraining
     rows: list[tuple[str, Any, Any]] = [
-        ("data set", config.dataset.name, "cifar10"),
+        ("data set", config.dataset.title, "cifar10"),
         ("searches with different seeds", len(config.seeds), 1),
         ("computational blocks (phases)", config.space.phases, 3),
         ("nodes per block", config.space.nodes, 6),

@@ -28,13 +28,13 @@ def config_of(
     searches: Mapping[str, Any] = SEARCHES,
     *,
     seeds: Sequence[int] = (0, 1, 2),
-    dataset: str = "digits",
+    dataset: str | dict[str, str] = "digits",
     **changes: Any,
 ) -> StudyConfig:
     raw = {
         "experiment": "made_up",
         "seeds": list(seeds),
-        "dataset": {"name": dataset},
+        "dataset": {"name": dataset} if isinstance(dataset, str) else dataset,
         "search": {
             "searches": dict(searches),
             "generations": 3,

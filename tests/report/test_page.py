@@ -85,7 +85,8 @@ def test_page_loads_nothing_and_its_links_lead_somewhere(text: str) -> None:
 
 def test_page_has_every_table_and_figure_and_the_settings(text: str, made: SimpleNamespace) -> None:
     names = set(Page(text).names)
-    assert {*TABLES, *FIGURES} <= names
+    assert {*TABLES, *FIGURES} - names == {"control"}
+    assert "This study has nothing for: Searches against random search." in text
     for table in made.tables.values():
         # Of a table without rows, only what its notes say is shown.
         assert (table.html() in text) == bool(table.rows)
@@ -131,6 +132,8 @@ def _sentences(folder: Path, study: FabricatedStudy) -> str:
     assert Page(page).open == []
     assert page.count('<details class="network"') == len(set(tables["fronts"]["key"]) | _given(tables["white_box"]))
     assert ('id="networks-data"' in page) == (not collected.evaluations.empty)
+    for name, numbers in tables.items():
+        assert (f'<section id="{name}">' in page) == (not numbers.empty)
     return f"{first} {second}"
 
 
@@ -148,6 +151,12 @@ def test_a_single_search_makes_no_comparison(tmp_path: Path) -> None:
     said = _sentences(tmp_path, fabricate(tmp_path, config_of({"alone": ["error", "flops"]}, seeds=[0]), networks=1))
     assert said.startswith("The one retrained network of alone classifies ")
     assert "cannot say what an objective gains" in said
+
+
+def test_own_images_go_by_the_name_of_their_file(tmp_path: Path) -> None:
+    (tmp_path / "own.npz").touch()
+    said = _sentences(tmp_path, fabricate(tmp_path, config_of(dataset={"name": "npz", "path": f"{tmp_path}/own.npz"})))
+    assert "on own.npz" in said
 
 
 def test_nothing_retrained_is_said(tmp_path: Path) -> None:
