@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV_VERSION := 0.13.9
 STAMP := .venv/.installed
 
-.PHONY: help install run test lint types unit chaos docs lock clean
+.PHONY: help install run test lint types unit slurm chaos docs lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ types: $(STAMP) ## mypy
 
 unit: $(STAMP) ## the tests
 	$(BIN)/pytest
+
+slurm: $(STAMP) ## a tiny study through a real SLURM and its faults (root; Debian's slurm-wlm and munge)
+	$(BIN)/pytest -n 0 -m long tests/slurm --durations=20
 
 chaos: $(STAMP) ## kills a tiny study KILLS times at random moments (100) and compares its files
 	$(BIN)/python tests/workflow/chaos.py --kills $(or $(KILLS),100)

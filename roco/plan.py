@@ -63,8 +63,12 @@ class StagePlan:
     seconds: float
 
 
-def pending_jobs(configfile: str) -> Pending:
+def pending_jobs(configfile: str, *, anew: bool = False) -> Pending:
     """Asks Snakemake what is done and what is not; nothing is run.
+
+    Args:
+        configfile: the study's configuration.
+        anew: whether to count as if nothing were done.
 
     Raises:
         ConfigError: Snakemake cannot be asked; with its reason.
@@ -83,6 +87,7 @@ def pending_jobs(configfile: str) -> Pending:
         "--configfile",
         configfile,
         "--summary",
+        *(["--forceall"] if anew else []),
     ]
     seconds, ended = cpu_seconds_of(command)
     rows = list(csv.DictReader(io.StringIO(ended.stdout), delimiter="\t"))

@@ -43,10 +43,15 @@ def test_the_command_shows_stages_and_what_is_out_of_reach(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
     config, path = config_of(tmp_path / "results"), tmp_path / "study.yaml"
-    path.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    for each in (path, tmp_path / "config.yaml"):
+        each.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "cifar10_small.yaml").write_text("dataset: {name: npz, path: not/there.npz}")
     job = f"{config.folder}/targets/lenet/metrics.json"
-    monkeypatch.setattr("roco.plan.pending_jobs", lambda _: Pending({"target": frozenset([job])}, 1.0))
+    pending = Pending({"target": frozenset([job])}, 1.0)
+    monkeypatch.setattr("roco.plan.pending_jobs", lambda _, **__: pending)
     slow = dict.fromkeys(("lenet", "evaluation", "retraining"), Speed(10.0, 10.0, 10.0, 10.0))
     flops = dict.fromkeys(slow, 10**6)
     machine = calibration.Calibration("a slow machine", 1, False, slow, flops, 1.0)
@@ -57,7 +62,8 @@ def test_the_command_shows_stages_and_what_is_out_of_reach(
     rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
     assert rows["targets"][1:4] == ["1", "1", "1"]
     assert rows["search"][-1] == rows["retraining"][-1] == "done"
-    assert "out of reach? about" in text
+    shipped = text[text.index("out of reach? about") :].splitlines()[1:]
+    assert [line.split(" takes about ")[0] for line in shipped] == ["config.yaml"]
     assert all(len(line) <= 80 for line in text.splitlines())
     assert main(["plan", "--configfile", str(path), "--calibration", str(saved)]) == 0
     assert capsys.readouterr().out == text

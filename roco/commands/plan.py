@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from roco.commands import Commands
     from roco.plan import StagePlan
 
-# From here on a plan says that the budget may be too large for the machine.
+# From here on a plan says that the budget may be too large for the machine, and how soon these would end.
 LONG_SECONDS = 2 * 86400.0
+SMALLER = ("config.yaml", "configs/cifar10_small.yaml", "configs/cifar10_seeds.yaml")
 
 
 def add_command(commands: "Commands") -> None:
@@ -57,11 +58,14 @@ def _plan(options: argparse.Namespace) -> None:
     stages = plan_study(config, images, pending=pending, calibration=calibration)
     if options.json:
         print(json.dumps({"calibration": asdict(calibration), "stages": [asdict(stage) for stage in stages]}))
-    else:
-        _show(config.experiment, stages, calibration, configfile=options.configfile)
+        return
+    _show(config.experiment, stages, calibration)
+    seconds = sum(stage.seconds for stage in stages)
+    if seconds > LONG_SECONDS:
+        _warn(seconds, calibration, others=[path for path in SMALLER if not _same(path, options.configfile)])
 
 
-def _show(name: str, stages: "Sequence[StagePlan]", calibration: "Calibration", *, configfile: str) -> None:
+def _show(name: str, stages: "Sequence[StagePlan]", calibration: "Calibration") -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -79,8 +83,34 @@ def _show(name: str, stages: "Sequence[StagePlan]", calibration: "Calibration", 
     console.print(table)
     seconds = sum(stage.seconds for stage in stages)
     console.print(f"about {duration(seconds)} in all, if nothing else runs there; attacks that end early take less")
-    if seconds > LONG_SECONDS:
-        smaller = [path for path in ("config.yaml", "configs/cifar10_small.yaml") if Path(path).exists()]
-        others = [path for path in smaller if Path(path).resolve() != Path(configfile).resolve()]
-        hint = f"; {' and '.join(others)} are much smaller" if others else ""
-        console.print(f"out of reach? about {duration(seconds)} on {calibration.device}{hint}", style="yellow")
+
+
+def _warn(seconds: float, calibration: "Calibration", *, others: Sequence[str]) -> None:
+    """Says that a study is long, and how long shipped ones would take on this machine whose images are at hand."""
+    from rich.console import Console
+
+    from roco.calibration import calibrate
+    from roco.config import load_config
+    from roco.errors import RocoError
+    from roco.plan import pending_jobs, plan_study
+    from roco.progress import duration
+    from roco.workload import images_of
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"out of reach? about {duration(seconds)} on {calibration.device}", style="yellow")
+    for path in others:
+        try:
+            config = load_config(path)
+            if (images := images_of(config)) is None:
+                continue
+            pending = pending_jobs(path, anew=True)
+        except RocoError:
+            continue
+        here = calibrate(config, images, cores=calibration.cores)
+        stages = plan_study(config, images, pending=pending, calibration=here)
+        whole = duration(sum(stage.seconds for stage in stages))
+        console.print(f"{path} takes about {whole} from its start on {here.device}", style="yellow")
+
+
+def _same(path: str, other: str) -> bool:
+    return Path(path).resolve() == Path(other).resolve()

@@ -6,6 +6,7 @@ of its own. Everything else is in one folder; what was started is stopped by its
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -79,6 +80,10 @@ def make_device(path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["mknod", path, "c", "1", "3"], capture_output=True, text=True)
 
 
+class CommandFailed(subprocess.SubprocessError):
+    """What a command of SLURM said when it failed."""
+
+
 class Cluster:
     """The daemons, their folder, and the commands to make things happen."""
 
@@ -89,6 +94,7 @@ class Cluster:
 
     def start(self) -> None:
         """Starts everything, and returns when the node takes jobs."""
+        self._end_leftovers()
         for name in ("ctld", "slurmd"):
             (self.folder / name).mkdir(parents=True)
         gpus = [self.folder / f"fakegpu{number}" for number in range(2)]
@@ -116,7 +122,10 @@ class Cluster:
 
     def ask(self, *command: str) -> str:
         """What a command of SLURM prints."""
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        if ended.returncode:
+            raise CommandFailed(f"{' '.join(command)}: {ended.stderr.strip()}")
+        return ended.stdout
 
     def jobs(self, layout: str, *arguments: str) -> list[list[str]]:
         """A row a job in the queue, with the columns of squeue's `layout`, which are separated by |."""
@@ -148,6 +157,15 @@ class Cluster:
     def start_again(self, daemon: str) -> None:
         """Starts a daemon that was ended, with what it left on the disk."""
         self._start_daemon(daemon)
+
+    def _end_leftovers(self) -> None:
+        """Ends what a killed run of the tests has left: its daemons, which hold the ports."""
+        conf = ETC / "slurm.conf"
+        for file in re.findall(r"^Slurm\w+PidFile=(.+)$", conf.read_text() if conf.exists() else "", re.MULTILINE):
+            with contextlib.suppress(OSError, ValueError):
+                number = int(Path(file).read_text())
+                if Path(f"/proc/{number}/comm").read_text().strip() == Path(file).stem:
+                    os.kill(number, signal.SIGKILL)
 
     def _start_munge(self) -> None:
         if subprocess.run(["munge", "-n"], capture_output=True).returncode == 0:

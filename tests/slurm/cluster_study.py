@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import yaml
@@ -23,7 +24,7 @@ def small_profile(**more: object) -> dict:
     profile = yaml.safe_load(PROFILE.read_text())
     for resources in profile["set-resources"].values():
         resources |= {"mem_mb": "1500 * attempt", "runtime": "15 * attempt"}
-    return profile | {"slurm-init-seconds-before-status-checks": 2, "latency-wait": 10, **more}
+    return profile | {"latency-wait": 10, **more}
 
 
 class ClusterStudy(Study):
@@ -42,11 +43,10 @@ class ClusterStudy(Study):
         self.runs: list[subprocess.Popen] = []
 
     def command(self, *arguments: str) -> list[str]:
-        before = super().command()
-        start = before[: before.index("--cores")]
         # In the background of a shell, Ctrl-C would be ignored.
-        interruptible = ("env", "--default-signal=INT")
-        return [*interruptible, *start, "--configfile", "config.yaml", "--profile", "profile", *arguments]
+        start = ["env", "--default-signal=INT", sys.executable, str(Path(__file__).with_name("impatient_snakemake.py"))]
+        files = ("--snakefile", str(REPOSITORY / "Snakefile"), "--configfile", "config.yaml", "--profile", "profile")
+        return [*start, *files, *arguments]
 
     def artifacts(self) -> dict[str, bytes]:
         return {name: content for name, content in super().artifacts().items() if name != NOTE}

@@ -1,13 +1,15 @@
 """One job of the tiny study through a real SLURM, and what can happen to it; a minute or two each: `pytest -m long`."""
 
+import contextlib
 import os
 import shlex
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import Cluster
+from cluster import Cluster, CommandFailed
 from cluster_study import ClusterStudy, small_profile
 from study import TINY, Study
 
@@ -18,9 +20,12 @@ WANTED = f"results/tiny/{NETWORK}"
 
 
 @pytest.fixture
-def study(cluster: Cluster, tmp_path: Path) -> Iterator[ClusterStudy]:
-    """A study whose only job so far is the training of a target."""
+def study(cluster: Cluster, local_study: Study, tmp_path: Path) -> Iterator[ClusterStudy]:
+    """A study that has its data set, so that the only job of the tests here is the training of a target."""
     study = ClusterStudy(tmp_path / "study", TINY, cluster=cluster, profile=small_profile())
+    study.results.mkdir(parents=True)
+    shutil.copy2(local_study.results / "dataset.h5", study.results)
+    shutil.copytree(local_study.folder / ".snakemake", study.folder / ".snakemake")
     yield study
     study.end()
 
@@ -35,14 +40,14 @@ def check_jobs(study: ClusterStudy, local_study: Study, *expected: dict[str, str
 
 def test_a_job_over_its_time_gets_more(study, local_study, tmp_path):
     profile = study.folder / "profile" / "config.yaml"
-    profile.write_text(profile.read_text().replace("runtime: 15 * attempt", "runtime: 1 * attempt"))
+    profile.write_text(profile.read_text().replace("runtime: 15 * attempt", "runtime: 1 + 9 * (attempt - 1)"))
     study.order("target", "hold")
     study.finish(study.start(WANTED))
     check_jobs(
         study,
         local_study,
         {"JobState": "TIMEOUT", "TimeLimit": "00:01:00"},
-        {"JobState": "COMPLETED", "TimeLimit": "00:02:00"},
+        {"JobState": "COMPLETED", "TimeLimit": "00:10:00"},
     )
 
 
@@ -66,7 +71,9 @@ def test_a_job_whose_node_goes_down_starts_again_when_it_is_back(study, local_st
     held = study.held("target")
     study.cluster.ask("scontrol", "update", f"NodeName={study.cluster.host}", "State=DOWN", "Reason=test")
     study.cluster.wait_for(lambda: [held, "RUNNING"] not in study.cluster.jobs("%i|%T"))
-    study.cluster.ask("scontrol", "update", f"NodeName={study.cluster.host}", "State=RESUME")
+    # It may have come back by itself: see ReturnToService.
+    with contextlib.suppress(CommandFailed):
+        study.cluster.ask("scontrol", "update", f"NodeName={study.cluster.host}", "State=RESUME")
     study.finish(run)
     assert [note["SLURM_JOB_ID"] for note in study.notes()] == [held, held]
     check_jobs(study, local_study, {"JobState": "COMPLETED", "Restarts": "1"})
@@ -132,18 +139,3 @@ def test_snakemake_itself_may_be_a_job(study, local_study):
 
 
 ENDED = ("COMPLETED", "FAILED", "TIMEOUT", "CANCELLED", "OUT_OF_MEMORY")
-
-
-def test_the_whole_study_has_the_bytes_of_a_local_run(study, local_study):
-    study.finish(study.start())
-    expected, found = local_study.artifacts(), study.artifacts()
-    assert found.keys() == expected.keys()
-    assert [name for name in expected if expected[name] != found[name]] == []
-    rules = [fact["Comment"].split("_wildcards_")[0] for fact in study.jobs().values()]
-    assert {rule: rules.count(rule) for rule in rules} == {
-        "rule_target": 1,
-        "rule_adversarial_cells": 4,
-        "rule_evaluate": 3,
-        "rule_retrain": 2,
-        "rule_robustness": 2,
-    }

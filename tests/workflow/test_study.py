@@ -6,6 +6,9 @@ from chaos import chaos
 from study import TINY, Study
 
 from roco.artifacts import read_json
+from roco.config import load_config
+from roco.layout import Layout
+from roco.plan import pending_jobs
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("study")]
 
@@ -55,6 +58,14 @@ def test_a_finished_study_has_nothing_left_to_do(finished_study):
     result = finished_study.run("--dry-run")
     assert result.returncode == 0
     assert "Nothing to be done" in result.stdout + result.stderr
+
+
+def test_a_plan_asks_snakemake_what_is_left_and_what_all_would_be(finished_study, monkeypatch):
+    monkeypatch.chdir(finished_study.folder)
+    left, everything = (pending_jobs("config.yaml", anew=anew).open for anew in (False, True))
+    assert left == {}
+    jobs = list(Layout(load_config("config.yaml")).jobs())
+    assert all(str(job.output) in everything[job.rule] for job in jobs)
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(finished_study, tmp_path):
