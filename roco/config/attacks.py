@@ -31,10 +31,18 @@ class RandomSearch(PushedAttack):
 
 
 class Greedy(PushedAttack):
-    """L0 by greedy choice of pixels in corner colours, those tried that the gradient favours: white-box."""
+    """L0 by greedy choice of pixels in corner colours, those tried that gradients favour: white-box.
+
+    Attributes:
+        candidates: how many pixels are tried for each that is changed.
+        rivals: for how many of the likeliest other classes gradients are taken.
+        corners: of how many of the best pixels all corner colours are tried, where none reaches the margin.
+    """
 
     method: Literal["greedy"] = "greedy"
     candidates: Count = 32
+    rivals: Count = 1
+    corners: Annotated[int, Field(ge=0)] = 0
 
 
 class SparseGradient(PushedAttack):
