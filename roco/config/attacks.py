@@ -16,14 +16,24 @@ class DifferentialEvolution(Section):
 
 
 class PushedAttack(Section):
-    """What the L0 attacks share that are pushed on to a margin in logits, for what is pushed far transfers."""
+    """What the L0 attacks share that are pushed on to a margin in logits, for what is pushed far transfers.
+
+    Attributes:
+        margin: by how many logits a wrong class has to lead before an image is done.
+        exhaustive: whether all pixels are tried in all corner colours where one may change.
+    """
 
     margin: NonNegative = 5.0
     exhaustive: bool = False
 
 
 class RandomSearch(PushedAttack):
-    """L0 by random search over pixel sets with corner colours (Sparse-RS, Croce et al. 2022)."""
+    """L0 by random search over pixel sets with corner colours (Sparse-RS, Croce et al. 2022).
+
+    Attributes:
+        queries: how many pixel sets are tried for an image.
+        greedy_candidates: how many pixels a white-box first step tries for each it sets; 0: no such step.
+    """
 
     method: Literal["random_search"] = "random_search"
     queries: Count = 1000
