@@ -103,13 +103,15 @@ def _attributes(model: type[BaseModel]) -> tuple[str, dict[str, str]]:
     return " ".join(text.split()), said
 
 
-def _meaning(heading: str, name: str, shipped: dict[str, str], said: dict[str, str]) -> str:
-    """What a key means; a recipe's keys are explained where the first recipe stands."""
+def _meaning(heading: str, name: str, field: FieldInfo, shipped: dict[str, str], said: dict[str, str]) -> str:
+    """What a key means; a recipe's keys are explained where the first recipe stands, a section by its model."""
     meaning = shipped.get(f"{heading}.{name}".lstrip("."), "")
     if heading.endswith(".training") and not meaning.partition("[")[0]:
         first = shipped.get(f"targets.training.{name}", "").partition("[")[0]
         meaning = f"{first}{meaning}"
-    return meaning or said.get(name, COMMON.get(name, ""))
+    models = _models(field.annotation)
+    section = _attributes(models[0])[0] if len(models) == 1 else ""
+    return meaning or said.get(name, COMMON.get(name, section))
 
 
 def _section(heading: str, model: type[BaseModel], defaults: BaseModel | None, shipped: dict[str, str]) -> str:
@@ -119,7 +121,7 @@ def _section(heading: str, model: type[BaseModel], defaults: BaseModel | None, s
     if method is not None and len(get_args(method.annotation)) == 1:
         title += f": {get_args(method.annotation)[0]}"
     rows = [
-        (f"`{name}`", _meaning(heading, name, shipped, said), _kind(field), _default(name, field, defaults))
+        (f"`{name}`", _meaning(heading, name, field, shipped, said), _kind(field), _default(name, field, defaults))
         for name, field in model.model_fields.items()
     ]
     lines = [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows]
