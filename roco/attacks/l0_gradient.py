@@ -18,7 +18,9 @@ from roco.training import to_unit
 # ---------------------------------------------------------------------------------------------------------------
 # Greedy choice
 
-FIRST_BLOCK = 64
+# How many pixels are tried first, and how much of the way to being fooled the best of these has to bring an image for
+# more to be tried: of 100 images of a LeNet none that fell to a later one was brought less.
+FIRST_BLOCK, HOPELESS = 64, 0.75
 
 
 def greedy(
@@ -33,8 +35,9 @@ def greedy(
     """Adds one pixel in a corner colour after the other, until the margin is reached or k pixels are changed.
 
     Gradients say to first order what each pixel would gain in its best corner colour for one of the likeliest other
-    classes (`rivals` of them). The pixels that promise most are tried, in blocks until one reaches the margin; where
-    none does, all corner colours of the best ones (`corners` of them) are. The pixel with the largest margin stays.
+    classes (`rivals` of them). The pixels that promise most are tried, and the one with the largest margin stays. For
+    the last pixel more of them are, in blocks until one reaches the margin, and all corner colours of the best ones
+    (`corners` of them) where none does; but not for an image that the first block leaves far from being fooled.
 
     Args:
         network: float32 images in [0, 1] to logits.
@@ -61,7 +64,8 @@ def greedy(
             break
         problem = Problem(network, current[active], labels[active], forward_batch(images.device))
         # Goes on from the pixel that was added even if the margin fell: the next one may gain with it.
-        current[active], found = _with_best_pixel(problem, changed[active], settings=settings)
+        left = n_pixels - changed[active].sum(dim=1)
+        current[active], found = _with_best_pixel(problem, changed[active], last=left == 1, settings=settings)
         better = active[found > margins[active]]
         best[better] = current[better]
         margins[active] = torch.maximum(margins[active], found)
@@ -73,23 +77,28 @@ def _changed(clean: Tensor, images: Tensor) -> Tensor:
     return (clean != images).any(dim=1).flatten(1)
 
 
-def _with_best_pixel(problem: Problem, changed: Tensor, *, settings: Greedy) -> tuple[Tensor, Tensor]:
+def _with_best_pixel(problem: Problem, changed: Tensor, *, last: Tensor, settings: Greedy) -> tuple[Tensor, Tensor]:
     """The problem's images with the best of the tried pixels set, and their margins; `changed` ones come last."""
-    gains, corners = _promises(problem, rivals=settings.rivals)
+    now, gains, corners = _promises(problem, rivals=settings.rivals)
     tried = min(settings.candidates, problem.positions)
     order = gains.masked_fill(changed, -torch.inf).topk(tried, dim=1).indices
     positions = order.cpu().numpy()
     colours = corners.gather(2, order[:, None].expand(-1, 3, -1)).transpose(1, 2).contiguous().cpu().numpy()
     enough = max(settings.margin, DECIDED)
+    # What the first block has to reach for more to be tried.
+    hopeful = torch.where(now < DECIDED, now + HOPELESS * (DECIDED - now), -torch.inf)
+    hopeful = hopeful.masked_fill(~last, torch.inf).cpu().numpy()
     margins = np.full(positions.shape, -np.inf)
+    open_rows = np.arange(len(positions))
     # The most promising first: most images are done with those.
     for begin, end in pairwise(_bounds(tried)):
-        open_rows = np.flatnonzero(margins.max(axis=1) < enough)
         part = (open_rows, slice(begin, end))
         margins[part] = _tried(problem, open_rows, positions[part], colours=colours[part])
+        reached = margins.max(axis=1)
+        open_rows = np.flatnonzero((reached < enough) & (reached >= hopeful))
     rows, chosen = np.arange(len(positions)), margins.argmax(axis=1)
     best, place, colour = margins[rows, chosen], positions[rows, chosen], colours[rows, chosen]
-    if settings.corners and len(open_rows := np.flatnonzero(best < enough)):
+    if settings.corners and len(open_rows):
         # For these the gradient may have named the wrong colour: it holds near the image's own.
         top = np.argsort(-margins[open_rows], axis=1, kind="stable")[:, : settings.corners]
         again = np.repeat(np.take_along_axis(positions[open_rows], top, axis=1), len(CORNERS), axis=1)
@@ -120,12 +129,13 @@ def _tried(problem: Problem, rows: Array, positions: Array, *, colours: Array) -
     return flat.reshape(positions.shape)
 
 
-def _promises(problem: Problem, *, rivals: int) -> tuple[Tensor, Tensor]:
-    """What each pixel would gain to first order, `(n, h w)`, and in which corner colour, uint8 `(n, 3, h w)`.
+def _promises(problem: Problem, *, rivals: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The margins `(n,)`, what each pixel would gain to first order, `(n, h w)`, and in which corner colour.
 
-    That is of the largest lead that one of the rivals then has over the true class, less the likeliest one's lead now.
+    The colours are uint8 `(n, 3, h w)`. A gain is the largest lead that one of the rivals would then have over the true
+    class, less the likeliest one's lead now.
     """
-    batch, gains, corners = gradient_batch(problem.images.device), [], []
+    batch, now, gains, corners = gradient_batch(problem.images.device), [], [], []
     for images, labels in zip(problem.images.split(batch), problem.labels.split(batch), strict=True):
         with torch.enable_grad():
             values = to_unit(images).requires_grad_(True)
@@ -143,9 +153,10 @@ def _promises(problem: Problem, *, rivals: int) -> tuple[Tensor, Tensor]:
             gain = gain + (lead - leads[0]).detach().nan_to_num(0.0)[:, None]
             corner = torch.where((gain > best)[:, None], slope > 0, corner)
             best = torch.maximum(best, gain)
+        now.append(leads[0].detach())
         gains.append(best)
         corners.append(corner.to(torch.uint8) * 255)
-    return torch.cat(gains), torch.cat(corners)
+    return torch.cat(now), torch.cat(gains), torch.cat(corners)
 
 
 # ---------------------------------------------------------------------------------------------------------------

@@ -44,9 +44,9 @@ class Greedy(PushedAttack):
     """L0 by greedy choice of pixels in corner colours, those tried that gradients favour: white-box.
 
     Attributes:
-        candidates: how many pixels are tried for each that is changed.
+        candidates: how many pixels are tried for the last one that is changed; for those before it 64 at most.
         rivals: for how many of the likeliest other classes gradients are taken.
-        corners: of how many of the best pixels all corner colours are tried, where none reaches the margin.
+        corners: of how many of the best pixels all corner colours are tried for the last one, where none is enough.
     """
 
     method: Literal["greedy"] = "greedy"

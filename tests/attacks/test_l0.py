@@ -163,6 +163,7 @@ def test_greedy_tries_the_colours_that_the_gradient_does_not_name(corners: int) 
 
 def test_greedy_tries_no_more_than_it_needs(convolutional, make_split, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roco.attacks.l0_gradient.FIRST_BLOCK", 2)
+    monkeypatch.setattr("roco.attacks.l0_gradient.HOPELESS", -1e9)
     images, labels = tensors(make_split(convolutional, 40))
     passes: list[int] = []
     convolutional.register_forward_hook(lambda _, inputs, __: passes.append(len(inputs[0])))
@@ -178,6 +179,31 @@ def test_greedy_tries_no_more_than_it_needs(convolutional, make_split, monkeypat
     assert torch.equal(found[0][fooled[0]], found[2][fooled[0]])
     assert tried[1] - tried[0] == 2 * int((~fooled[0]).sum())
     assert tried[2] - tried[1] == 4 * int((~fooled[1]).sum())
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_greedy_gives_up_where_the_last_pixel_is_far_from_enough(
+    convolutional, make_split, monkeypatch: pytest.MonkeyPatch, k: int
+) -> None:
+    monkeypatch.setattr("roco.attacks.l0_gradient.FIRST_BLOCK", 2)
+    images, labels = tensors(make_split(convolutional, 40))
+    # With one pixel, what the first block makes of an image decides; with two it decides for the second pixel only.
+    common = {"labels": labels, "n_pixels": k, "generators": []}
+    first = attack_l0(convolutional, images, settings=Greedy(candidates=2, margin=0.0), **common)
+    more = Greedy(candidates=64, margin=0.0)
+    found = attack_l0(convolutional, images, settings=more, **common)
+    monkeypatch.setattr("roco.attacks.l0_gradient.HOPELESS", -1e9)
+    everything = attack_l0(convolutional, images, settings=more, **common)
+    clean, few, some, all_tried = (
+        margins_of(convolutional, each, labels=labels, batch_size=64) for each in (images, first, found, everything)
+    )
+    given_up = few < clean + 0.75 * (DECIDED - clean)
+    assert 0 < given_up.sum() < len(images)
+    if k == 1:
+        assert torch.equal(found[given_up], first[given_up])
+        assert torch.equal(found[~given_up], everything[~given_up])
+    assert (some <= all_tried + 1e-5).all()
+    assert (some < all_tried - 1e-3).any()
 
 
 def test_random_search_goes_on_to_its_margin(make_linear, make_split) -> None:
