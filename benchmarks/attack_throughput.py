@@ -123,6 +123,9 @@ L0_ATTACKS: dict[str, Attack] = {
     ),
     "greedy, 16 candidates, first success": partial(pixels, Greedy(candidates=16, margin=0.0)),
     "greedy, 64 candidates, first success": partial(pixels, Greedy(candidates=64, margin=0.0)),
+    "greedy, 512 candidates, 9 rivals, 8 corners, first success": partial(
+        pixels, Greedy(candidates=512, rivals=9, corners=8, margin=0.0)
+    ),
     "greedy, 64 candidates, margin 5": partial(pixels, Greedy(candidates=64)),
     "sparse_gradient, 100 steps, first success": partial(pixels, SparseGradient(margin=0.0)),
     "sparse_gradient, 100 steps, margin 5": partial(pixels, SparseGradient()),

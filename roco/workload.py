@@ -125,7 +125,8 @@ def attack_work(config: StudyConfig, name: str, norm: str, images: Images) -> Wo
     if attack.method == "differential_evolution":
         return Work(name, forward=attacked * attack.population * (attack.steps + 1))
     if attack.method == "greedy":
-        return Work(name, forward=exhaustive + greedy * attack.candidates, gradient=greedy)
+        tried = attack.candidates + 8 * attack.corners
+        return Work(name, forward=exhaustive + greedy * tried, gradient=greedy * attack.rivals)
     if attack.method == "random_search":
         first = greedy * attack.greedy_candidates
         forward = exhaustive + first + attacked * attack.queries
@@ -182,8 +183,9 @@ def _passes(attack: Any) -> tuple[int, int]:
             return attack.draws, 0
         case "l0":
             first = attack.attacks[0]
-            tried = attack.pixels * getattr(first, "candidates", 0)
-            return getattr(first, "queries", tried), getattr(first, "steps", attack.pixels if tried else 0)
+            if first.method == "greedy":
+                return attack.pixels * (first.candidates + 8 * first.corners), attack.pixels * first.rivals
+            return getattr(first, "queries", 0), getattr(first, "steps", 0)
         case "fab":
             return attack.steps * attack.targets, attack.steps * attack.targets
         case "cw_search":

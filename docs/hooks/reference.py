@@ -1,8 +1,11 @@
 """Pages of the reference that are made from the code, so that they cannot say anything else than it does."""
 
 import argparse
+import inspect
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -12,6 +15,19 @@ from pydantic.fields import FieldInfo
 
 from roco.cli import make_parser
 from roco.config import StudyConfig
+
+ROOT = Path(__file__).parents[2]
+
+# Keys that mean the same wherever no comment says more.
+COMMON = {
+    "method": "which of these",
+    "eps": "the budget, in 1/255",
+    "alpha": "the step, in 1/255",
+    "steps": "how many",
+    "restarts": "how many starts",
+    "queries": "how many tries for an image",
+    "seed": "of what is random here",
+}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -26,13 +42,14 @@ def settings_page() -> str:
     parts = [
         "# Settings\n",
         "Every key that a configuration can have. A key that is left out has the default, which is the paper's value "
-        "where the paper gives one; `config.yaml` explains each key with the paper's value beside it.\n",
+        "where the paper gives one; the meanings are those that stand in `config.yaml`, with the paper's value in "
+        "brackets.\n",
     ]
-    seen = set()
+    seen, shipped = set(), meanings((ROOT / "config.yaml").read_text())
     for heading, model, defaults in _sections("", StudyConfig, None):
         if (model, repr(defaults)) not in seen:
             seen.add((model, repr(defaults)))
-            parts.append(_section(heading, model, defaults))
+            parts.append(_section(heading, model, defaults, shipped))
     return "\n".join(parts)
 
 
@@ -62,17 +79,54 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in _models(part)]
 
 
-def _section(heading: str, model: type[BaseModel], defaults: BaseModel | None) -> str:
-    described = " ".join((model.__doc__ or "").split()).replace("|", "\\|")
+def meanings(configuration: str) -> dict[str, str]:
+    """What the comments of a configuration say of each key: those right above it, and the one behind it."""
+    found, above, path = {}, list[str](), list[tuple[int, str]]()
+    for line in configuration.splitlines():
+        if match := re.match(r"( *)(\w+):(.*)", line):
+            depth, name = len(match[1]), match[2]
+            path = [*(part for part in path if part[0] < depth), (depth, name)]
+            behind = re.findall(r"(?:^| )# (.*)", match[3])
+            found[".".join(part for _, part in path)] = " ".join([*above, *behind])
+        comment = re.match(r" *# (.*)", line)
+        above = [*above, comment[1]] if comment else []
+    return found
+
+
+def _attributes(model: type[BaseModel]) -> tuple[str, dict[str, str]]:
+    """A section's docstring: what it is, and what it and those that it extends say of keys under `Attributes:`."""
+    said: dict[str, str] = {}
+    for each in (each for each in reversed(model.__mro__) if issubclass(each, BaseModel)):
+        text, _, rest = (inspect.getdoc(each) or "").partition("\nAttributes:\n")
+        found = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", rest, re.MULTILINE)
+        said |= {name: " ".join(meaning.split()) for name, meaning in found}
+    return " ".join(text.split()), said
+
+
+def _meaning(heading: str, name: str, field: FieldInfo, shipped: dict[str, str], said: dict[str, str]) -> str:
+    """What a key means; a recipe's keys are explained where the first recipe stands, a section by its model."""
+    meaning = shipped.get(f"{heading}.{name}".lstrip("."), "")
+    if heading.endswith(".training") and not meaning.partition("[")[0]:
+        first = shipped.get(f"targets.training.{name}", "").partition("[")[0]
+        meaning = f"{first}{meaning}"
+    models = _models(field.annotation)
+    section = _attributes(models[0])[0] if len(models) == 1 else ""
+    return meaning or said.get(name, COMMON.get(name, section))
+
+
+def _section(heading: str, model: type[BaseModel], defaults: BaseModel | None, shipped: dict[str, str]) -> str:
+    described, said = _attributes(model)
     title = f"`{heading}`" if heading else "The study"
     method = model.model_fields.get("method")
     if method is not None and len(get_args(method.annotation)) == 1:
         title += f": {get_args(method.annotation)[0]}"
     rows = [
-        f"| `{name}` | {_kind(field)} | {_default(name, field, defaults)} |"
+        (f"`{name}`", _meaning(heading, name, field, shipped, said), _kind(field), _default(name, field, defaults))
         for name, field in model.model_fields.items()
     ]
-    return "\n".join([f"## {title}\n", f"{described}\n", "| key | kind | default |", "|---|---|---|", *rows, ""])
+    lines = [f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows]
+    table = ["| key | meaning | kind | default |", "|---|---|---|---|", *lines]
+    return "\n".join([f"## {title}\n", f"{described}\n", *table, ""])
 
 
 def _kind(field: FieldInfo) -> str:

@@ -1,15 +1,13 @@
 """L0 attacks on uint8 images by their settings, and the exhaustive one for a single pixel. None decides what a success
 is: each gives back the best image by margin."""
 
-from itertools import product
-
 import numpy as np
 from torch import Tensor, nn
 
 from roco.attacks.differential_evolution import differential_evolution
 from roco.attacks.l0_gradient import greedy, sparse_gradient
 from roco.attacks.norms import forward_batch
-from roco.attacks.pixels import Generators, Problem
+from roco.attacks.pixels import CORNERS, Generators, Problem
 from roco.attacks.random_search import random_search
 from roco.config import DifferentialEvolution, Greedy, RandomSearch, SparseGradient
 
@@ -86,9 +84,8 @@ def exhaustive(network: nn.Module, images: Tensor, *, labels: Tensor) -> Tensor:
         uint8 `(n, 3, h, w)`: the image with the largest margin, for each.
     """
     problem = Problem(network.eval(), images, labels, forward_batch(images.device))
-    corners = np.array(list(product((0, 255), repeat=3)), dtype=np.uint8)
-    positions = np.repeat(np.arange(problem.positions), len(corners))[:, None]
-    colours = np.tile(corners, (problem.positions, 1))[:, None]
+    positions = np.repeat(np.arange(problem.positions), len(CORNERS))[:, None]
+    colours = np.tile(CORNERS, (problem.positions, 1))[:, None]
     rows = np.arange(len(images))
     best = np.array(
         [problem.margins(np.full(len(positions), row), positions, colours=colours).argmax() for row in rows], dtype=int

@@ -1,6 +1,7 @@
 """Pixel changes as data: positions and colours of k pixels, their application to images, and their margins."""
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from roco.training import to_unit
 
 Array = np.ndarray[Any, Any]
 Generators = list[np.random.Generator]
+# The colours at the corners of the cube of colours, uint8 (8, 3).
+CORNERS = np.array(list(product((0, 255), repeat=3)), dtype=np.uint8)
 
 
 @dataclass(frozen=True)

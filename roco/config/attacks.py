@@ -16,14 +16,24 @@ class DifferentialEvolution(Section):
 
 
 class PushedAttack(Section):
-    """What the L0 attacks share that are pushed on to a margin in logits, for what is pushed far transfers."""
+    """What the L0 attacks share that are pushed on to a margin in logits, for what is pushed far transfers.
+
+    Attributes:
+        margin: by how many logits a wrong class has to lead before an image is done.
+        exhaustive: whether all pixels are tried in all corner colours where one may change.
+    """
 
     margin: NonNegative = 5.0
     exhaustive: bool = False
 
 
 class RandomSearch(PushedAttack):
-    """L0 by random search over pixel sets with corner colours (Sparse-RS, Croce et al. 2022)."""
+    """L0 by random search over pixel sets with corner colours (Sparse-RS, Croce et al. 2022).
+
+    Attributes:
+        queries: how many pixel sets are tried for an image.
+        greedy_candidates: how many pixels a white-box first step tries for each it sets; 0: no such step.
+    """
 
     method: Literal["random_search"] = "random_search"
     queries: Count = 1000
@@ -31,10 +41,18 @@ class RandomSearch(PushedAttack):
 
 
 class Greedy(PushedAttack):
-    """L0 by greedy choice of pixels in corner colours, those tried that the gradient favours: white-box."""
+    """L0 by greedy choice of pixels in corner colours, those tried that gradients favour: white-box.
+
+    Attributes:
+        candidates: how many pixels are tried for the last one that is changed; for those before it 64 at most.
+        rivals: for how many of the likeliest other classes gradients are taken.
+        corners: of how many of the best pixels all corner colours are tried for the last one, where none is enough.
+    """
 
     method: Literal["greedy"] = "greedy"
     candidates: Count = 32
+    rivals: Count = 1
+    corners: Annotated[int, Field(ge=0)] = 0
 
 
 class SparseGradient(PushedAttack):

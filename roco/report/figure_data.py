@@ -56,15 +56,16 @@ def cost_of_lightest(study: Study, config: StudyConfig) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[["top", "search", "seed", "slot", "key", "flops", "parameters"]]
 
 
-# Where a trend is evaluated along its axis.
-_TREND_POINTS = 25
+# Where a trend is evaluated along its axis, and how wide its band may be.
+_TREND_POINTS, _WIDEST_BAND = 25, 0.5
 
 
 def with_trends(points: pd.DataFrame) -> pd.DataFrame:
     """The points and, for each search and metric, a trend of the accuracy in the logarithm of the FLOPs.
 
     `kind` is `network` for a point and `trend` for a place of a least-squares line with its 95 % bootstrap band. A
-    search with fewer than four networks, or with fewer than three different numbers of FLOPs, has no trend.
+    search with fewer than four networks, or with fewer than three different numbers of FLOPs, has no trend, nor has one
+    whose band is somewhere wider than half of all accuracies: it would say nothing.
     """
     parts = [points.assign(kind="network")]
     for (search, metric), group in points[points["search"] != REFERENCES].groupby(["search", "metric"], sort=True):
@@ -76,6 +77,8 @@ def with_trends(points: pd.DataFrame) -> pd.DataFrame:
         accuracy, seeds = group["accuracy"].to_list(), group["seed"].to_list()
         found = trend(np.log10(flops).tolist(), accuracy, seeds, at=places.tolist(), generator=generator)
         numbers = {name: np.clip(f, 0, 1) for name, f in zip(("accuracy", "low", "high"), found, strict=True)}
+        if (numbers["high"] - numbers["low"]).max() > _WIDEST_BAND:
+            continue
         line = pd.DataFrame({"search": search, "metric": metric, "flops": np.rint(10**places), **numbers})
         parts.append(line.assign(kind="trend").astype({"flops": "Int64"}))
     return pd.concat(parts, ignore_index=True)

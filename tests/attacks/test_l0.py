@@ -17,6 +17,7 @@ SMALL = {
     "random_search": RandomSearch(queries=40, margin=1.0, greedy_candidates=0),
     "random_search after greedy": RandomSearch(queries=10, margin=1.0, greedy_candidates=3),
     "greedy": Greedy(candidates=5, margin=1.0),
+    "greedy with more": Greedy(candidates=200, rivals=5, corners=2, margin=1.0),
     "sparse_gradient": SparseGradient(steps=6, margin=1.0),
     "exhaustive": Greedy(candidates=5, margin=1.0, exhaustive=True),
 }
@@ -46,10 +47,11 @@ def tensors(split: Split) -> tuple[Tensor, Tensor]:
         RandomSearch(queries=1800, margin=1e6, greedy_candidates=0),
         RandomSearch(queries=3, margin=1e6, greedy_candidates=1),
         Greedy(candidates=1, margin=1e6),
+        Greedy(candidates=64, rivals=4, corners=3, margin=1e6),
         SparseGradient(steps=30, margin=1e6),
         Greedy(candidates=1, margin=1e6, exhaustive=True),
     ],
-    ids=["random_search", "greedy first", "greedy", "sparse_gradient", "exhaustive"],
+    ids=["random_search", "greedy first", "greedy", "greedy with more", "sparse_gradient", "exhaustive"],
 )
 def test_the_best_pixels_are_found(make_linear, make_split, settings: L0Attack, k: int) -> None:
     network = make_linear(blocks=2)
@@ -122,6 +124,86 @@ def test_a_result_does_not_depend_on_its_batch(convolutional, make_split, settin
     random = settings.method in ("differential_evolution", "random_search")
     others = attack_l0(convolutional, images, labels=labels, generators=generators(list(range(12)), seed=1), **common)
     assert torch.equal(together, others) is not random
+
+
+def test_greedy_takes_the_class_that_a_pixel_can_reach(make_linear, make_split) -> None:
+    network = make_linear(classes=5, seed=4)
+    images, labels = tensors(make_split(network, 30, spread=20))
+    pixels, weight = (images.float() / 255).flatten(2), network.weight.detach().view(5, 3, -1)
+    slopes = weight - weight[labels][:, None]
+    gains = torch.maximum(-slopes * pixels[:, None], slopes * (1 - pixels[:, None])).sum(dim=2).amax(dim=2)
+    logits = network(images / 255)
+    leads = (logits - logits.gather(1, labels[:, None]) + gains).scatter(1, labels[:, None], -torch.inf)
+    found = {}
+    for rivals in (1, 4):
+        settings = Greedy(candidates=1, rivals=rivals, margin=1e6)
+        result = attack_l0(network, images, labels=labels, n_pixels=1, settings=settings, generators=[])
+        found[rivals] = margins_of(network, result, labels=labels, batch_size=64)
+    torch.testing.assert_close(found[4], leads.amax(dim=1), rtol=0, atol=1e-3)
+    assert (found[1] < found[4] - 1e-3).any()
+
+
+class Bowl(nn.Module):
+    """The lead of class 1 over class 0: 10 times the squared distance of the first pixel's red from 0.45, less 1."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        lead = 10 * (images[:, 0, 0, 0] - 0.45) ** 2 - 1
+        return torch.stack([torch.zeros_like(lead), lead + 0 * images.sum(dim=(1, 2, 3))], dim=1)
+
+
+@pytest.mark.parametrize("corners", [0, 1])
+def test_greedy_tries_the_colours_that_the_gradient_does_not_name(corners: int) -> None:
+    images = torch.full((2, 3, 4, 4), 102, dtype=torch.uint8)
+    settings = Greedy(candidates=1, corners=corners, margin=1e6)
+    labels = torch.zeros(2, dtype=torch.long)
+    found = attack_l0(Bowl(), images, labels=labels, n_pixels=1, settings=settings, generators=[])
+    # At 0.4 the slope points to 0; 1 lies further away.
+    assert (found[:, 0, 0, 0] == (255 if corners else 0)).all()
+
+
+def test_greedy_tries_no_more_than_it_needs(convolutional, make_split, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roco.attacks.l0_gradient.FIRST_BLOCK", 2)
+    monkeypatch.setattr("roco.attacks.l0_gradient.HOPELESS", -1e9)
+    images, labels = tensors(make_split(convolutional, 40))
+    passes: list[int] = []
+    convolutional.register_forward_hook(lambda _, inputs, __: passes.append(len(inputs[0])))
+    found, tried = [], []
+    for candidates in (2, 4, 8):
+        passes.clear()
+        settings = Greedy(candidates=candidates, margin=0.0)
+        found.append(attack_l0(convolutional, images, labels=labels, n_pixels=1, settings=settings, generators=[]))
+        tried.append(sum(passes))
+    fooled = [margins_of(convolutional, each, labels=labels, batch_size=64) >= DECIDED for each in found]
+    assert 0 < fooled[0].sum() <= fooled[2].sum() < len(images)
+    # An image that falls to a block of candidates is not tried on.
+    assert torch.equal(found[0][fooled[0]], found[2][fooled[0]])
+    assert tried[1] - tried[0] == 2 * int((~fooled[0]).sum())
+    assert tried[2] - tried[1] == 4 * int((~fooled[1]).sum())
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_greedy_gives_up_where_the_last_pixel_is_far_from_enough(
+    convolutional, make_split, monkeypatch: pytest.MonkeyPatch, k: int
+) -> None:
+    monkeypatch.setattr("roco.attacks.l0_gradient.FIRST_BLOCK", 2)
+    images, labels = tensors(make_split(convolutional, 40))
+    # With one pixel, what the first block makes of an image decides; with two it decides for the second pixel only.
+    common = {"labels": labels, "n_pixels": k, "generators": []}
+    first = attack_l0(convolutional, images, settings=Greedy(candidates=2, margin=0.0), **common)
+    more = Greedy(candidates=64, margin=0.0)
+    found = attack_l0(convolutional, images, settings=more, **common)
+    monkeypatch.setattr("roco.attacks.l0_gradient.HOPELESS", -1e9)
+    everything = attack_l0(convolutional, images, settings=more, **common)
+    clean, few, some, all_tried = (
+        margins_of(convolutional, each, labels=labels, batch_size=64) for each in (images, first, found, everything)
+    )
+    given_up = few < clean + 0.75 * (DECIDED - clean)
+    assert 0 < given_up.sum() < len(images)
+    if k == 1:
+        assert torch.equal(found[given_up], first[given_up])
+        assert torch.equal(found[~given_up], everything[~given_up])
+    assert (some <= all_tried + 1e-5).all()
+    assert (some < all_tried - 1e-3).any()
 
 
 def test_random_search_goes_on_to_its_margin(make_linear, make_split) -> None:

@@ -46,6 +46,31 @@ def test_every_key_of_the_shipped_configurations_is_on_the_page(reference: Modul
         assert set(raw["retraining"]["training"]) <= set(sections["retraining.training"])
 
 
+def meanings_of(page: str, heading: str) -> dict[str, str]:
+    part = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| `")]
+    return {row[0].strip("`"): row[1] for row in rows if len(row) == 4}
+
+
+def test_meanings_are_those_of_the_comments_and_of_the_models(reference: ModuleType) -> None:
+    page = reference.settings_page()
+    assert meanings_of(page, "`space`")["nodes"] == "in a phase at most [6]"
+    assert meanings_of(page, "The study")["experiment"].startswith("Name of the study")
+    training = meanings_of(page, "`evaluation.training`")
+    assert training["cutout"] == "side of a square that is blanked, in pixels; 0: none [0]"
+    assert training["learning_rate"] == "at the start, falls to 0 by a cosine [0.025]"
+    greedy = meanings_of(page, "`adversarial.l0_attack`: greedy")
+    assert greedy["rivals"] == "for how many of the likeliest other classes gradients are taken."
+    assert greedy["margin"].startswith("by how many logits")
+    assert "epochs" in meanings_of(page, "`evaluation.halving`")
+
+
+def test_comments_belong_to_the_key_below_or_before_them(reference: ModuleType) -> None:
+    text = "# of a\na: 1\nb:\n  # two\n  # lines\n  c: '#' # and more [3]\n\n# of nothing\n\n  d: 4\ne: 5 # last\n"
+    expected = {"a": "of a", "b": "", "b.c": "two lines and more [3]", "b.d": "", "e": "last"}
+    assert reference.meanings(text) == expected
+
+
 def test_defaults_are_those_of_the_place(reference: ModuleType) -> None:
     sections, config = (
         sections_of(reference.settings_page()),
