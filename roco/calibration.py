@@ -8,7 +8,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,12 +59,25 @@ class Calibration:
     start_seconds: float
 
 
-def calibrate(config: StudyConfig, images: Images, *, cores: int) -> Calibration:
-    """Measures this machine. Raises ConfigError where a GPU is asked for and there is none."""
+def calibrate(
+    config: StudyConfig, images: Images, *, cores: int, networks: Collection[str] | None = None
+) -> Calibration:
+    """Measures this machine.
+
+    Args:
+        config: of the study.
+        images: their numbers and sizes.
+        cores: how many jobs run at once on a CPU.
+        networks: which of the study's networks to measure; all, if not given.
+
+    Raises:
+        ConfigError: a GPU is asked for and there is none.
+    """
     import torch
 
     device = start_torch(config.device)
     names = [*config.targets.architectures(), "evaluation", "retraining"]
+    names = [name for name in names if networks is None or name in networks]
     speeds, flops = {}, {}
     for name in names:
         network = _network(config, name, images).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -41,6 +41,10 @@ class Pending:
     open: Mapping[str, frozenset[str]]
     start_seconds: float
 
+    def has(self, job: Job) -> bool:
+        """Whether a job is to be done."""
+        return str(job.output) in self.open.get(job.rule, frozenset())
+
 
 @dataclass(frozen=True)
 class StagePlan:
@@ -114,7 +118,7 @@ def plan_study(config: StudyConfig, images: Images, *, pending: Pending, calibra
         if rule not in HEAVY:
             continue
         jobs = [job for job in Layout(config).jobs() if job.rule == rule]
-        todo = [job for job in jobs if str(job.output) in pending.open.get(rule, frozenset())]
+        todo = [job for job in jobs if pending.has(job)]
         works = [_work(config, job, images) for job in todo]
         # Of a front only as many networks as it has, which the last population tells best.
         weights = [share if rule in ("retrain", "robustness") and job.search != REFERENCES else 1.0 for job in todo]
@@ -138,6 +142,12 @@ def plan_study(config: StudyConfig, images: Images, *, pending: Pending, calibra
             )
         )
     return [*plans, _light(pending, calibration)]
+
+
+def networks_to_measure(config: StudyConfig, images: Images, *, pending: Pending) -> set[str]:
+    """The networks whose speed a plan needs: those of jobs that are to be done."""
+    todo = [job for job in Layout(config).jobs() if job.rule in HEAVY and pending.has(job)]
+    return {_work(config, job, images).network for job in todo}
 
 
 def recorded_seconds(config: StudyConfig) -> dict[str, float]:

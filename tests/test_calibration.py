@@ -35,6 +35,7 @@ def test_every_network_of_a_study_is_measured(tmp_path: Path, monkeypatch: pytes
     assert all(min(speed.trained, speed.forward, speed.gradient, speed.alone) > 0 for speed in found.speeds.values())
     # A step trains on what a forward pass computes and twice as much again.
     assert all(speed.trained > speed.forward for speed in found.speeds.values())
+    assert set(calibrate(config, IMAGES, cores=3, networks={"lenet"}).speeds) == {"lenet"}
     genome = typical_genome(config, IMAGES)
     assert found.flops["retraining"] == genome_flops(config, genome, IMAGES, channels=config.retraining.channels)
 

@@ -11,6 +11,7 @@ from roco.layout import Layout
 from roco.plan import (
     Pending,
     load_calibration,
+    networks_to_measure,
     pending_jobs,
     plan_study,
     recorded_seconds,
@@ -75,6 +76,16 @@ def test_a_gpu_takes_one_job_at_a_time(config) -> None:
     plan = plans_of(config, all_pending(config), machine(cores=16, uses_gpu=True))["white-box attacks"]
     each = 0.1 * robustness.forward + 0.3 * robustness.gradient + 0.5 * robustness.alone
     assert plan.seconds == pytest.approx(4 * (each + 5))
+
+
+def test_only_what_is_to_be_done_is_measured(config) -> None:
+    def needed(pending: Pending) -> set[str]:
+        return networks_to_measure(config, IMAGES, pending=pending)
+
+    assert needed(all_pending(config)) == {"lenet", "evaluation", "retraining"}
+    files = {rule: found for rule, found in all_pending(config).open.items() if rule == "robustness"}
+    assert needed(Pending(files, 2.0)) == {"retraining"}
+    assert needed(Pending({}, 2.0)) == set()
 
 
 def test_what_is_done_costs_nothing(config) -> None:

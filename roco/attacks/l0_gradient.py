@@ -86,8 +86,8 @@ def _with_best_pixel(problem: Problem, changed: Tensor, *, last: Tensor, setting
     colours = corners.gather(2, order[:, None].expand(-1, 3, -1)).transpose(1, 2).contiguous().cpu().numpy()
     enough = max(settings.margin, DECIDED)
     # What the first block has to reach for more to be tried.
-    hopeful = torch.where(now < DECIDED, now + HOPELESS * (DECIDED - now), -torch.inf)
-    hopeful = hopeful.masked_fill(~last, torch.inf).cpu().numpy()
+    least = torch.where(now < DECIDED, now + HOPELESS * (DECIDED - now), -torch.inf)
+    hopeful = least.masked_fill(~last, torch.inf).cpu().numpy()
     margins = np.full(positions.shape, -np.inf)
     open_rows = np.arange(len(positions))
     # The most promising first: most images are done with those.

@@ -34,10 +34,12 @@ def add_command(commands: "Commands") -> None:
 
 
 def _plan(options: argparse.Namespace) -> None:
+    from rich.console import Console
+
     from roco.calibration import calibrate
     from roco.config import load_config
     from roco.errors import DatasetError
-    from roco.plan import load_calibration, pending_jobs, plan_study, save_calibration
+    from roco.plan import load_calibration, networks_to_measure, pending_jobs, plan_study, save_calibration
     from roco.workload import images_of
 
     config = load_config(options.configfile)
@@ -47,12 +49,14 @@ def _plan(options: argparse.Namespace) -> None:
             f"{config.dataset.path}: how many images there are is known once dataset.h5 is made; "
             f"run snakemake {config.folder}/dataset.h5 first"
         )
-    pending = pending_jobs(options.configfile)
     cores = options.cores or len(os.sched_getaffinity(0))
-    if options.calibration:
-        calibration = load_calibration(options.calibration, config)
-    else:
-        calibration = calibrate(config, images, cores=cores)
+    with Console(stderr=True).status("asking Snakemake what is done, then measuring this machine"):
+        pending = pending_jobs(options.configfile)
+        if options.calibration:
+            calibration = load_calibration(options.calibration, config)
+        else:
+            needed = None if options.save_calibration else networks_to_measure(config, images, pending=pending)
+            calibration = calibrate(config, images, cores=cores, networks=needed)
     if options.save_calibration:
         save_calibration(options.save_calibration, calibration, config)
     stages = plan_study(config, images, pending=pending, calibration=calibration)
@@ -81,6 +85,9 @@ def _show(name: str, stages: "Sequence[StagePlan]", calibration: "Calibration") 
         table.add_row(stage.title, *counts, flops, duration(stage.seconds) if stage.open else "done")
     console.print(f"{name}, by the speed of {calibration.device}", style="bold")
     console.print(table)
+    if not any(stage.open for stage in stages):
+        console.print("nothing is left to do")
+        return
     seconds = sum(stage.seconds for stage in stages)
     console.print(f"about {duration(seconds)} in all, if nothing else runs there; attacks that end early take less")
 
