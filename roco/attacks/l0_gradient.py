@@ -34,10 +34,10 @@ def greedy(
 ) -> Tensor:
     """Adds one pixel in a corner colour after the other, until the margin is reached or k pixels are changed.
 
-    Gradients say to first order what each pixel would gain in its best corner colour for one of the likeliest other
-    classes (`rivals` of them). The pixels that promise most are tried, and the one with the largest margin stays. For
-    the last pixel more of them are, in blocks until one reaches the margin, and all corner colours of the best ones
-    (`corners` of them) where none does; but not for an image that the first block leaves far from being fooled.
+    The gradient says to first order what each pixel would gain in its best corner colour. The pixels that promise most
+    are tried, and the one with the largest margin stays. For the last pixel it is taken for several of the likeliest
+    other classes (`rivals`), more pixels are tried, in blocks until one reaches the margin, and where none does all
+    corner colours of the best ones (`corners`); but not for an image that the first block leaves far from being fooled.
 
     Args:
         network: float32 images in [0, 1] to logits.
@@ -79,7 +79,7 @@ def _changed(clean: Tensor, images: Tensor) -> Tensor:
 
 def _with_best_pixel(problem: Problem, changed: Tensor, *, last: Tensor, settings: Greedy) -> tuple[Tensor, Tensor]:
     """The problem's images with the best of the tried pixels set, and their margins; `changed` ones come last."""
-    now, gains, corners = _promises(problem, rivals=settings.rivals)
+    now, gains, corners = _promises(problem, last=last, rivals=settings.rivals)
     tried = min(settings.candidates, problem.positions)
     order = gains.masked_fill(changed, -torch.inf).topk(tried, dim=1).indices
     positions = order.cpu().numpy()
@@ -129,19 +129,20 @@ def _tried(problem: Problem, rows: Array, positions: Array, *, colours: Array) -
     return flat.reshape(positions.shape)
 
 
-def _promises(problem: Problem, *, rivals: int) -> tuple[Tensor, Tensor, Tensor]:
+def _promises(problem: Problem, *, last: Tensor, rivals: int) -> tuple[Tensor, Tensor, Tensor]:
     """The margins `(n,)`, what each pixel would gain to first order, `(n, h w)`, and in which corner colour.
 
     The colours are uint8 `(n, 3, h w)`. A gain is the largest lead that one of the rivals would then have over the true
-    class, less the likeliest one's lead now.
+    class, less the likeliest one's lead now. Others than the likeliest count for the last pixel only.
     """
     batch, now, gains, corners = gradient_batch(problem.images.device), [], [], []
-    for images, labels in zip(problem.images.split(batch), problem.labels.split(batch), strict=True):
+    parts = (each.split(batch) for each in (problem.images, problem.labels, last))
+    for images, labels, is_last in zip(*parts, strict=True):
         with torch.enable_grad():
             values = to_unit(images).requires_grad_(True)
             logits = problem.network(values)
             others = logits.detach().scatter(1, labels[:, None], -torch.inf)
-            classes = others.topk(min(rivals, others.shape[1] - 1), dim=1).indices
+            classes = others.topk(min(rivals if is_last.any() else 1, others.shape[1] - 1), dim=1).indices
             leads = (logits.gather(1, classes) - logits.gather(1, labels[:, None])).unbind(dim=1)
             slopes = [torch.autograd.grad(lead.sum(), values, retain_graph=True)[0].flatten(2) for lead in leads]
         flat = values.detach().flatten(2)
@@ -151,6 +152,8 @@ def _promises(problem: Problem, *, rivals: int) -> tuple[Tensor, Tensor, Tensor]
             slope = slope.nan_to_num(0.0, 0.0, 0.0)
             gain = torch.maximum(-slope * flat, slope * (1 - flat)).sum(dim=1)
             gain = gain + (lead - leads[0]).detach().nan_to_num(0.0)[:, None]
+            if lead is not leads[0]:
+                gain = gain.masked_fill(~is_last[:, None], -torch.inf)
             corner = torch.where((gain > best)[:, None], slope > 0, corner)
             best = torch.maximum(best, gain)
         now.append(leads[0].detach())

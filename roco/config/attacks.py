@@ -45,7 +45,7 @@ class Greedy(PushedAttack):
 
     Attributes:
         candidates: how many pixels are tried for the last one that is changed; for those before it 64 at most.
-        rivals: for how many of the likeliest other classes gradients are taken.
+        rivals: for how many of the likeliest other classes gradients are taken, for the last one.
         corners: of how many of the best pixels all corner colours are tried for the last one, where none is enough.
     """
 
