@@ -213,7 +213,7 @@ def test_on_a_gpu_one_process_has_several_genomes_at_once(
     [
         ("SIGKILL", 1, None, None),
         ("SIGKILL", 3, None, "the worker process ended with signal 9"),
-        ("asleep", 2, 0.05, "it took longer than 0.05 minutes (evaluation.time_limit_minutes)"),
+        ("asleep", 2, 0.1, "it took longer than 0.1 minutes (evaluation.time_limit_minutes)"),
     ],
 )
 def test_a_worker_that_dies_of_several_genomes_gets_each_alone(

@@ -1,7 +1,11 @@
-"""The tiny study, run once for all tests that look at a finished one, in whichever process they are."""
+"""The tiny study, run once for all tests that look at a finished one, in whichever process they are.
+
+ROCO_TEST_FOLDER names a folder to keep it in for several runs of pytest.
+"""
 
 import fcntl
 import os
+from pathlib import Path
 
 import pytest
 from study import TINY, Study
@@ -10,7 +14,9 @@ from study import TINY, Study
 def finished_study_of(factory: pytest.TempPathFactory) -> Study:
     """The finished study; the first process that asks runs it, the others wait."""
     folder = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if kept := os.environ.get("ROCO_TEST_FOLDER"):
+        folder = Path(kept)
+    elif "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
     with (folder / "finished.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
