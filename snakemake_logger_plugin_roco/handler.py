@@ -70,7 +70,8 @@ class LogHandler(LogHandlerBase):
 
     def _start(self, record: LogRecord) -> None:
         self._line.study = record.study  # type: ignore[attr-defined]
-        self._line.print(f"{self._jobs.total} jobs; {record.getMessage()}")
+        jobs = "1 job" if self._jobs.total == 1 else f"{self._jobs.total} jobs"
+        self._line.print(f"{jobs}; {record.getMessage()}")
         if self._line.live:
             threading.Thread(target=self._renew, daemon=True).start()
 
