@@ -60,6 +60,12 @@ def test_the_work_of_white_box_attacks(attack: dict[str, Any], forward: int, gra
     assert robustness_work(config, IMAGES) == expected
 
 
+def test_deepfool_costs_a_pass_alone_for_each_class() -> None:
+    robustness = {"images": 4, "attacks": {"one": {"method": "deepfool"}}}
+    config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "robustness": robustness})
+    assert robustness_work(config, IMAGES) == Work("retraining", forward=30 + 9, alone=4 * 10)
+
+
 def test_the_work_of_curves_perturbations_and_checks() -> None:
     robustness = {
         "images": 4,
