@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roco.config import APGDCE, PGD, DatasetConfig, RobustnessConfig, Square, StudyConfig
+from roco.config import APGDCE, FIRST_BLOCK, PGD, DatasetConfig, Greedy, RobustnessConfig, Square, StudyConfig
 from roco.runtime import numpy_generator
 from roco.space.complexity import Channels, complexity
 from roco.space.genome import Genome, bits_per_phase
@@ -119,18 +119,27 @@ def attack_work(config: StudyConfig, name: str, norm: str, images: Images) -> Wo
     all_pixels = getattr(attack, "exhaustive", False) and thresholds[0] == 1
     exhaustive = count * 8 * images.size**2 if all_pixels else 0
     attacked = count * (len(thresholds) - all_pixels)
-    # Greedy steps add to the pixels of the smaller threshold; each takes a gradient and tries some candidates.
-    greedy = count * (thresholds[-1] - all_pixels)
+    # Greedy steps add to the pixels of the smaller threshold; each threshold has a last one.
+    greedy = {"pixels": count * (thresholds[-1] - all_pixels), "last": attacked}
     if attack.method == "differential_evolution":
         return Work(name, forward=attacked * attack.population * (attack.steps + 1))
     if attack.method == "greedy":
-        tried = attack.candidates + 8 * attack.corners
-        return Work(name, forward=exhaustive + greedy * tried, gradient=greedy * attack.rivals)
+        forward, gradient = _greedy_passes(attack, **greedy)
+        return Work(name, forward=exhaustive + forward, gradient=gradient)
     if attack.method == "random_search":
-        first = greedy * attack.greedy_candidates
-        forward = exhaustive + first + attacked * attack.queries
-        return Work(name, forward=forward, gradient=greedy if first else 0)
+        forward, gradient = exhaustive + attacked * attack.queries, 0
+        if attack.greedy_candidates:
+            first, gradient = _greedy_passes(Greedy(candidates=attack.greedy_candidates), **greedy)
+            forward += first
+        return Work(name, forward=forward, gradient=gradient)
     return Work(name, forward=exhaustive, gradient=attacked * attack.steps * getattr(attack, "restarts", 1))
+
+
+def _greedy_passes(attack: Greedy, *, pixels: int, last: int) -> tuple[int, int]:
+    """Forward passes and gradients of greedy steps that set so many pixels, of which some are the last of an image."""
+    before = pixels - last
+    forward = before * min(attack.candidates, FIRST_BLOCK) + last * (attack.candidates + 8 * attack.corners)
+    return forward, before + last * attack.rivals
 
 
 def evaluation_work(config: StudyConfig, images: Images) -> Work:
@@ -185,7 +194,7 @@ def _passes(attack: Any) -> tuple[int, int]:
         case "l0":
             first = attack.attacks[0]
             if first.method == "greedy":
-                return attack.pixels * (first.candidates + 8 * first.corners), attack.pixels * first.rivals
+                return _greedy_passes(first, pixels=attack.pixels, last=1)
             return getattr(first, "queries", 0), getattr(first, "steps", 0)
         case "fab":
             return attack.steps * attack.targets, attack.steps * attack.targets

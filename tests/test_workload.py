@@ -22,7 +22,8 @@ IMAGES = Images(train=50, validation=20, test=30, adversarial=9, classes=10, siz
             0,
         ),
         ({"method": "greedy", "candidates": 5}, 3 * 4 * 5, 3 * 4),
-        ({"method": "greedy", "candidates": 5, "rivals": 2, "corners": 3}, 3 * 4 * (5 + 8 * 3), 3 * 4 * 2),
+        ({"method": "greedy", "candidates": 5, "rivals": 2, "corners": 3}, 3 * (4 * 5 + 3 * 8 * 3), 3 * (1 + 3 * 2)),
+        ({"method": "greedy", "candidates": 100}, 3 * (64 + 3 * 100), 3 * 4),
         ({"method": "greedy", "candidates": 5, "exhaustive": True}, 3 * 8 * 256 + 3 * 3 * 5, 3 * 3),
         ({"method": "sparse_gradient", "steps": 6}, 0, 3 * 3 * 6),
     ],
@@ -49,7 +50,7 @@ def test_nothing_is_exhaustive_without_a_threshold_of_one() -> None:
         ({"method": "fab", "norm": "l2", "steps": 6, "targets": 2}, 12, 12),
         ({"method": "cw_search", "searches": 3, "steps": 7}, 0, 21),
         ({"method": "l0", "pixels": 2, "attacks": [{"method": "greedy", "candidates": 5}]}, 10, 2),
-        ({"method": "l0", "pixels": 2, "attacks": [{"method": "greedy", "candidates": 5, "rivals": 3}]}, 10, 6),
+        ({"method": "l0", "pixels": 2, "attacks": [{"method": "greedy", "candidates": 5, "rivals": 3}]}, 10, 1 + 3),
         ({"method": "l0", "pixels": 2, "attacks": [{"method": "random_search", "queries": 9}]}, 9, 0),
     ],
 )

@@ -28,7 +28,7 @@ __all__ = ["Cell", "attack_chain", "correctly_classified"]
 log = logging.getLogger("roco")
 
 # Raised by hand when an attack comes to give other images: it invalidates what is in the store.
-ATTACK_VERSION = 1
+ATTACK_VERSION = 2
 KIND = "adversarial_chunk"
 
 

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from roco.attacks.norms import DECIDED, forward_batch, gradient_batch, margin_gradients, margins_of
 from roco.attacks.pixels import CORNERS, Array, Problem
-from roco.config import Greedy, SparseGradient
+from roco.config import FIRST_BLOCK, Greedy, SparseGradient
 from roco.training import to_unit
 
 # ---------------------------------------------------------------------------------------------------------------
 # Greedy choice
 
-# How many pixels are tried first, and how much of the way to being fooled the best of these has to bring an image for
-# more to be tried: of 100 images of a LeNet none that fell to a later one was brought less.
-FIRST_BLOCK, HOPELESS = 64, 0.75
+# How much of the way to being fooled the best of the pixels that are tried first has to bring an image for more to be
+# tried: of 100 images of a LeNet none that fell to a later one was brought less.
+HOPELESS = 0.75
 
 
 def greedy(
@@ -96,21 +96,18 @@ def _with_best_pixel(problem: Problem, changed: Tensor, *, last: Tensor, setting
         margins[part] = _tried(problem, open_rows, positions[part], colours=colours[part])
         reached = margins.max(axis=1)
         open_rows = np.flatnonzero((reached < enough) & (reached >= hopeful))
-    rows, chosen = np.arange(len(positions)), margins.argmax(axis=1)
-    best, place, colour = margins[rows, chosen], positions[rows, chosen], colours[rows, chosen]
     if settings.corners and len(open_rows):
         # For these the gradient may have named the wrong colour: it holds near the image's own.
-        top = np.argsort(-margins[open_rows], axis=1, kind="stable")[:, : settings.corners]
-        again = np.repeat(np.take_along_axis(positions[open_rows], top, axis=1), len(CORNERS), axis=1)
-        every = np.tile(CORNERS, (len(open_rows), top.shape[1], 1))
-        found = _tried(problem, open_rows, again, colours=every)
-        index = found.argmax(axis=1)
-        better = np.flatnonzero(found.max(axis=1) > best[open_rows])
-        where = open_rows[better]
-        best[where] = found[better, index[better]]
-        place[where], colour[where] = again[better, index[better]], every[better, index[better]]
-    images = problem.changed(rows, place[:, None], colours=colour[:, None])
-    return images, torch.from_numpy(best).to(images.device, torch.float32)
+        top = np.argsort(-margins, axis=1, kind="stable")[:, : settings.corners]
+        again = np.repeat(np.take_along_axis(positions, top, axis=1), len(CORNERS), axis=1)
+        every = np.tile(CORNERS, (len(top), top.shape[1], 1))
+        found = np.full(again.shape, -np.inf)
+        found[open_rows] = _tried(problem, open_rows, again[open_rows], colours=every[open_rows])
+        pairs = ((positions, again), (colours, every), (margins, found))
+        positions, colours, margins = (np.concatenate(pair, axis=1) for pair in pairs)
+    rows, chosen = np.arange(len(positions)), margins.argmax(axis=1)
+    images = problem.changed(rows, positions[rows, chosen][:, None], colours=colours[rows, chosen][:, None])
+    return images, torch.from_numpy(margins[rows, chosen]).to(images.device, torch.float32)
 
 
 def _bounds(tried: int) -> list[int]:

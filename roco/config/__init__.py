@@ -5,6 +5,7 @@ cheap: neither torch nor pymoo is needed to check a configuration.
 """
 
 from roco.config.attacks import (
+    FIRST_BLOCK,
     AdversarialConfig,
     DifferentialEvolution,
     Greedy,
@@ -58,6 +59,7 @@ __all__ = [
     "FAB",
     "FABT",
     "FGSM",
+    "FIRST_BLOCK",
     "L0",
     "PGD",
     "PUBLISHED_GENOMES",

@@ -40,6 +40,10 @@ class RandomSearch(PushedAttack):
     greedy_candidates: Annotated[int, Field(ge=0)] = 32
 
 
+# How many candidates the greedy choice tries first, and at most for a pixel that is not the last one.
+FIRST_BLOCK = 64
+
+
 class Greedy(PushedAttack):
     """L0 by greedy choice of pixels in corner colours, those tried that gradients favour: white-box.
 

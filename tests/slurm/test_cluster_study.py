@@ -73,6 +73,9 @@ def test_it_makes_the_bytes_of_a_local_run(cluster_study, local_study: Study):
 
 
 def test_light_steps_are_not_submitted_and_the_others_once(cluster_study, jobs):
+    heavy = ("target", "adversarial_cells", "transfer", "evaluate", "retrain", "robustness")
+    submitted = {fact["Comment"].split("_wildcards_")[0] for fact in jobs.values()}
+    assert submitted == {f"rule_{name}" for name in heavy}
     last_run = (cluster_study.results / NOTE).read_text().strip()
     ended = [fact for fact in jobs.values() if fact["JobState"] == "COMPLETED"]
     rules = {run: Counter() for run in ("before", "last")}
