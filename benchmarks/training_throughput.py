@@ -20,9 +20,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torchvision import transforms
-from training_arms import ARMS, GENOMES, MEAN, STD, STEPS, add_options, network_of, train_arm
+from training_arms import ARMS, GENOMES, MEAN, STD, STEPS, add_options, network_of, recipe_of, train_arm
 
-from roco.config import Recipe
 from roco.runtime import start_torch, versions
 from roco.training import error_of
 
@@ -92,12 +91,13 @@ def accuracies(options: argparse.Namespace) -> None:
     images, test_images = (arrays[name].permute(0, 3, 1, 2).contiguous() for name in ("x_train", "x_test"))
     images, labels = images[: options.images], arrays["y_train"][: options.images].flatten().long()
     test_images, test_labels = test_images[:2000], arrays["y_test"][:2000].flatten().long()
-    recipe = Recipe(epochs=options.epochs)
-    for arm in (STEPS[0], STEPS[-1]):
+    for arm in options.arms:
         found = []
         for seed in range(options.seeds):
             network = network_of(GENOMES["mid"], options, arm, seed)
-            train_arm(arm, network, images, labels, recipe, workers=options.loader_workers, seed=seed)
+            train_arm(
+                arm, network, images, labels, recipe_of(arm, options.epochs), workers=options.loader_workers, seed=seed
+            )
             if arm == "peers":
                 network.normalise = transforms.Normalize(MEAN, STD)
             found.append(100 * (1 - error_of(network, test_images, labels=test_labels)))

@@ -11,6 +11,7 @@ from functools import singledispatch
 import torch
 from torch import Tensor, nn
 
+from roco.compiled.batch_norm_relu import FusedSequential
 from roco.config import DenseNetConfig, LeNetConfig, ResNetConfig, VGG16Config
 from roco.space.network import Normalise
 
@@ -110,7 +111,7 @@ def _vgg16(architecture: VGG16Config, *, classes: int, image_size: int) -> nn.Mo
         if side >= 2:
             layers.append(nn.MaxPool2d(2))
             side //= 2
-    return nn.Sequential(*layers, GlobalAverage(), nn.Linear(inputs, classes))
+    return FusedSequential(*layers, GlobalAverage(), nn.Linear(inputs, classes))
 
 
 class ResidualUnit(nn.Module):
@@ -119,8 +120,8 @@ class ResidualUnit(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:
         super().__init__()
         # Not in place: the shortcut needs the input as it was.
-        self.activate = nn.Sequential(nn.BatchNorm2d(inputs), nn.ReLU())
-        self.residual = nn.Sequential(
+        self.activate = FusedSequential(nn.BatchNorm2d(inputs), nn.ReLU())
+        self.residual = FusedSequential(
             _convolution(inputs, outputs, stride=stride),
             *_activation(outputs),
             _convolution(outputs, outputs),
@@ -153,7 +154,7 @@ def _resnet(architecture: ResNetConfig, *, classes: int, image_size: int) -> nn.
         for unit in range(units):
             layers.append(ResidualUnit(inputs, outputs, stride=2 if stage and not unit else 1))
             inputs = outputs
-    return nn.Sequential(*layers, *_activation(inputs), GlobalAverage(), nn.Linear(inputs, classes))
+    return FusedSequential(*layers, *_activation(inputs), GlobalAverage(), nn.Linear(inputs, classes))
 
 
 class DenseLayer(nn.Module):
@@ -161,7 +162,7 @@ class DenseLayer(nn.Module):
 
     def __init__(self, inputs: int, growth: int) -> None:
         super().__init__()
-        self.new = nn.Sequential(
+        self.new = FusedSequential(
             # Not in place: later layers need the input as it was.
             *(nn.BatchNorm2d(inputs), nn.ReLU(), _convolution(inputs, 4 * growth, kernel=1)),
             *(*_activation(4 * growth), _convolution(4 * growth, growth)),
@@ -186,4 +187,4 @@ def _densenet(architecture: DenseNetConfig, *, classes: int, image_size: int) ->
         for _ in range(layers_per_block):
             layers.append(DenseLayer(channels, growth))
             channels += growth
-    return nn.Sequential(*layers, *_activation(channels), GlobalAverage(), nn.Linear(channels, classes))
+    return FusedSequential(*layers, *_activation(channels), GlobalAverage(), nn.Linear(channels, classes))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from roco.compiled.batch_norm_relu import FusedSequential
 from roco.space.complexity import BOTTLENECK, Channels, NodeKind, growth_of, widths_of
 from roco.space.genome import PhaseGraph, Phenotype
 
@@ -29,7 +30,7 @@ class Normalise(nn.Module):
         return (images - self.mean) / self.std
 
 
-class Node(nn.Sequential):
+class Node(FusedSequential):
     """A node of a phase: 3x3 convolution, batch normalisation, ReLU; or, with preactivation, the convolution last.
 
     Source: NSGA-Net's decoder (Lu et al. 2019), its residual and preactivation nodes; both cost the same.
@@ -62,7 +63,9 @@ def convolve_together(convolution: nn.Conv2d, pieces: Sequence[Tensor], *, train
     if not training:
         # As a module, which those who count FLOPs look for.
         return convolution(torch.cat(list(pieces), dim=1))  # type: ignore[no-any-return]
-    first, *others = convolution.weight.split([maps.shape[1] for maps in pieces], dim=1)
+    # Else autocast casts it slice by slice.
+    weight = convolution.weight.to(pieces[0].dtype)
+    first, *others = weight.split([maps.shape[1] for maps in pieces], dim=1)
     total = F.conv2d(pieces[0], first)
     for maps, weight in zip(pieces[1:], others, strict=True):
         total = total.add_(F.conv2d(maps, weight))
@@ -79,7 +82,7 @@ class Phase(nn.Module):
         self.joins = nn.ModuleList(Join(len(sources), channels) for sources in graph.inputs)
         self.nodes = nn.ModuleList(Node(channels, kind=node) for _ in graph.inputs)
         self.output_join = Join(len(graph.outputs) + graph.residual, channels)
-        self.finish = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+        self.finish = FusedSequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
 
     def forward(self, images: Tensor) -> Tensor:
         """Feature maps `(n, inputs, h, w)` to `(n, channels, h, w)` (two pixels less a side without padding)."""
@@ -91,7 +94,7 @@ class Phase(nn.Module):
         return self.finish(self.output_join(ends))  # type: ignore[no-any-return]
 
 
-class DenseNode(nn.Sequential):
+class DenseNode(FusedSequential):
     """A node on inputs side by side: BN, ReLU, 1x1 convolution to 4k channels, BN, ReLU, 3x3 convolution to k.
 
     Source: NSGA-Net's DenseNode (Lu et al. 2019), after DenseNet-B (Huang et al. 2017). Its k is `growth_of` a phase.
@@ -124,7 +127,7 @@ class DensePhase(nn.Module):
         self.nodes = nn.ModuleList(DenseNode(len(sources) * growth or channels, growth) for sources in graph.inputs)
         ends = len(graph.outputs) * growth + graph.residual * channels
         self.transition = nn.Conv2d(ends, channels, 1, bias=False)
-        self.finish = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+        self.finish = FusedSequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
 
     def forward(self, images: Tensor) -> Tensor:
         """Feature maps `(n, inputs, h, w)` to `(n, channels, h, w)` (two pixels less a side without padding)."""

@@ -1,0 +1,84 @@
+"""Compiled kernels: C code that the machine's own compiler builds at first use, within a second, for its own processor.
+
+The library is kept in the user's cache folder under what it was made from. Where there is no compiler, or it fails, or
+the folder cannot be written, `library` is None and torch's own operations are used, which give the same up to rounding.
+"""
+
+import ctypes
+import functools
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+log = logging.getLogger("roco")
+
+SOURCE = Path(__file__).with_name("batch_norm_relu.c")
+OPTIONS = ("-O3", "-march=native", "-std=c11", "-shared", "-fPIC")
+# Set to 1, it turns compiled kernels off.
+OFF = "ROCO_NO_COMPILED_KERNELS"
+SECONDS_TO_COMPILE = 120
+
+
+@functools.cache
+def library() -> ctypes.CDLL | None:
+    """The compiled kernels, built first where that has not been done on such a machine; None where they cannot be."""
+    if os.environ.get(OFF) == "1":
+        return None
+    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        log.info("no C compiler: going on with torch's own batch normalisation, which is slower")
+        return None
+    try:
+        path = cache_folder() / f"{SOURCE.stem}-{_fingerprint(compiler)}.so"
+        return _loaded(path) or _loaded(_build(compiler, path))
+    except (OSError, subprocess.SubprocessError) as error:
+        told = getattr(error, "stderr", None) or error
+        log.info("no compiled kernels, going on with torch's own operations, which are slower: %s", str(told).strip())
+        return None
+
+
+def _loaded(path: Path) -> ctypes.CDLL | None:
+    """The library in a file; None where there is none or it is damaged."""
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:
+        return None
+
+
+def cache_folder() -> Path:
+    """Where libraries are kept: `roco` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "roco"
+
+
+def _fingerprint(compiler: str) -> str:
+    """Of all that decides the library: source, options, compiler and processor. Machines may share a cache."""
+    told = subprocess.run([compiler, "--version"], check=True, capture_output=True, timeout=SECONDS_TO_COMPILE)
+    parts = (SOURCE.read_bytes(), repr(OPTIONS).encode(), told.stdout, _processor().encode())
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:20]
+
+
+def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """What tells processors apart that have different instructions."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        lines = []
+    told = [line for line in lines if line.startswith(("model name", "flags", "Features"))]
+    return "\n".join([platform.machine(), platform.processor(), *sorted(set(told))])
+
+
+def _build(compiler: str, path: Path) -> Path:
+    """Compiles to a file beside `path` that takes its place when it is whole: jobs may do so at the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made = Path(folder) / path.name
+        command = [compiler, *OPTIONS, str(SOURCE), "-o", str(made), "-lm"]
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS_TO_COMPILE)
+        made.replace(path)
+    log.info("compiled %s", path)
+    return path
