@@ -34,7 +34,7 @@ ARMS = {
     "split": "+ joins without concatenation",
     "loop": "+ roco.training.train: functional SGD, no .item() in the loop",
     "memory": "+ freed memory is kept",
-    "fused": "+ batch normalisation and ReLU as one compiled operation: all of roco in fp32",
+    "fused": "+ batch normalisation with ReLU, and pooling, in C: all of roco in fp32",
     "bf16": "all of roco in bf16",
 }
 STEPS = list(ARMS)
@@ -176,30 +176,38 @@ def multiply_adds(network: nn.Module, image: Tensor) -> int:
 
 
 def ceilings(device: torch.device) -> dict[str, float]:
-    """GFLOP/s of a large matrix product, and of a 3x3 convolution of a network's first phase."""
-    matrix = torch.rand(1024, 1024, device=device)
-    maps = torch.rand(128, 16, 30, 30, device=device).to(memory_format=torch.channels_last)
-    kernel = torch.rand(16, 16, 3, 3, device=device).to(memory_format=torch.channels_last)
-    works = {
-        "matrix product": (lambda: matrix @ matrix, 2 * 1024**3),
-        "3x3 convolution": (lambda: F.conv2d(maps, kernel, padding=1), 2 * 128 * 30 * 30 * 16 * 16 * 9),
-    }
-    return {
-        name: operations / min(timed(work, device) for _ in range(20)) / 1e9
-        for name, (work, operations) in works.items()
-    }
+    """GFLOP/s of a large matrix product, and of 3x3 convolutions of a network's first and last phase, by precision."""
+    found = {}
+    for precision, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        matrix = torch.rand(1024, 1024, device=device).to(kind)
+        works: dict[str, tuple[Callable[[], object], int]] = {"matrix product": (lambda m=matrix: m @ m, 2 * 1024**3)}
+        for channels, side in ((16, 30), (64, 7)):
+            maps = torch.rand(128, channels, side, side, device=device).to(kind, memory_format=torch.channels_last)
+            kernel = torch.rand(channels, channels, 3, 3, device=device).to(kind, memory_format=torch.channels_last)
+            works[f"3x3 convolution of {channels} channels"] = (
+                lambda m=maps, k=kernel: F.conv2d(m, k, padding=1),
+                2 * 128 * side**2 * channels**2 * 9,
+            )
+        for name, (work, operations) in works.items():
+            seconds = min(timed(work, device) for _ in range(20))
+            found[f"{precision} {name}"] = operations / seconds / 1e9
+    return found
 
 
 def shares(work: Callable[[], object]) -> dict[str, float]:
     """Shares of the CPU time of a training by kind of operation."""
-    kinds = {"convolution": "convolutions", "batch_norm": "batch normalisation", "threshold": "ReLU", "clamp": "ReLU"}
-    kinds |= {"cat": "joins", "add": "additions", "pool": "pooling", "sgd": "SGD"}
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-        work()
+    kinds = {"_batchnormrelu": "batch normalisation with ReLU", "_maxpool": "pooling", "convolution": "convolutions"}
+    kinds |= {"batch_norm": "batch normalisation", "threshold": "ReLU", "clamp": "ReLU", "cat": "joins"}
+    kinds |= {"add": "additions", "pool": "pooling", "sgd": "SGD", "copy": "casts"}
+    # The first one's own memory lies between the training's, which then is not what is used again.
+    for _ in range(2):
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            work()
     seconds: dict[str, float] = {}
     for event in profile.key_averages():
         name = event.key.lower()
-        kind = next((kind for part, kind in kinds.items() if name.startswith("aten::") and part in name), "the rest")
+        ours = name.startswith(("aten::", "_batchnormrelu", "_maxpool"))
+        kind = next((kind for part, kind in kinds.items() if ours and part in name), "the rest")
         seconds[kind] = seconds.get(kind, 0.0) + event.self_cpu_time_total
     return {kind: spent / sum(seconds.values()) for kind, spent in sorted(seconds.items(), key=lambda item: -item[1])}
 

@@ -71,11 +71,13 @@ def speeds(options: argparse.Namespace) -> None:
         cells = [f"{medians[arm, n]:.0f} ({medians[arm, n] / medians[options.arms[0], n]:.2f})" for n in GENOMES]
         print(f"| {ARMS[arm]} | " + " | ".join(cells) + " |")
     print("\nceilings in GFLOP/s: " + ", ".join(f"{name} {top:.0f}" for name, top in tops.items()))
+    precision = "bf16" if options.arms[-1] == "bf16" else "fp32"
+    ceiling = max(top for name, top in tops.items() if name.startswith(precision))
     for name in GENOMES:
         rate = 6 * last.costs[name] * medians[options.arms[-1], name] / 1e9
         print(
             f"{name}: {last.costs[name] / 1e6:.1f}M multiply-adds, trains at {rate:.0f} GFLOP/s, "
-            f"{rate / max(tops.values()):.0%} of the ceiling; time by operation: "
+            f"{rate / ceiling:.0%} of the {precision} ceiling; time by operation: "
             + ", ".join(f"{kind} {share:.0%}" for kind, share in last.ask(f"shares {name}").items())  # type: ignore[union-attr]
         )
     for process in children.values():

@@ -11,7 +11,7 @@ from functools import singledispatch
 import torch
 from torch import Tensor, nn
 
-from roco.compiled.batch_norm_relu import FusedSequential
+from roco.compiled.layers import FusedSequential
 from roco.config import DenseNetConfig, LeNetConfig, ResNetConfig, VGG16Config
 from roco.space.network import Normalise
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 log = logging.getLogger("roco")
 
-SOURCE = Path(__file__).with_name("batch_norm_relu.c")
+SOURCE = Path(__file__).with_name("kernels.c")
 OPTIONS = ("-O3", "-march=native", "-std=c11", "-shared", "-fPIC")
 # Set to 1, it turns compiled kernels off.
 OFF = "ROCO_NO_COMPILED_KERNELS"
@@ -31,7 +31,7 @@ def library() -> ctypes.CDLL | None:
         return None
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
-        log.info("no C compiler: going on with torch's own batch normalisation, which is slower")
+        log.info("no C compiler: going on with torch's own operations, which are slower")
         return None
     try:
         path = cache_folder() / f"{SOURCE.stem}-{_fingerprint(compiler)}.so"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from roco.compiled.batch_norm_relu import FusedSequential
+from roco.compiled.layers import FusedSequential
 from roco.space.complexity import BOTTLENECK, Channels, NodeKind, growth_of, widths_of
 from roco.space.genome import PhaseGraph, Phenotype
 
@@ -173,7 +173,7 @@ class GenomeNetwork(nn.Module):
                 DensePhase(graph, phase_channels, start) if dense else Phase(graph, phase_channels, start, node=node)
             )
             width = phase_channels
-        self.phases = nn.Sequential(*layers)
+        self.phases = FusedSequential(*layers)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classify = nn.Linear(width, classes)
 

@@ -1,4 +1,4 @@
-"""Batch normalisation and ReLU as one operation, for training on a CPU."""
+"""Batch normalisation with ReLU, and max-pooling, for training on a CPU: torch's modules, computed by kernels.c."""
 
 import ctypes
 import functools
@@ -11,15 +11,22 @@ from typing_extensions import TypeIs
 
 from roco.compiled.library import library
 
+POINTER, SIZE, REAL = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_double
+ARGUMENTS = {
+    "norm_forward": [POINTER] * 2 + [SIZE] * 2 + [POINTER] * 4 + [REAL] * 2 + [POINTER],
+    "norm_backward": [POINTER] * 3 + [SIZE] * 2 + [POINTER] * 3,
+    "pool_forward": [POINTER] * 2 + [SIZE] * 4,
+    "pool_backward": [POINTER] * 3 + [SIZE] * 4,
+}
 TYPES = {torch.bfloat16: "bf16", torch.float32: "fp32"}
 
 
 class FusedSequential(nn.Sequential):
-    """`nn.Sequential` whose neighbours `BatchNorm2d` and `ReLU` are computed together where that is possible.
+    """`nn.Sequential` whose neighbours `BatchNorm2d` and `ReLU` are one operation, and `MaxPool2d(2)` a faster one.
 
-    Possible: in training, on a CPU, channels last, in bfloat16 or float32, with a C compiler on the machine. Elsewhere,
-    and in evaluation, it is `nn.Sequential`. Parameters, running statistics and their names are those of the modules;
-    results are the same up to rounding.
+    Where that is possible: in training, on a CPU, channels last, in bfloat16 or float32, with a C compiler on the
+    machine. Elsewhere, and in evaluation, it is `nn.Sequential`. Parameters, running statistics and their names are
+    those of the modules; results are the same up to rounding, those of pooling to the bit.
     """
 
     def forward(self, images: Tensor) -> Tensor:
@@ -29,6 +36,8 @@ class FusedSequential(nn.Sequential):
             module = modules.pop(0)
             if modules and isinstance(modules[0], nn.ReLU) and can_fuse(module, images):
                 images, modules = batch_norm_relu(module, images), modules[1:]
+            elif can_pool(module, images):
+                images = _MaxPool.apply(images)
             else:
                 images = module(images)
         return images
@@ -42,12 +51,32 @@ def can_fuse(module: nn.Module, images: Tensor) -> TypeIs[nn.BatchNorm2d]:
         and module.affine
         and module.track_running_stats
         and module.momentum is not None
-        and images.device.type == "cpu"
+        and module.weight.dtype is torch.float32
+        and images.numel() > images.shape[1]
+        and _fit(images)
+    )
+
+
+def can_pool(module: nn.Module, images: Tensor) -> bool:
+    """Whether this is max-pooling of 2x2 pixels, in training, and the kernel can take its place."""
+    return (
+        isinstance(module, nn.MaxPool2d)
+        and module.training
+        and (module.kernel_size, module.stride, module.padding, module.dilation) == (2, 2, 0, 1)
+        and not (module.ceil_mode or module.return_indices)
+        and min(images.shape[-2:]) >= 2
+        and _fit(images)
+    )
+
+
+def _fit(images: Tensor) -> bool:
+    """Whether there are kernels for such feature maps."""
+    return (
+        images.device.type == "cpu"
         and images.dtype in TYPES
         and images.dim() == 4
-        and images.numel() > images.shape[1]
+        and images.numel() > 0
         and images.is_contiguous(memory_format=torch.channels_last)
-        and module.weight.dtype is torch.float32
         and library() is not None
     )
 
@@ -81,7 +110,7 @@ class _BatchNormReLU(torch.autograd.Function):
         channels = images.shape[1]
         result, saved = torch.empty_like(images), torch.empty(4 * channels)
         _call(
-            "forward",
+            "norm_forward",
             *(images, result, images.numel() // channels, channels, weight, bias),
             *(running_mean, running_variance, float(momentum), float(epsilon), saved),
         )
@@ -96,23 +125,46 @@ class _BatchNormReLU(torch.autograd.Function):
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         result = torch.empty_like(images)
         of_weight, of_bias = torch.empty(channels), torch.empty(channels)
-        _call("backward", gradient, images, result, images.numel() // channels, channels, saved, of_weight, of_bias)
+        _call(
+            "norm_backward", gradient, images, result, images.numel() // channels, channels, saved, of_weight, of_bias
+        )
         return result, of_weight, of_bias, None, None, None, None
+
+
+class _MaxPool(torch.autograd.Function):
+    """The kernel and its gradient. Once differentiable."""
+
+    @staticmethod
+    def forward(context: Any, images: Tensor) -> Tensor:
+        n, channels, height, width = images.shape
+        shape = (n, channels, height // 2, width // 2)
+        result = torch.empty(shape, dtype=images.dtype, memory_format=torch.channels_last)
+        _call("pool_forward", images, result, n, height, width, channels)
+        context.save_for_backward(images)
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        [images] = context.saved_tensors
+        n, channels, height, width = images.shape
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        # Where a side is odd, the last pixels have no gradient, and the kernel leaves them out.
+        result = torch.zeros_like(images) if height % 2 or width % 2 else torch.empty_like(images)
+        _call("pool_backward", gradient, images, result, n, height, width, channels)
+        return result
 
 
 def _call(name: str, first: Tensor, *others: Tensor | int | float) -> None:
     """Calls the function of this name for the first tensor's type. All tensors lie in memory as the C code expects."""
     places = [each.data_ptr() if isinstance(each, Tensor) else each for each in (first, *others)]
     if _function(f"{name}_{TYPES[first.dtype]}")(*places):
-        raise MemoryError("can't allocate memory for batch normalisation")
+        raise RuntimeError("can't allocate memory for batch normalisation")
 
 
 @functools.cache
 def _function(name: str) -> Callable[..., int]:
-    """The function of the library with the types of its arguments, as in batch_norm_relu.c."""
+    """The function of the library with the types of its arguments, as in kernels.c."""
     function: Any = getattr(library(), name)
-    pointer, size, real = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_double
-    rest = [pointer] * 4 + [real] * 2 + [pointer] if name.startswith("forward") else [pointer] * 3
-    maps = 2 if name.startswith("forward") else 3
-    function.argtypes = [pointer] * maps + [size] * 2 + rest
+    function.argtypes = ARGUMENTS[name.rpartition("_")[0]]
     return function  # type: ignore[no-any-return]

@@ -1,10 +1,7 @@
-/* Batch normalisation with the batch's own statistics and ReLU, as one operation, forward and backward.
+/* Operations of training on a CPU, forward and backward. Called by layers.py.
 
-   Feature maps are channels last: n positions of so many channels each, in bfloat16 or float32. Sums of a few rows are
-   float32, of all rows double. Channels are repeated to rows of at least ROW values, so that the inner loops are long
-   enough for the compiler to vectorise; the last row may be shorter. NaN stays NaN, as in torch.
-
-   Called by batch_norm_relu.py. Each function returns 0, or 1 where no memory was left. */
+   Feature maps are channels last, in bfloat16 or float32. NaN stays NaN, as in torch. Functions that need memory return
+   1 where none was left, otherwise 0. */
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,18 +21,19 @@ static inline float load_bf16(bf16 value) {
     return result;
 }
 
-/* To the nearest, ties to even. */
+/* To the nearest, ties to even. NaN as arithmetic makes it stays NaN: its lower half is 0. */
 static inline bf16 store_bf16(float value) {
     uint32_t bits;
     memcpy(&bits, &value, 4);
-    uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    return (bf16)(value != value ? 0x7fc0 : rounded);
+    return (bf16)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
 static inline float load_fp32(fp32 value) { return value; }
 static inline fp32 store_fp32(float value) { return value; }
 
-static size_t row_of(size_t channels) { return channels >= ROW ? channels : channels * ((ROW + channels - 1) / channels); }
+static size_t row_of(size_t channels) {
+    return channels >= ROW ? channels : channels * ((ROW + channels - 1) / channels);
+}
 
 /* values[channels] again and again until the row is full. */
 static void repeat(const float *values, size_t channels, size_t row, float *result) {
@@ -48,7 +46,12 @@ static void fold(const double *sums, size_t channels, size_t row, double *result
         for (size_t i = 0; i < channels; i++) result[i] += sums[start + i];
 }
 
-#define OF_TYPE(T)                                                                                                     \
+/* Batch normalisation with the batch's own statistics and ReLU, as one operation.
+
+   n positions of so many channels each. Sums of a few rows are float32, of all rows double. Channels are repeated to
+   rows of at least ROW values, so that the inner loops are long enough for the compiler to vectorise; the last row may
+   be shorter. */
+#define BATCH_NORM_RELU(T)                                                                                             \
     static void sum_##T(const T *restrict x, size_t total, size_t row, const float *restrict centre,                   \
                         float *restrict part, double *restrict sums) {                                                 \
         float *restrict first = part, *restrict second = part + row;                                                   \
@@ -110,7 +113,7 @@ static void fold(const double *sums, size_t channels, size_t row, double *result
     }                                                                                                                  \
                                                                                                                        \
     /* saved: scale, shift, mean and inverse standard deviation of each channel, for the way back. */                  \
-    int forward_##T(const T *x, T *y, size_t n, size_t channels, const float *weight, const float *bias,               \
+    int norm_forward_##T(const T *x, T *y, size_t n, size_t channels, const float *weight, const float *bias,          \
                     float *running_mean, float *running_variance, double momentum, double epsilon, float *saved) {     \
         size_t row = row_of(channels), total = n * channels;                                                           \
         double *sums = calloc(2 * row + 2 * channels, sizeof(double));                                                 \
@@ -146,7 +149,7 @@ static void fold(const double *sums, size_t channels, size_t row, double *result
         return failed;                                                                                                 \
     }                                                                                                                  \
                                                                                                                        \
-    int backward_##T(const T *gradient, const T *x, T *result, size_t n, size_t channels, const float *saved,          \
+    int norm_backward_##T(const T *gradient, const T *x, T *result, size_t n, size_t channels, const float *saved,     \
                      float *of_weight, float *of_bias) {                                                               \
         size_t row = row_of(channels), total = n * channels;                                                           \
         double *sums = calloc(2 * row + 2 * channels, sizeof(double));                                                 \
@@ -180,5 +183,57 @@ static void fold(const double *sums, size_t channels, size_t row, double *result
         return failed;                                                                                                 \
     }
 
-OF_TYPE(bf16)
-OF_TYPE(fp32)
+BATCH_NORM_RELU(bf16)
+BATCH_NORM_RELU(fp32)
+
+/* The larger of two as max-pooling takes it: NaN before numbers, the first of equals. */
+#define LARGER(a, b) ((b) > (a) || (b) != (b) ? (b) : (a))
+
+/* Max-pooling of 2x2 pixels by steps of 2; an odd last row or column is left out. The gradient goes to the first of the
+   largest, row by row. */
+#define MAX_POOL(T)                                                                                                    \
+    int pool_forward_##T(const T *restrict x, T *restrict y, size_t n, size_t height, size_t width, size_t channels) { \
+        for (size_t image = 0; image < n; image++)                                                                     \
+            for (size_t row = 0; row < height / 2; row++)                                                              \
+                for (size_t column = 0; column < width / 2; column++, y += channels) {                                 \
+                    const T *upper = x + ((image * height + 2 * row) * width + 2 * column) * channels;                 \
+                    const T *lower = upper + width * channels;                                                         \
+                    for (size_t c = 0; c < channels; c++) {                                                            \
+                        float first = load_##T(upper[c]), second = load_##T(upper[channels + c]);                      \
+                        float third = load_##T(lower[c]), fourth = load_##T(lower[channels + c]);                      \
+                        first = LARGER(first, second);                                                                 \
+                        first = LARGER(first, third);                                                                  \
+                        y[c] = store_##T(LARGER(first, fourth));                                                       \
+                    }                                                                                                  \
+                }                                                                                                      \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
+                                                                                                                       \
+    /* The result has zeros where no gradient goes, before it is called. */                                            \
+    int pool_backward_##T(const T *restrict gradient, const T *restrict x, T *restrict result, size_t n, size_t height,\
+                          size_t width, size_t channels) {                                                             \
+        for (size_t image = 0; image < n; image++)                                                                     \
+            for (size_t row = 0; row < height / 2; row++)                                                              \
+                for (size_t column = 0; column < width / 2; column++, gradient += channels) {                          \
+                    size_t at = ((image * height + 2 * row) * width + 2 * column) * channels;                          \
+                    const T *upper = x + at, *lower = upper + width * channels;                                        \
+                    T *above = result + at, *below = above + width * channels;                                         \
+                    for (size_t c = 0; c < channels; c++) {                                                            \
+                        float first = load_##T(upper[c]), second = load_##T(upper[channels + c]);                      \
+                        float third = load_##T(lower[c]), fourth = load_##T(lower[channels + c]);                      \
+                        float left = LARGER(first, second), right = LARGER(third, fourth);                             \
+                        int in_second = second > first || second != second;                                            \
+                        int in_fourth = fourth > third || fourth != fourth;                                            \
+                        int in_lower = right > left || right != right;                                                 \
+                        T slope = gradient[c];                                                                         \
+                        above[c] = !in_lower && !in_second ? slope : 0;                                                \
+                        above[channels + c] = !in_lower && in_second ? slope : 0;                                      \
+                        below[c] = in_lower && !in_fourth ? slope : 0;                                                 \
+                        below[channels + c] = in_lower && in_fourth ? slope : 0;                                       \
+                    }                                                                                                  \
+                }                                                                                                      \
+        return 0;                                                                                                      \
+    }
+
+MAX_POOL(bf16)
+MAX_POOL(fp32)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from roco.compiled import batch_norm_relu as fused
-from roco.compiled.batch_norm_relu import FusedSequential, can_fuse
+from roco.compiled import layers as fused
+from roco.compiled.layers import FusedSequential, can_fuse, can_pool
 from roco.compiled.library import library
 
 pytestmark = pytest.mark.skipif(library() is None, reason="there is no C compiler on this machine")
@@ -149,3 +149,41 @@ def test_other_modules_stay_where_they_are() -> None:
     wanted = nn.Sequential(*copy.deepcopy(layers))(maps)
     assert torch.allclose(network(maps), wanted, atol=1e-5)
     assert list(network.state_dict()) == list(nn.Sequential(*layers).state_dict())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(16, 16, 30, 30), (3, 5, 15, 15), (2, 7, 2, 3), (1, 1, 5, 2), (4, 70, 7, 6)], ids=str
+)
+def test_max_pooling_is_torch_s_to_the_bit(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    # Half are zeros, as after a ReLU, so that many are equal: the gradient goes to the first of them.
+    maps = maps_of(shape, dtype, mean=0).relu()
+    pooled, own = FusedSequential(nn.MaxPool2d(2)), maps.clone(memory_format=torch.channels_last).requires_grad_()
+    assert can_pool(pooled[0], own)
+    found, wanted_from = pooled(own), maps.clone(memory_format=torch.channels_last).requires_grad_()
+    wanted = F.max_pool2d(wanted_from, 2)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(found, wanted)
+    slope = maps_of(tuple(wanted.shape), dtype)
+    assert torch.equal(*(torch.autograd.grad(*pair, slope)[0] for pair in ((found, own), (wanted, wanted_from))))
+
+
+@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_max_pooling_does_not_hide_what_is_not_a_number(place: tuple[int, int]) -> None:
+    maps = maps_of((2, 3, 4, 4), torch.bfloat16)
+    maps[1, 2, place[0], place[1]] = math.nan
+    result = FusedSequential(nn.MaxPool2d(2))(maps)
+    assert result.isnan().nonzero().tolist() == [[1, 2, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    "module",
+    [nn.MaxPool2d(3), nn.MaxPool2d(2, stride=1), nn.MaxPool2d(2, padding=1), nn.MaxPool2d(2, ceil_mode=True)],
+    ids=str,
+)
+def test_other_pooling_is_torch_s(module: nn.MaxPool2d) -> None:
+    maps = maps_of((2, 3, 7, 7), torch.float32)
+    assert not can_pool(module, maps)
+    assert torch.equal(FusedSequential(module)(maps), module(maps))
+    assert not can_pool(nn.MaxPool2d(2).eval(), maps)
+    assert not can_pool(nn.MaxPool2d(2), maps[:, :, :1])
