@@ -1,4 +1,4 @@
-# `make run` does the default study, `make test` all checks. Both first make .venv from the lock; nothing else is touched.
+# `make run` does the default study, `make test` all checks. Both first make .venv from the lock; nothing else is installed.
 PYTHON ?= python3
 BIN := .venv/bin
 UV_VERSION := 0.13.9

@@ -22,7 +22,7 @@ import torch
 from torchvision import transforms
 from training_arms import ARMS, GENOMES, MEAN, STD, STEPS, add_options, network_of, recipe_of, train_arm
 
-from roco.runtime import start_torch, versions
+from roco.runtime import has_bfloat16_instructions, resolve_device, start_torch, versions
 from roco.training import error_of
 
 
@@ -112,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--arms", nargs="+", default=STEPS, choices=STEPS)
+    parser.add_argument("--arms", nargs="+", choices=STEPS, help="all; with --data the first and the last two")
     parser.add_argument(
         "--data", type=Path, help="CIFAR-10 as .npz (x_train, y_train, x_test, y_test): accuracies instead"
     )
@@ -120,6 +120,10 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=15, help="with --data")
     parser.add_argument("--seeds", type=int, default=3, help="with --data")
     options = parser.parse_args()
+    if options.arms is None:
+        options.arms = [STEPS[0], *STEPS[-2:]] if options.data else list(STEPS)
+        if resolve_device(options.device) == "cpu" and not has_bfloat16_instructions():
+            options.arms.remove("bf16")
     capability = torch.backends.cpu.get_cpu_capability()
     print(f"{platform.processor() or platform.machine()}, {capability}, torch {versions()['torch']}")
     accuracies(options) if options.data else speeds(options)

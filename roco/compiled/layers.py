@@ -3,11 +3,10 @@
 import ctypes
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
-from typing_extensions import TypeIs
 
 from roco.compiled.library import library
 
@@ -26,7 +25,8 @@ class FusedSequential(nn.Sequential):
 
     Where that is possible: in training, on a CPU, channels last, in bfloat16 or float32, with a C compiler on the
     machine. Elsewhere, and in evaluation, it is `nn.Sequential`. Parameters, running statistics and their names are
-    those of the modules; results are the same up to rounding, those of pooling to the bit.
+    those of the modules; results are the same up to rounding, those of pooling to the bit. Hooks of modules that are
+    computed by a kernel are not called.
     """
 
     def forward(self, images: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ class FusedSequential(nn.Sequential):
         return images
 
 
-def can_fuse(module: nn.Module, images: Tensor) -> TypeIs[nn.BatchNorm2d]:
+def can_fuse(module: nn.Module, images: Tensor) -> TypeGuard[nn.BatchNorm2d]:
     """Whether `batch_norm_relu` can take the place of this module and a ReLU."""
     return (
         isinstance(module, nn.BatchNorm2d)
@@ -82,7 +82,14 @@ def _fit(images: Tensor) -> bool:
 
 
 def batch_norm_relu(module: nn.BatchNorm2d, images: Tensor) -> Tensor:
-    """ReLU of the batch normalisation of `(n, channels, h, w)` with the batch's statistics; see `can_fuse`.
+    """ReLU of the batch normalisation of feature maps `(n, channels, h, w)` with the batch's statistics.
+
+    Args:
+        module: whose weight and bias are used, and whose running statistics are updated.
+        images: float32 or bfloat16, as `can_fuse` wants them; the result is like them.
+
+    Raises:
+        RuntimeError: no memory was left.
 
     Source: Ioffe and Szegedy 2015, Algorithm 1; the running variance is the unbiased one, as in torch.
     """

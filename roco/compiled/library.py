@@ -10,9 +10,11 @@ import hashlib
 import logging
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 log = logging.getLogger("roco")
@@ -29,14 +31,15 @@ def library() -> ctypes.CDLL | None:
     """The compiled kernels, built first where that has not been done on such a machine; None where they cannot be."""
     if os.environ.get(OFF) == "1":
         return None
-    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
+    compiler = shlex.split(os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), ""))
+    if not compiler:
         log.info("no C compiler: going on with torch's own operations, which are slower")
         return None
     try:
         path = cache_folder() / f"{SOURCE.stem}-{_fingerprint(compiler)}.so"
-        return _loaded(path) or _loaded(_build(compiler, path))
-    except (OSError, subprocess.SubprocessError) as error:
+        return _loaded(path) or ctypes.CDLL(str(_build(compiler, path)))
+    # RuntimeError: of a user without a home.
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         told = getattr(error, "stderr", None) or error
         log.info("no compiled kernels, going on with torch's own operations, which are slower: %s", str(told).strip())
         return None
@@ -55,10 +58,10 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "roco"
 
 
-def _fingerprint(compiler: str) -> str:
+def _fingerprint(compiler: Sequence[str]) -> str:
     """Of all that decides the library: source, options, compiler and processor. Machines may share a cache."""
-    told = subprocess.run([compiler, "--version"], check=True, capture_output=True, timeout=SECONDS_TO_COMPILE)
-    parts = (SOURCE.read_bytes(), repr(OPTIONS).encode(), told.stdout, _processor().encode())
+    told = subprocess.run([*compiler, "--version"], check=True, capture_output=True, timeout=SECONDS_TO_COMPILE)
+    parts = (SOURCE.read_bytes(), repr((*compiler, *OPTIONS)).encode(), told.stdout, _processor().encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:20]
 
 
@@ -72,12 +75,12 @@ def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     return "\n".join([platform.machine(), platform.processor(), *sorted(set(told))])
 
 
-def _build(compiler: str, path: Path) -> Path:
+def _build(compiler: Sequence[str], path: Path) -> Path:
     """Compiles to a file beside `path` that takes its place when it is whole: jobs may do so at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name
-        command = [compiler, *OPTIONS, str(SOURCE), "-o", str(made), "-lm"]
+        command = [*compiler, *OPTIONS, str(SOURCE), "-o", str(made), "-lm"]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS_TO_COMPILE)
         made.replace(path)
     log.info("compiled %s", path)

@@ -109,6 +109,37 @@ def test_a_damaged_library_is_compiled_again(own_cache: Path) -> None:
     assert path.stat().st_size > 1000
 
 
+@NEEDS_COMPILER
+def test_a_library_that_cannot_be_loaded_is_as_none(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(
+        made, "OPTIONS", ("-c",)
+    )  # An object file: as good as a folder from which nothing may be loaded.
+    assert made.library() is None
+    assert "no compiled kernels" in caplog.text
+
+
+def test_a_user_without_a_home_has_none(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    caplog.set_level(logging.INFO)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("CC", "cc")
+    monkeypatch.setattr(made.Path, "home", homeless)
+    assert made.library() is None
+    assert "home directory" in caplog.text
+
+
+@NEEDS_COMPILER
+def test_a_compiler_may_have_options(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "cc -DNOTHING")
+    assert made.library() is not None
+    assert len(list(own_cache.iterdir())) == 1
+
+
 def test_it_can_be_turned_off(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(made.OFF, "1")
     assert made.library() is None
