@@ -1,32 +1,21 @@
-"""Batch normalisation with ReLU, and max-pooling, for training on a CPU: torch's modules, computed by kernels.c."""
+"""Batch normalisation with ReLU, and max-pooling, for training on a CPU: torch's modules, computed by layers.c."""
 
-import ctypes
-import functools
-from collections.abc import Callable
 from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
-from roco.compiled.library import library
-
-POINTER, SIZE, REAL = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_double
-ARGUMENTS = {
-    "norm_forward": [POINTER] * 2 + [SIZE] * 2 + [POINTER] * 4 + [REAL] * 2 + [POINTER],
-    "norm_backward": [POINTER] * 3 + [SIZE] * 2 + [POINTER] * 3,
-    "pool_forward": [POINTER] * 2 + [SIZE] * 4,
-    "pool_backward": [POINTER] * 3 + [SIZE] * 4,
-}
-TYPES = {torch.bfloat16: "bf16", torch.float32: "fp32"}
+from roco.compiled.calls import call, takes
+from roco.compiled.convolution import can_convolve, convolve
 
 
 class FusedSequential(nn.Sequential):
-    """`nn.Sequential` whose neighbours `BatchNorm2d` and `ReLU` are one operation, and `MaxPool2d(2)` a faster one.
+    """`nn.Sequential` whose `BatchNorm2d` with `ReLU`, `MaxPool2d(2)` and 3x3 convolutions in bfloat16 are faster ones.
 
     Where that is possible: in training, on a CPU, channels last, in bfloat16 or float32, with a C compiler on the
-    machine. Elsewhere, and in evaluation, it is `nn.Sequential`. Parameters, running statistics and their names are
-    those of the modules; results are the same up to rounding, those of pooling to the bit. Hooks of modules that are
-    computed by a kernel are not called.
+    machine; convolutions only where the processor multiplies bfloat16. Elsewhere, and in evaluation, it is
+    `nn.Sequential`. Parameters, running statistics and their names are those of the modules; results are the same up to
+    rounding, those of pooling to the bit. Hooks of modules that are computed by a kernel are not called.
     """
 
     def forward(self, images: Tensor) -> Tensor:
@@ -38,6 +27,8 @@ class FusedSequential(nn.Sequential):
                 images, modules = batch_norm_relu(module, images), modules[1:]
             elif can_pool(module, images):
                 images = _MaxPool.apply(images)
+            elif can_convolve(module, images):
+                images = convolve(module, images)
             else:
                 images = module(images)
         return images
@@ -53,7 +44,7 @@ def can_fuse(module: nn.Module, images: Tensor) -> TypeGuard[nn.BatchNorm2d]:
         and module.momentum is not None
         and module.weight.dtype is torch.float32
         and images.numel() > images.shape[1]
-        and _fit(images)
+        and takes("norm_forward", images)
     )
 
 
@@ -65,19 +56,7 @@ def can_pool(module: nn.Module, images: Tensor) -> bool:
         and (module.kernel_size, module.stride, module.padding, module.dilation) == (2, 2, 0, 1)
         and not (module.ceil_mode or module.return_indices)
         and min(images.shape[-2:]) >= 2
-        and _fit(images)
-    )
-
-
-def _fit(images: Tensor) -> bool:
-    """Whether there are kernels for such feature maps."""
-    return (
-        images.device.type == "cpu"
-        and images.dtype in TYPES
-        and images.dim() == 4
-        and images.numel() > 0
-        and images.is_contiguous(memory_format=torch.channels_last)
-        and library() is not None
+        and takes("pool_forward", images)
     )
 
 
@@ -116,7 +95,7 @@ class _BatchNormReLU(torch.autograd.Function):
     ) -> Tensor:
         channels = images.shape[1]
         result, saved = torch.empty_like(images), torch.empty(4 * channels)
-        _call(
+        call(
             "norm_forward",
             *(images, result, images.numel() // channels, channels, weight, bias),
             *(running_mean, running_variance, float(momentum), float(epsilon), saved),
@@ -132,9 +111,7 @@ class _BatchNormReLU(torch.autograd.Function):
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         result = torch.empty_like(images)
         of_weight, of_bias = torch.empty(channels), torch.empty(channels)
-        _call(
-            "norm_backward", gradient, images, result, images.numel() // channels, channels, saved, of_weight, of_bias
-        )
+        call("norm_backward", gradient, images, result, images.numel() // channels, channels, saved, of_weight, of_bias)
         return result, of_weight, of_bias, None, None, None, None
 
 
@@ -146,7 +123,7 @@ class _MaxPool(torch.autograd.Function):
         n, channels, height, width = images.shape
         shape = (n, channels, height // 2, width // 2)
         result = torch.empty(shape, dtype=images.dtype, memory_format=torch.channels_last)
-        _call("pool_forward", images, result, n, height, width, channels)
+        call("pool_forward", images, result, n, height, width, channels)
         context.save_for_backward(images)
         return result
 
@@ -158,20 +135,5 @@ class _MaxPool(torch.autograd.Function):
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         # Where a side is odd, the last pixels have no gradient, and the kernel leaves them out.
         result = torch.zeros_like(images) if height % 2 or width % 2 else torch.empty_like(images)
-        _call("pool_backward", gradient, images, result, n, height, width, channels)
+        call("pool_backward", gradient, images, result, n, height, width, channels)
         return result
-
-
-def _call(name: str, first: Tensor, *others: Tensor | int | float) -> None:
-    """Calls the function of this name for the first tensor's type. All tensors lie in memory as the C code expects."""
-    places = [each.data_ptr() if isinstance(each, Tensor) else each for each in (first, *others)]
-    if _function(f"{name}_{TYPES[first.dtype]}")(*places):
-        raise RuntimeError("can't allocate memory for batch normalisation")
-
-
-@functools.cache
-def _function(name: str) -> Callable[..., int]:
-    """The function of the library with the types of its arguments, as in kernels.c."""
-    function: Any = getattr(library(), name)
-    function.argtypes = ARGUMENTS[name.rpartition("_")[0]]
-    return function  # type: ignore[no-any-return]

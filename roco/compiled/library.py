@@ -19,7 +19,7 @@ from pathlib import Path
 
 log = logging.getLogger("roco")
 
-SOURCE = Path(__file__).with_name("kernels.c")
+FOLDER = Path(__file__).parent
 OPTIONS = ("-O3", "-march=native", "-std=c11", "-shared", "-fPIC")
 # Set to 1, it turns compiled kernels off.
 OFF = "ROCO_NO_COMPILED_KERNELS"
@@ -36,7 +36,7 @@ def library() -> ctypes.CDLL | None:
         log.info("no C compiler: going on with torch's own operations, which are slower")
         return None
     try:
-        path = cache_folder() / f"{SOURCE.stem}-{_fingerprint(compiler)}.so"
+        path = cache_folder() / f"kernels-{_fingerprint(compiler)}.so"
         return _loaded(path) or ctypes.CDLL(str(_build(compiler, path)))
     # RuntimeError: of a user without a home.
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
@@ -61,8 +61,13 @@ def cache_folder() -> Path:
 def _fingerprint(compiler: Sequence[str]) -> str:
     """Of all that decides the library: source, options, compiler and processor. Machines may share a cache."""
     told = subprocess.run([*compiler, "--version"], check=True, capture_output=True, timeout=SECONDS_TO_COMPILE)
-    parts = (SOURCE.read_bytes(), repr((*compiler, *OPTIONS)).encode(), told.stdout, _processor().encode())
+    code = b"".join(source.read_bytes() for source in _sources())
+    parts = (code, repr((*compiler, *OPTIONS)).encode(), told.stdout, _processor().encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:20]
+
+
+def _sources() -> list[Path]:
+    return sorted(FOLDER.glob("*.c"))
 
 
 def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
@@ -80,7 +85,7 @@ def _build(compiler: Sequence[str], path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name
-        command = [*compiler, *OPTIONS, str(SOURCE), "-o", str(made), "-lm"]
+        command = [*compiler, *OPTIONS, *map(str, _sources()), "-o", str(made), "-lm"]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS_TO_COMPILE)
         made.replace(path)
     log.info("compiled %s", path)

@@ -3,9 +3,11 @@ import math
 
 import pytest
 import torch
+from feature_maps import error, maps_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from roco.compiled import calls as compiled_calls
 from roco.compiled import layers as fused
 from roco.compiled.layers import FusedSequential, can_fuse, can_pool
 from roco.compiled.library import library
@@ -24,12 +26,6 @@ SHAPES = [
 ]
 
 
-def maps_of(shape: tuple[int, ...], dtype: torch.dtype, *, mean: float = 3.0) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    maps = 2 * torch.randn(*shape, generator=generator) + mean
-    return maps.to(dtype).contiguous(memory_format=torch.channels_last)
-
-
 def pair_of(channels: int) -> FusedSequential:
     torch.manual_seed(1)
     pair = FusedSequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
@@ -44,12 +40,6 @@ def exact(pair: nn.Sequential, maps: Tensor, slope: Tensor) -> tuple[nn.Sequenti
     images = maps.double().requires_grad_()
     result = nn.Sequential(*modules)(images)
     return modules, result, list(torch.autograd.grad(result, [images, *modules.parameters()], slope.double()))
-
-
-def error(found: Tensor, wanted: Tensor) -> float:
-    """Root of the mean square of the difference, over that of what is wanted."""
-    found, wanted = found.detach().double(), wanted.detach().double()
-    return float((found - wanted).norm() / wanted.norm().clamp_min(1e-12))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
@@ -136,7 +126,7 @@ def test_it_is_the_modules_own_work_where_it_cannot_be_fused(monkeypatch: pytest
     assert torch.equal(pair_of(8).eval()(maps), plain.eval()(maps))
     without = FusedSequential(nn.BatchNorm2d(8, track_running_stats=False), nn.ReLU())
     assert torch.equal(without(maps), F.relu(F.batch_norm(maps, None, None, without[0].weight, without[0].bias, True)))
-    monkeypatch.setattr(fused, "library", lambda: None)
+    monkeypatch.setattr(compiled_calls, "library", lambda: None)
     assert torch.equal(pair_of(8)(maps), nn.Sequential(*pair_of(8))(maps))
     assert len(calls) == 1
 

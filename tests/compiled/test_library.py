@@ -86,7 +86,7 @@ def test_what_the_compiler_says_is_in_the_log(
 ) -> None:
     caplog.set_level(logging.INFO)
     (tmp_path / "wrong.c").write_text("int main( {")
-    monkeypatch.setattr(made, "SOURCE", tmp_path / "wrong.c")
+    monkeypatch.setattr(made, "FOLDER", tmp_path)
     assert made.library() is None
     assert "error" in caplog.text
     assert list(own_cache.iterdir()) == []

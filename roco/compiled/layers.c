@@ -1,4 +1,4 @@
-/* Operations of training on a CPU, forward and backward. Called by layers.py.
+/* Batch normalisation with ReLU, and max-pooling, forward and backward. Called by layers.py.
 
    Feature maps are channels last, in bfloat16 or float32. NaN stays NaN, as in torch. Functions that need memory return
    1 where none was left, otherwise 0. */
