@@ -86,6 +86,8 @@ def attack_chain(
         names=(split_name, target, norm),
         store=store,
         key=_content_key(network, dataset_fingerprint, settings | {"seed": config.seed}, device=device),
+        begin=0,
+        total=len(source),
     )
     chunks = chain.chunks(forward_batch(device))
     found = [chunk.run(thresholds) for chunk in chunks]
@@ -137,7 +139,10 @@ def correctly_classified(network: nn.Module, split: Split, *, order: Array, coun
 
 @dataclass(frozen=True)
 class _Chain:
-    """A target and the clean images that are attacked at one threshold after the other."""
+    """A target and the clean images that are attacked at one threshold after the other.
+
+    Of `total` images they are those after the first `begin`.
+    """
 
     network: nn.Module
     clean: Tensor
@@ -148,6 +153,8 @@ class _Chain:
     names: tuple[str, ...]
     store: Store
     key: str
+    begin: int
+    total: int
 
     def chunks(self, size: int) -> "list[_Chain]":
         """The same with `size` images each; one without images, if there are none."""
@@ -158,6 +165,7 @@ class _Chain:
                 labels=self.labels[begin : begin + size],
                 source=self.source[begin : begin + size],
                 key="-".join((self.key, *self.names, str(begin))),
+                begin=begin,
             )
             for begin in range(0, max(len(self.source), 1), size)
         ]
@@ -175,6 +183,9 @@ class _Chain:
             successes, seconds = int((found[1] >= DECIDED).sum()), time.monotonic() - began
             how = f"{seconds:.1f} s" if kept is None else "attacked before"
             log.info("%s %d: %d of %d images (%s)", " ".join(self.names), threshold, successes, len(self.source), how)
+        if len(self.source) < self.total:
+            done = self.begin + len(self.source)
+            log.info("%s: %d of %d images attacked", " ".join(self.names), done, self.total)
         return results
 
     def _next(self, threshold: int, *, before: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,5 @@
 import itertools
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -258,3 +259,14 @@ def test_a_damaged_chunk_is_attacked_again(convolutional, make_split, caplog: py
     assert same(chain(convolutional, split, store=store), whole)
     assert caplog.text.count("computed again") == 2
     assert "made for something else" in caplog.text
+
+
+def test_a_long_chain_says_how_far_it_is(convolutional, make_split, monkeypatch, caplog) -> None:
+    caplog.set_level(logging.INFO)
+    split = make_split(convolutional)
+    chain(convolutional, split)
+    assert "attacked" not in caplog.text
+    monkeypatch.setattr(cell_module, "forward_batch", lambda device: 6)
+    chain(convolutional, split)
+    told = [message.partition(": ")[2] for message in caplog.messages if message.endswith("attacked")]
+    assert told == ["6 of 15 images attacked", "12 of 15 images attacked", "15 of 15 images attacked"]
