@@ -6,6 +6,7 @@ time, or when its time is up, it gets a failed record, and the others go on. Suc
 tells of this machine on this day. Nothing here imports torch before a worker has something to train.
 """
 
+import gc
 import json
 import logging
 import os
@@ -84,7 +85,11 @@ def main() -> None:
     request = json.loads(sys.stdin.readline())
     settings, store = EvaluationSettings(**request["settings"]), Store(request["store"])
     try:
+        # What is imported stays: to look for what could be freed of it takes a quarter of a second.
+        gc.disable()
         evaluator = Evaluator(settings)
+        gc.freeze()
+        gc.enable()
         for line in sys.stdin:
             task = Task.parse(line)
             records = _work(task, evaluator, store)
