@@ -1,0 +1,95 @@
+"""Where a whole study's time goes: work, the jobs' own start, and cores that wait; for several sizes of a job.
+
+It runs the study for each size, into a folder that is thrown away. A job's time is what Snakemake saw of it. Work is,
+of a job that evaluates genomes, what their records say, and of others the time between the first and last line of the
+log, by whole seconds; what is left of a job is its start. What is left of the cores' time is waiting: for Snakemake, or
+for a job on which all others depend.
+
+    python benchmarks/study_overhead.py --cores 2 --genomes-per-job 1 6
+"""
+
+import argparse
+import base64
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from roco.artifacts import read_json
+from roco.joblogs import read_log
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One job as Snakemake saw it."""
+
+    rule: str
+    output: Path
+    log: Path | None
+    begin: float
+    end: float
+
+
+def study(configfile: Path, folder: Path, cores: int, size: int) -> float:
+    """Runs a study with jobs of so many genomes into a folder; seconds by the clock."""
+    content = yaml.safe_load(configfile.read_text())
+    content["evaluation"]["genomes_per_job"] = size
+    own = folder / "config.yaml"
+    own.write_text(yaml.safe_dump(content | {"results": str(folder)}, sort_keys=False))
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", str(own)]
+    subprocess.run(command, check=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    return time.perf_counter() - began
+
+
+def runs_of(folder: Path) -> list[Run]:
+    """From what Snakemake keeps of each file that a job made."""
+    found = {}
+    for path in (ROOT / ".snakemake" / "metadata").rglob("*"):
+        if path.is_file() and (output := base64.b64decode(path.name).decode()).startswith(str(folder)):
+            kept = json.loads(path.read_text())
+            log = Path(kept["log"][0]) if kept["log"] else None
+            found[kept["rule"], log, kept["starttime"]] = Run(
+                kept["rule"], Path(output), log, kept["starttime"], kept["endtime"]
+            )
+    return list(found.values())
+
+
+def work_of(run: Run) -> float:
+    """Seconds of a job that are not its start."""
+    if run.rule == "evaluate":
+        return sum(record["seconds"] for record in read_json(run.output, "evaluations"))
+    log = read_log(run.log) if run.log else None
+    return min(log.seconds, run.end - run.begin) if log else 0.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--configfile", type=Path, default=ROOT / "config.yaml", help="evaluation.workers must be 1")
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--genomes-per-job", type=int, nargs="+", default=[1, 2, 6])
+    options = parser.parse_args()
+    rows = []
+    for size in options.genomes_per_job:
+        with tempfile.TemporaryDirectory() as name:
+            wall = study(options.configfile, Path(name), options.cores, size)
+            runs = runs_of(Path(name))
+            work, spans = sum(map(work_of, runs)), sum(run.end - run.begin for run in runs)
+        whole = wall * options.cores
+        shares = (work / whole, (spans - work) / whole, 1 - spans / whole)
+        rows.append((size, len(runs), f"{wall:.0f} s", *(f"{share:.0%}" for share in shares)))
+    print("\n| genomes a job | jobs | by the clock | work | start of jobs | waiting |\n|---|---|---|---|---|---|")
+    for row in rows:
+        print("| " + " | ".join(map(str, row)) + " |")
+
+
+if __name__ == "__main__":
+    main()
