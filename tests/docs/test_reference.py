@@ -121,3 +121,9 @@ def test_files_that_pages_name_are_there() -> None:
     for page in (ROOT / "docs").rglob("*.md"):
         for name in named.findall(page.read_text()):
             assert (ROOT / name).exists(), f"{page.name}: {name}"
+
+
+def test_every_key_has_a_meaning(reference: ModuleType) -> None:
+    rows = [line.split(" | ") for line in reference.settings_page().splitlines() if line.startswith("| `")]
+    assert len(rows) > 100
+    assert [row[0] for row in rows if not row[1].strip()] == []
