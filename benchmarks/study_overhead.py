@@ -2,8 +2,8 @@
 
 It runs the study for each size, into a folder that is thrown away. A job's time is what Snakemake saw of it. Work is,
 of a job that evaluates genomes, what their records say, and of others the time between the first and last line of the
-log, by whole seconds; what is left of a job is its start. What is left of the cores' time is waiting: for Snakemake, or
-for a job on which all others depend.
+log, by whole seconds, less `import torch` where that comes after the first one; what is left of a job is its start. What
+is left of the cores' time is waiting: for Snakemake, or for a job on which all others depend.
 
     python benchmarks/study_overhead.py --cores 2 --genomes-per-job 1 6
 """
@@ -12,11 +12,12 @@ import argparse
 import base64
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -25,6 +26,8 @@ from roco.artifacts import read_json
 from roco.joblogs import read_log
 
 ROOT = Path(__file__).parents[1]
+# Rules whose jobs write a line to their log before they import torch.
+IMPORT_LATE = ("target", "retrain", "robustness")
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Run:
     """One job as Snakemake saw it."""
 
     rule: str
-    output: Path
+    outputs: list[Path]
     log: Path | None
     begin: float
     end: float
@@ -52,23 +55,38 @@ def study(configfile: Path, folder: Path, cores: int, size: int) -> float:
 
 def runs_of(folder: Path) -> list[Run]:
     """From what Snakemake keeps of each file that a job made."""
-    found = {}
+    found: dict[str, Run] = {}
     for path in (ROOT / ".snakemake" / "metadata").rglob("*"):
         if path.is_file() and (output := base64.b64decode(path.name).decode()).startswith(str(folder)):
             kept = json.loads(path.read_text())
-            log = Path(kept["log"][0]) if kept["log"] else None
-            found[kept["rule"], log, kept["starttime"]] = Run(
-                kept["rule"], Path(output), log, kept["starttime"], kept["endtime"]
-            )
+            [log] = kept["log"] or [None]
+            run = Run(kept["rule"], [Path(output)], log and Path(log), kept["starttime"], kept["endtime"])
+            if (other := found.get(log or output)) is not None:
+                run = replace(
+                    run,
+                    outputs=[*other.outputs, *run.outputs],
+                    begin=min(other.begin, run.begin),
+                    end=max(other.end, run.end),
+                )
+            found[log or output] = run
     return list(found.values())
 
 
-def work_of(run: Run) -> float:
+def seconds_to_import() -> float:
+    """Of `import torch`, by the clock."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import torch"], check=True)
+    return time.perf_counter() - began
+
+
+def work_of(run: Run, importing: float) -> float:
     """Seconds of a job that are not its start."""
-    if run.rule == "evaluate":
-        return sum(record["seconds"] for record in read_json(run.output, "evaluations"))
+    told = next((path for path in run.outputs if path.suffix == ".json"), None)
+    if run.rule == "evaluate" and told:
+        return sum(record["seconds"] for record in read_json(told, "evaluations"))
     log = read_log(run.log) if run.log else None
-    return min(log.seconds, run.end - run.begin) if log else 0.0
+    spent = min(log.seconds, run.end - run.begin) if log else 0.0
+    return max(0.0, spent - importing) if run.rule in IMPORT_LATE else spent
 
 
 def main() -> None:
@@ -77,12 +95,12 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--genomes-per-job", type=int, nargs="+", default=[1, 2, 6])
     options = parser.parse_args()
-    rows = []
+    rows, importing = [], statistics.median(seconds_to_import() for _ in range(3))
     for size in options.genomes_per_job:
         with tempfile.TemporaryDirectory() as name:
             wall = study(options.configfile, Path(name), options.cores, size)
             runs = runs_of(Path(name))
-            work, spans = sum(map(work_of, runs)), sum(run.end - run.begin for run in runs)
+            work, spans = sum(work_of(run, importing) for run in runs), sum(run.end - run.begin for run in runs)
         whole = wall * options.cores
         shares = (work / whole, (spans - work) / whole, 1 - spans / whole)
         rows.append((size, len(runs), f"{wall:.0f} s", *(f"{share:.0%}" for share in shares)))
