@@ -5,7 +5,7 @@ import shutil
 import sys
 
 OLDEST = (3, 11)
-GIGABYTES = 7
+GIGABYTES = 8
 
 
 def problem():
@@ -17,7 +17,7 @@ def problem():
         return "%s cannot be written; copy the repository to a folder of yours" % os.getcwd()
     free = shutil.disk_usage(".").free / 1e9
     if not os.path.exists(".venv/.installed") and free < GIGABYTES:
-        return "%s has %.1f GB left, the installation takes 6; make room or copy the repository elsewhere" % (
+        return "%s has %.1f GB left, the installation takes 7; make room or copy the repository elsewhere" % (
             os.getcwd(),
             free,
         )

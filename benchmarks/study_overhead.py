@@ -2,8 +2,8 @@
 
 It runs the study for each size, into a folder that is thrown away. A job's time is what Snakemake saw of it. Work is,
 of a job that evaluates genomes, what their records say, and of others the time between the first and last line of the
-log, by whole seconds, less `import torch` where that comes later; what is left of a job is its start. What
-is left of the cores' time is waiting: for Snakemake, or for a job on which all others depend.
+log, by whole seconds, less `import torch` where that comes later; what is left of a job is its start. What is left of
+the cores' time is waiting: for Snakemake, or for a job on which all others depend.
 
     python benchmarks/study_overhead.py --cores 2 --genomes-per-job 1 6
 """

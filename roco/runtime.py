@@ -68,7 +68,7 @@ def resolve_precision(precision: Literal["auto", "fp32", "bf16"], device: Device
     """What `auto` means on this machine: bf16 where it was measured to be faster, fp32 elsewhere.
 
     Decided by what the hardware is, never by a stopwatch: the answer must not change from run to run. Processors with
-    AVX-512 BF16 instructions train 1.6 times as fast in bf16 (benchmarks/README.md), others many times slower. On GPUs
+    AVX-512 BF16 instructions train 1.7 times as fast in bf16 (benchmarks/README.md), others many times slower. On GPUs
     it has not been measured, so `auto` is fp32.
     """
     if precision != "auto":

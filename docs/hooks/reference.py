@@ -48,7 +48,7 @@ COMMON = {
     "learning_rate": "Adam's",
     "searches": "how many values of c",
     "patience": "steps without a gain after which an image stops",
-    "norm": "what is small",
+    "norm": "the norm in which the perturbation is to be small",
     "radii": "L∞ radii in 1/255, rising",
     "large_eps": "the radius at which no network should hold, in 1/255",
 }

@@ -39,7 +39,7 @@ def test_no_space_matters_until_it_is_installed(
     checks: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: SimpleNamespace(free=2.5e9))
-    assert "has 2.5 GB left, the installation takes 6; make room" in checks.problem()
+    assert "has 2.5 GB left, the installation takes 7; make room" in checks.problem()
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / ".installed").touch()
     assert checks.problem() is None
