@@ -1,7 +1,6 @@
 """Attacks a target with one norm at all thresholds, and writes the verified successes of each."""
 
 from roco.artifacts import check_provenance
-from roco.attacks.cell import attack_chain
 from roco.config import AdversarialConfig
 from roco.data.dataset import Dataset
 from roco.networks import load_network
@@ -10,6 +9,8 @@ from roco.store import Store
 
 if __name__ == "__main__":
     with job(snakemake):
+        from roco.attacks.cell import attack_chain
+
         wildcards, params = snakemake.wildcards, snakemake.params
         device = start_torch(snakemake.config.get("device", "auto"))
         dataset = Dataset.load(snakemake.input.dataset)

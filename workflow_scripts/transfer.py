@@ -4,13 +4,14 @@ from pathlib import Path
 
 from roco.artifacts import check_provenance, write_json
 from roco.attacks.sets import AdversarialSet
-from roco.attacks.transfer import KIND, measure_transfer
 from roco.data.dataset import Dataset
 from roco.networks import load_network
 from roco.runtime import job, start_torch
 
 if __name__ == "__main__":
     with job(snakemake):
+        from roco.attacks.transfer import KIND, measure_transfer
+
         device = start_torch(snakemake.config.get("device", "auto"))
         dataset = Dataset.load(snakemake.input.dataset)
         made_for = {"split": "test", "dataset_fingerprint": dataset.fingerprint}
