@@ -1,7 +1,7 @@
 # RoCo-NAS: robust and compact neural architecture search. The stages are in rules/, what they call is in roco/.
 from snakemake.utils import min_version
 
-min_version("9.10")
+min_version("9.17")
 
 # A configuration given with --configfile stands alone: the default one is not mixed into it.
 if not workflow.overwrite_configfiles:

@@ -74,7 +74,7 @@ def runs_of(folder: Path) -> list[Run]:
 
 def seconds_to_import() -> float:
     """Of `import torch` as jobs do it, without garbage collection, by the clock."""
-    code = "import gc, time; gc.disable(); began = time.perf_counter(); import torch; print(time.perf_counter() - began)"
+    code = "import gc, time; gc.disable(); t = time.perf_counter(); import torch; print(time.perf_counter() - t)"
     return float(subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 

@@ -12,6 +12,8 @@ rule adversarial_cells:
         ),
     log:
         f"{FOLDER}/logs/adversarial/{{split}}/{{target}}/{{norm}}.log",
+    # The search waits for validation images; test images are for the report, and fill what the search leaves idle.
+    priority: lambda wildcards: SEARCH_PRIORITY * (wildcards.split == "validation")
     threads: 1
     resources:
         gpu=GPU,

@@ -27,6 +27,8 @@ STORE = f"{CONFIG.results}/store"
 DEVICE = resolve_device(CONFIG.device)
 # How many GPUs a job asks for that trains or attacks.
 GPU = 1 if DEVICE == "cuda" else 0
+# Of jobs that the search waits for, before others that are ready.
+SEARCH_PRIORITY = 5
 SEARCHES = list(CONFIG.search.searches)
 TARGETS = list(CONFIG.targets.architectures())
 THRESHOLDS = CONFIG.adversarial.thresholds

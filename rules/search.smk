@@ -1,9 +1,11 @@
-# NSGA-II, a generation at a time: genomes, their evaluations in shards, the survivors; at the end the front.
+# NSGA-II, a generation at a time: genomes, their evaluations in shards, the survivors; at the end the front. Each waits for
+# the one before, so they go before what only the report waits for.
 rule initial_genomes:
     output:
         genomes=f"{FOLDER}/search/initial/seed_{{seed}}/generation_000/genomes.json",
     log:
         f"{FOLDER}/logs/search/initial/seed_{{seed}}/genomes.log",
+    priority: SEARCH_PRIORITY
     localrule: True
     params:
         space=section("space"),
@@ -22,6 +24,7 @@ rule offspring_genomes:
         f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/generation_{{generation}}/genomes.log",
     wildcard_constraints:
         search="|".join(SEARCHES),
+    priority: SEARCH_PRIORITY
     localrule: True
     params:
         space=section("space"),
@@ -42,6 +45,7 @@ rule evaluate:
         records=f"{FOLDER}/search/{{search}}/seed_{{seed}}/generation_{{generation}}/evaluations/shard_{{shard}}.json",
     log:
         f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/generation_{{generation}}/shard_{{shard}}.log",
+    priority: SEARCH_PRIORITY
     # On a GPU one process trains several genomes side by side.
     threads: 1 if GPU else min(CONFIG.evaluation.workers, CONFIG.evaluation.genomes_per_job)
     resources:
@@ -76,6 +80,7 @@ rule survivors:
         f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/generation_{{generation}}/survivors.log",
     wildcard_constraints:
         search="|".join(SEARCHES),
+    priority: SEARCH_PRIORITY
     localrule: True
     params:
         objectives=lambda wildcards: CONFIG.search.searches[wildcards.search].objectives,
@@ -96,6 +101,7 @@ rule front:
         f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/front.log",
     wildcard_constraints:
         search="|".join(SEARCHES),
+    priority: SEARCH_PRIORITY
     localrule: True
     script:
         "../workflow_scripts/front.py"
