@@ -21,6 +21,8 @@ from roco.space.genome import Genome
 from roco.store import Store
 from roco.workers import evaluate_genomes
 
+# Without garbage collection, and without taking modules down at the end.
+IN_A_JOB = "from roco.runtime import leave, pause_collection; pause_collection(); import torch; leave()"
 GENOMES = ("1000000000000000-0000000000000000-0000000000000000", "1100000000000000-0000000000000000-0000000000000000")
 
 
@@ -65,6 +67,7 @@ def main() -> None:
     works: dict[str, Callable[[], object]] = {
         "import torch": lambda: run("-c", "import torch"),
         "Snakemake reads the workflow": lambda: run("-m", "snakemake", "-n", "--quiet", "--cores", "1"),
+        "the same as in a job": lambda: run("-c", IN_A_JOB),
         "imports of the job's script": lambda: run("-c", "import roco.workers, roco.search.population"),
         "a worker, one genome": lambda: evaluate(1, options.study),
         "a worker, two genomes": lambda: evaluate(2, options.study),

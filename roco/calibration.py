@@ -96,7 +96,9 @@ def cpu_seconds_of(command: list[str], **options: Any) -> tuple[float, subproces
 
 
 def _start_seconds() -> float:
-    return cpu_seconds_of([sys.executable, "-c", "import torch, roco.training"])[0]
+    # As a job starts and ends.
+    code = "from roco.runtime import leave, pause_collection; pause_collection(); import roco.training; leave()"
+    return cpu_seconds_of([sys.executable, "-c", code])[0]
 
 
 def _network(config: StudyConfig, name: str, images: Images) -> "torch.nn.Module":

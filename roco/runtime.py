@@ -101,9 +101,11 @@ def pause_collection() -> None:
 
 
 def resume_collection() -> None:
-    """Ends `pause_collection`; what there is by now is never looked through again."""
+    """Ends `pause_collection`; what there is by now is not looked through again before the process ends."""
     if not gc.isenabled():
         gc.freeze()
+        # Extensions call it a leak, on stderr, if their modules are still there at the very end.
+        atexit.register(gc.unfreeze)
         gc.enable()
 
 

@@ -1,6 +1,8 @@
 """Settings of all tests, and the tiny study that several of them train on."""
 
+import logging
 import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -21,3 +23,20 @@ def one_torch_thread() -> None:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyStudy:
     return make_tiny_study(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def root_logger() -> Iterator[logging.Logger]:
+    """Puts the root logger back, whose handlers `configure_logging` replaces."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    for handler in handlers:
+        root.removeHandler(handler)
+    yield root
+    for handler in root.handlers[:]:
+        root.removeHandler(handler)
+        handler.close()
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(level)
+    logging.captureWarnings(False)

@@ -9,14 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from roco import runtime
-from roco.errors import ArtifactError, ConfigError
+from roco.errors import ConfigError
 
 
 @pytest.fixture
@@ -28,23 +27,6 @@ def torch_settings() -> Iterator[None]:
     torch.utils.deterministic.fill_uninitialized_memory = fill
     torch.use_deterministic_algorithms(deterministic)
     torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def root_logger() -> Iterator[logging.Logger]:
-    """Puts the root logger back, whose handlers `configure_logging` replaces."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    for handler in handlers:
-        root.removeHandler(handler)
-    yield root
-    for handler in root.handlers[:]:
-        root.removeHandler(handler)
-        handler.close()
-    for handler in handlers:
-        root.addHandler(handler)
-    root.setLevel(level)
-    logging.captureWarnings(False)
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -160,58 +142,6 @@ def test_versions_name_what_decides_numbers() -> None:
     assert found["torch"] == torch.__version__.split("+")[0] or found["torch"] == torch.__version__
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
     assert set(found) == {"python", "roco-nas", "torch", "torchattacks", "pymoo", "numpy", "h5py"}
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# Jobs
-
-
-def snakemake_of(log_file: Path) -> SimpleNamespace:
-    return SimpleNamespace(log=[str(log_file)], rule="evaluate", wildcards={"seed": "0"})
-
-
-@pytest.mark.usefixtures("root_logger")
-def test_a_job_logs_to_its_file(tmp_path: Path) -> None:
-    log_file = tmp_path / "logs" / "job.log"
-    with runtime.job(snakemake_of(log_file)):
-        logging.getLogger("roco").info("half way")
-    lines = log_file.read_text().splitlines()
-    assert [line.split(" ", 3)[3] for line in lines] == ["rule evaluate {'seed': '0'}", "half way", "done"]
-    assert all(line.split(" ")[2] == "INFO" for line in lines)
-
-
-@pytest.mark.usefixtures("root_logger")
-def test_a_roco_error_ends_a_job_with_one_line(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit) as caught:
-        with runtime.job(snakemake_of(tmp_path / "job.log")):
-            raise ArtifactError("dataset.h5: no such file")
-    assert caught.value.code == "roco: dataset.h5: no such file"
-    text = (tmp_path / "job.log").read_text()
-    assert "ERROR dataset.h5: no such file" in text
-    assert "Traceback" not in text
-
-
-@pytest.mark.usefixtures("root_logger")
-def test_what_others_append_to_a_job_log_stays(tmp_path: Path, root_logger: logging.Logger) -> None:
-    log_file = tmp_path / "job.log"
-    log_file.write_text("of a run before\n")
-    with runtime.job(snakemake_of(log_file)):
-        with log_file.open("a") as worker:
-            worker.write("epoch 1\n")
-    first, second, third = log_file.read_text().splitlines()
-    assert "rule evaluate" in first
-    assert second == "epoch 1"
-    assert third.endswith("done")
-
-
-def test_any_other_error_is_a_crash_with_its_traceback_in_the_log(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), runtime.job(snakemake_of(tmp_path / "job.log")):
-        _ = 1 / 0
-    text = (tmp_path / "job.log").read_text()
-    assert "rule evaluate failed" in text
-    assert "Traceback" in text
-    assert "ZeroDivisionError" in text
-    assert "done" not in text
 
 
 # ---------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,105 @@
+"""The frame of a workflow script: its log, its errors, how it ends."""
+
+import gc
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from roco import runtime
+from roco.errors import ArtifactError
+
+
+def snakemake_of(log_file: Path) -> SimpleNamespace:
+    return SimpleNamespace(log=[str(log_file)], rule="evaluate", wildcards={"seed": "0"})
+
+
+@pytest.mark.usefixtures("root_logger")
+def test_a_job_logs_to_its_file(tmp_path: Path) -> None:
+    log_file = tmp_path / "logs" / "job.log"
+    with runtime.job(snakemake_of(log_file)):
+        logging.getLogger("roco").info("half way")
+    lines = log_file.read_text().splitlines()
+    assert [line.split(" ", 3)[3] for line in lines] == ["rule evaluate {'seed': '0'}", "half way", "done"]
+    assert all(line.split(" ")[2] == "INFO" for line in lines)
+
+
+@pytest.mark.usefixtures("root_logger")
+def test_a_roco_error_ends_a_job_with_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as caught:
+        with runtime.job(snakemake_of(tmp_path / "job.log")):
+            raise ArtifactError("dataset.h5: no such file")
+    assert caught.value.code == "roco: dataset.h5: no such file"
+    text = (tmp_path / "job.log").read_text()
+    assert "ERROR dataset.h5: no such file" in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.usefixtures("root_logger")
+def test_what_others_append_to_a_job_log_stays(tmp_path: Path, root_logger: logging.Logger) -> None:
+    log_file = tmp_path / "job.log"
+    log_file.write_text("of a run before\n")
+    with runtime.job(snakemake_of(log_file)):
+        with log_file.open("a") as worker:
+            worker.write("epoch 1\n")
+    first, second, third = log_file.read_text().splitlines()
+    assert "rule evaluate" in first
+    assert second == "epoch 1"
+    assert third.endswith("done")
+
+
+def test_any_other_error_is_a_crash_with_its_traceback_in_the_log(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), runtime.job(snakemake_of(tmp_path / "job.log")):
+        _ = 1 / 0
+    text = (tmp_path / "job.log").read_text()
+    assert "rule evaluate failed" in text
+    assert "Traceback" in text
+    assert "ZeroDivisionError" in text
+    assert "done" not in text
+
+
+SCRIPT = """
+import atexit, gc, logging, sys
+from types import SimpleNamespace
+from roco import runtime
+
+class Late:
+    def __del__(self):
+        print("taken down")
+
+late = Late()
+atexit.register(print, "handler")
+snakemake = SimpleNamespace(log=[sys.argv[1]], rule="target", wildcards={})
+with runtime.job(snakemake):
+    print("collects", gc.isenabled())
+    runtime.start_torch("cpu")
+    print("collects", gc.isenabled(), gc.get_freeze_count() > 100_000)
+    print("unflushed", end="")
+print("after it")
+"""
+
+
+def test_a_script_ends_with_its_job_and_its_modules_are_not_taken_down(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path / "job.log")], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == "collects False\ncollects True True\nunflushedhandler\n"
+    assert (tmp_path / "job.log").read_text().endswith("INFO done\n")
+
+
+def test_a_script_that_fails_ends_as_python_does(tmp_path: Path) -> None:
+    script = SCRIPT.replace('print("unflushed", end="")', "1 / 0")
+    ended = subprocess.run([sys.executable, "-c", script, str(tmp_path / "job.log")], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr.strip().endswith("ZeroDivisionError: division by zero")
+    assert "taken down" in ended.stdout
+    assert "after it" not in ended.stdout
+
+
+@pytest.mark.usefixtures("root_logger")
+def test_garbage_is_collected_after_a_job(tmp_path: Path) -> None:
+    with runtime.job(snakemake_of(tmp_path / "job.log")):
+        assert not gc.isenabled()
+    assert gc.isenabled()
