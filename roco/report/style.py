@@ -135,5 +135,7 @@ def save(figure: Figure, stem: Path) -> None:
     """Writes the figure as {stem}.svg (transparent) and {stem}.png (white, 300 dpi)."""
     with atomic(stem.with_suffix(".svg")) as temporary:
         temporary.write_text(svg_text(figure), encoding="utf-8", newline="\n")
+    # Laid out once, for both.
+    figure.set_layout_engine("none")
     with atomic(stem.with_suffix(".png")) as temporary:
         figure.savefig(temporary, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
