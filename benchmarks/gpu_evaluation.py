@@ -106,9 +106,8 @@ def losses_of(
     return [one.losses for one in trainings]
 
 
-def check(precision: str, device: torch.device, epochs: int) -> None:
+def check(precision: str, data: tuple[Tensor, Tensor], epochs: int) -> None:
     """Plain steps against replayed ones, alone and side by side; ends the program where they differ."""
-    data = data_of(20 * 128 + 50, device)
     recipe = Recipe(precision=precision)
     plain = [losses_of([seed], data, recipe, until=epochs, capture=False)[0] for seed in (0, 1, 2)]
     again = losses_of([0], data, recipe, until=epochs, capture=False)[0]
@@ -123,7 +122,7 @@ def check(precision: str, device: torch.device, epochs: int) -> None:
         "replayed, alone": furthest(alone, plain[0]),
         "replayed, three side by side": max(map(furthest, beside, plain)),
     }
-    print(f"{precision}: losses of {epochs} epochs of 20 batches and a smaller one, beside plain steps: ", end="")
+    print(f"{precision}: losses of {epochs} epochs of {len(data[0]):,} images, beside plain steps: ", end="")
     print(", ".join(f"{name} {gap:.1e} apart" for name, gap in gaps.items()), flush=True)
     # Where plain steps differ from run to run, replayed ones may.
     limit = max(TOLERANCE[precision], 3 * gaps.pop("plain, once more"))
@@ -185,8 +184,10 @@ def main() -> None:
     device = start_torch(options.device)
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU, a rehearsal"
     print(f"{name}, torch {torch.__version__}, CUDA {torch.version.cuda}\n", flush=True)
+    # Twenty batches and a smaller one, where there are as many.
+    few = data_of(min(20 * 128 + 50, options.images), device)
     for precision in options.precisions:
-        check(precision, device, options.epochs)
+        check(precision, few, options.epochs)
     print("\n| precision | steps | at once | s a genome | h for 800 | s, first epoch | GiB at most | device at work |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     data = data_of(options.images, device)
