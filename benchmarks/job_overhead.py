@@ -66,8 +66,8 @@ def main() -> None:
     options = parser.parse_args()
     works: dict[str, Callable[[], object]] = {
         "import torch": lambda: run("-c", "import torch"),
-        "Snakemake reads the workflow": lambda: run("-m", "snakemake", "-n", "--quiet", "--cores", "1"),
         "the same as in a job": lambda: run("-c", IN_A_JOB),
+        "Snakemake reads the workflow": lambda: run("-m", "snakemake", "-n", "--quiet", "--cores", "1"),
         "imports of the job's script": lambda: run("-c", "import roco.workers, roco.search.population"),
         "a worker, one genome": lambda: evaluate(1, options.study),
         "a worker, two genomes": lambda: evaluate(2, options.study),

@@ -93,7 +93,7 @@ def keep_freed_memory() -> None:
 
 
 def pause_collection() -> None:
-    """Puts Python's garbage collection off until `resume_collection`, for the imports in between.
+    """Puts Python's garbage collection off for imports, until `start_torch` or the job's end resumes it.
 
     What is imported stays: to look through it for what could be freed is a sixth of the time of `import torch`.
     """
@@ -196,7 +196,7 @@ def job(snakemake: Any) -> Iterator[None]:
 
 
 def leave() -> NoReturn:
-    """Ends this process with success and without taking its modules down, which takes half a second for torch's."""
+    """Ends this process with success and without taking its modules down, which takes 0.4 s for torch's."""
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

@@ -1,5 +1,7 @@
 """The study through Snakemake: from beginning to end, interrupted, twice at once, with settings that changed."""
 
+import re
+
 import pytest
 import yaml
 from chaos import chaos
@@ -104,6 +106,16 @@ def test_a_second_run_in_one_folder_says_so_and_stops(tmp_path):
         assert set(study.artifacts()) == set()
     finally:
         place.close()
+
+
+def test_what_the_search_waits_for_goes_first(tmp_path):
+    result = Study(tmp_path, TINY).run("--dry-run")
+    jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", result.stdout + result.stderr, re.MULTILINE)
+    first = {(rule, "split=test" in facts) for rule, facts in jobs if re.search(r"priority: 5$", facts, re.MULTILINE)}
+    later = {(rule, "split=test" in facts) for rule, facts in jobs} - first
+    search = ("initial_genomes", "offspring_genomes", "evaluate", "survivors", "front")
+    assert first == {(rule, False) for rule in ("adversarial_cells", *search)}
+    assert {("adversarial_cells", True), ("transfer", False), ("retrain", False)} <= later
 
 
 CHANGES = {
