@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from roco.commands._arguments import add_configfile, positive
 if TYPE_CHECKING:
     from roco.calibration import Calibration
     from roco.commands import Commands
+    from roco.config import StudyConfig
     from roco.plan import StagePlan
 
 # From here on a plan says that the budget may be too large for the machine, and how soon these would end.
@@ -24,7 +24,7 @@ def add_command(commands: "Commands") -> None:
     """Adds the command's parser."""
     plan = commands.add_parser("plan", help="what a run will do and how long it would take, before it is started")
     add_configfile(plan)
-    plan.add_argument("--cores", type=positive, help="cores for jobs on a CPU (default: those of this machine)")
+    plan.add_argument("--cores", type=positive, help="cores for jobs on a CPU (default: what --cores all means here)")
     plan.add_argument("--save-calibration", metavar="FILE", help="keep this machine's measured speed in a file")
     plan.add_argument(
         "--calibration", metavar="FILE", help="plan for the machine that this file of --save-calibration was made on"
@@ -35,6 +35,7 @@ def add_command(commands: "Commands") -> None:
 
 def _plan(options: argparse.Namespace) -> None:
     from rich.console import Console
+    from snakemake.utils import available_cpu_count
 
     from roco.calibration import calibrate
     from roco.config import load_config
@@ -49,7 +50,7 @@ def _plan(options: argparse.Namespace) -> None:
             f"{config.dataset.path}: how many images there are is known once dataset.h5 is made; "
             f"run snakemake {config.folder}/dataset.h5 first"
         )
-    cores = options.cores or len(os.sched_getaffinity(0))
+    cores = options.cores or available_cpu_count()
     with Console(stderr=True).status("asking Snakemake what is done, then measuring this machine"):
         pending = pending_jobs(options.configfile)
         if options.calibration:
@@ -63,13 +64,13 @@ def _plan(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps({"calibration": asdict(calibration), "stages": [asdict(stage) for stage in stages]}))
         return
-    _show(config.experiment, stages, calibration)
+    _show(config, stages, calibration)
     seconds = sum(stage.seconds for stage in stages)
     if seconds > LONG_SECONDS:
         _warn(seconds, calibration, others=[path for path in SMALLER if not _same(path, options.configfile)])
 
 
-def _show(name: str, stages: "Sequence[StagePlan]", calibration: "Calibration") -> None:
+def _show(config: "StudyConfig", stages: "Sequence[StagePlan]", calibration: "Calibration") -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -83,13 +84,14 @@ def _show(name: str, stages: "Sequence[StagePlan]", calibration: "Calibration") 
         flops = f"{stage.flops / 1e12:,.1f}" if stage.flops else ""
         counts = [str(count) if count else "" for count in (stage.jobs, stage.open, stage.networks)]
         table.add_row(stage.title, *counts, flops, duration(stage.seconds) if stage.open else "done")
-    console.print(f"{name}, by the speed of {calibration.device}", style="bold")
+    console.print(f"{config.experiment}, by the speed of {calibration.device}", style="bold")
     console.print(table)
     if not any(stage.open for stage in stages):
         console.print("nothing is left to do")
         return
     seconds = sum(stage.seconds for stage in stages)
-    console.print(f"about {duration(seconds)} in all, if nothing else runs there; attacks that end early take less")
+    early = "attacks that end early" + (" and genomes that halving stops" if config.evaluation.halving else "")
+    console.print(f"about {duration(seconds)} in all, if nothing else runs there; {early} take less")
 
 
 def _warn(seconds: float, calibration: "Calibration", *, others: Sequence[str]) -> None:
