@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from roco.artifacts import check_provenance, digest
 from roco.config import Recipe
 from roco.errors import ArtifactError, TrainingFailed
+from roco.files import is_there
 from roco.networks import build, load_network, save_network
 from roco.runtime import Device, resolve_precision, seed_from, start_torch
 from roco.store import Store
@@ -119,7 +120,7 @@ def fit(
 
 def _kept(path: Path, key: str) -> "tuple[nn.Module, list[float]] | None":
     """The network that an earlier training left in the store and its losses; one that is damaged counts as missing."""
-    if not path.exists():
+    if not is_there(path):
         return None
     try:
         network, description = load_network(path)

@@ -7,6 +7,7 @@ from typing import Any
 from roco import __version__
 from roco.artifacts import read_attributes, read_json, schema
 from roco.config import PUBLISHED_GENOMES
+from roco.files import is_there
 from roco.networks import checksum_of, describe_file
 
 Facts = Mapping[str, Any]
@@ -51,11 +52,11 @@ def model_card(path: str | Path) -> str:
 
 
 def _read(path: Path, kind: str) -> dict[str, Any]:
-    return dict(read_json(path, kind)) if path.exists() else {}
+    return dict(read_json(path, kind)) if is_there(path) else {}
 
 
 def _attributes(path: Path) -> dict[str, Any]:
-    return read_attributes(path, "dataset") if path.exists() else {}
+    return read_attributes(path, "dataset") if is_there(path) else {}
 
 
 def _title(description: Facts, training: Facts) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from roco.artifacts import read_json, schema
 from roco.config import StudyConfig
+from roco.files import is_there
 from roco.joblogs import JobLog, read_log
 from roco.layout import Job, Layout
 from roco.workload import evaluation_work, genome_flops, images_of, retraining_work, robustness_work, typical_genome
@@ -138,7 +139,7 @@ def front_share(config: StudyConfig) -> float:
     for search, seed in layout.all_seeds():
         for generation in reversed(range(config.search.generations + 1)):
             path = layout.population(search, seed, generation)
-            if Path(path).exists():
+            if is_there(path):
                 with schema(path, "population"):
                     individuals = read_json(path, "population")["individuals"]
                     front = sum(each["rank"] == 0 and each["status"] == "ok" for each in individuals)

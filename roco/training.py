@@ -18,6 +18,7 @@ from roco.batches import Supply, to_unit
 from roco.checkpoints import restore_checkpoint, save_checkpoint
 from roco.config import Recipe
 from roco.errors import TrainingFailed
+from roco.files import is_there
 from roco.steps import Trainee, is_out_of_memory
 
 __all__ = ["Training", "error_of", "logits_of", "predict", "to_unit", "train", "train_together", "train_within_memory"]
@@ -94,7 +95,7 @@ def train_together(
         supply = Supply(images, labels, recipe, seed=seed)
         for one in trainings:
             crew[one] = Trainee(one.network, recipe, supply, pieces=pieces, capture=capture)
-            if one.checkpoint is not None and one.checkpoint.exists():
+            if one.checkpoint is not None and is_there(one.checkpoint):
                 one.losses = restore_checkpoint(one.checkpoint, one.network, momenta=crew[one].momenta, last=last)
             one.network.train()
         for epoch in range(min((len(one.losses) for one in trainings), default=last), last):
