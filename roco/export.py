@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from roco.artifacts import read_json, schema
-from roco.errors import ArtifactError, ConfigError
+from roco.errors import ArtifactError, ConfigError, RocoError
 from roco.files import atomic, is_there
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def export_network(path: str | Path, file_format: str, output: str | Path) -> No
     Raises:
         ArtifactError: the file holds no network.
         ConfigError: a package that the format needs is not installed.
+        RocoError: torch's exporter fails.
     """
     from roco.networks import load_network
 
@@ -89,10 +90,14 @@ def export_network(path: str | Path, file_format: str, output: str | Path) -> No
     with atomic(output) as temporary:
         if file_format == "safetensors":
             shutil.copyfile(path, temporary)
-        elif file_format == "onnx":
-            _write_onnx(network, _image_size(path, description), temporary)
-        else:
-            _write_torch_export(network, _image_size(path, description), temporary)
+            return
+        write = _write_onnx if file_format == "onnx" else _write_torch_export
+        size = _image_size(path, description)
+        try:
+            write(network, size, temporary)
+        except RuntimeError as error:
+            told = " ".join(str(error).split())[:200]
+            raise RocoError(f"{path}: torch cannot write it as {file_format} ({told}); safetensors can") from error
 
 
 def _require(package: str, file_format: str) -> None:
