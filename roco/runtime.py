@@ -10,6 +10,7 @@ import logging
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import torch
 
 log = logging.getLogger("roco")
+
+# Whoever looks whether a run is at work has its lock for far less.
+SECONDS_FOR_LOOKERS = 1.0
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -204,6 +208,23 @@ def leave() -> NoReturn:
     os._exit(0)
 
 
+def _lock(file: IO[str]) -> None:
+    """Takes a file's lock; waits a little, as `roco status` takes it for a moment to see whether a run has it.
+
+    Raises:
+        BlockingIOError: another process keeps it.
+    """
+    until = time.monotonic() + SECONDS_FOR_LOOKERS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.05)
+
+
 def guard_run(folder: str | Path) -> IO[str] | None:
     """Takes the only place of a run in a results folder; it is given back when the process ends, however it ends.
 
@@ -223,7 +244,7 @@ def guard_run(folder: str | Path) -> IO[str] | None:
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written ({error.strerror}); set results to a folder of yours") from None
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(file)
     except BlockingIOError:
         file.seek(0)
         holder = file.read().strip() or "unknown process"
