@@ -1,4 +1,5 @@
 # The checked configuration, and what the rules derive from it: paths, counts, resources. There is no rule here.
+import shlex
 import sys
 
 try:
@@ -11,6 +12,11 @@ except ModuleNotFoundError as error:
     sys.exit(
         f"roco: {error.name} is not installed here; run `make` once, then use .venv/bin/snakemake"
     )
+
+# Snakemake writes this path into the shell commands of jobs as it stands, and no job would start from a clone in a folder
+# with a space, a parenthesis, a quote or an ampersand in its name. Nothing else reads it in Snakemake's own processes.
+if Path(sys.executable).exists():
+    sys.executable = shlex.quote(sys.executable)
 
 try:
     # Read once more: Snakemake takes the last of two equal keys.
