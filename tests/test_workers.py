@@ -1,8 +1,5 @@
-import logging
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -188,39 +185,6 @@ def test_a_genome_is_tried_once_more(
     records = workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), workers=1)
     assert [record["status"] for record in records] == ["ok"] * 3
     assert len(started) == 2
-
-
-class LateTimer(threading.Thread):
-    """A time limit that is up when its worker has just answered: too late to be cancelled."""
-
-    def __init__(self, seconds: float, function: Callable[[], None]) -> None:
-        super().__init__(daemon=True)
-        self.function, self.cancelled = function, threading.Event()
-
-    def cancel(self) -> None:
-        self.cancelled.set()
-
-    def run(self) -> None:
-        self.cancelled.wait()
-        time.sleep(0.2)
-        self.function()
-
-
-def test_a_time_limit_just_after_an_answer_is_not_charged_to_the_next_genome(
-    settings: EvaluationSettings,
-    tmp_path: Path,
-    end_with: Callable[[str, int], list[int]],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    started = end_with("SIGKILL", 0)
-    monkeypatch.setattr(threading, "Timer", LateTimer)
-    with caplog.at_level(logging.WARNING, logger="roco"):
-        records = workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), workers=1, time_limit_minutes=60.0)
-    assert [record["status"] for record in records] == ["ok"] * 3
-    assert caplog.messages == []
-    # Each had a worker of its own, as the one before was killed.
-    assert [record["process"] for record in records] == started
 
 
 def on_a_gpu(settings: EvaluationSettings, monkeypatch: pytest.MonkeyPatch) -> None:
