@@ -109,7 +109,9 @@ def fit_all(
 
     from roco.training import train_all
 
-    place, precision = start_torch(device), resolve_precision(recipe.precision, device)
+    place = start_torch(device)
+    # By the device that is used: with a driver that torch cannot use, `auto` is the CPU.
+    precision = resolve_precision(recipe.precision, "cuda" if place.type == "cuda" else "cpu")
     recipe = recipe.model_copy(update={"precision": precision})
     splits = [dataset.train, dataset.validation] if validation_images_too else [dataset.train]
     shared = {
