@@ -15,22 +15,14 @@ from tiny_study import GENOMES, RECIPE, TinyStudy
 import roco
 from roco.artifacts import read_json, write_json, write_tensors
 from roco.cli import main
-from roco.config import TargetsConfig
 from roco.errors import ArtifactError
-from roco.model_card import model_card
-from roco.networks import KIND, build, describe_genome, describe_target, save_network
+from roco.networks import KIND, build, describe_genome, save_network
 from roco.retraining import Retraining, RetrainingSettings, retrain
 from roco.search.population import unevaluated, write_front
 from roco.space.genome import Genome
 from roco.store import Store
 
 KEY = GENOMES[1].key
-SMALL_TARGETS = {
-    "lenet": {"width": 0.5},
-    "vgg16": {"width": 0.0625},
-    "resnet": {"depth": 8, "width": 0.25},
-    "densenet": {"depth": 10, "growth": 4},
-}
 
 
 @pytest.fixture(scope="module")
@@ -290,89 +282,3 @@ def test_an_empty_slot_holds_no_network(tmp_path: Path) -> None:
     write_tensors(tmp_path / "network.safetensors", KIND, {}, {})
     with pytest.raises(ArtifactError, match="holds no network: its place in the front is empty"):
         roco.load(tmp_path / "network.safetensors")
-
-
-@pytest.mark.parametrize("name", ["lenet", "vgg16", "resnet", "densenet"])
-def test_a_target_is_exported_like_the_others(name: str, tmp_path: Path, images: torch.Tensor) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is in the extra 'export'")
-    torch.manual_seed(0)
-    config = TargetsConfig.model_validate({name: SMALL_TARGETS[name]}).architectures()[name]
-    description = describe_target(name, config.model_dump(), classes=3, image_size=16)
-    network = build(description, mean=[0.5] * 3, std=[0.2] * 3)
-    network(images)  # moves the running statistics
-    file = tmp_path / f"targets/{name}/network.safetensors"
-    save_network(file, network, description)
-    expected = roco.load(file)
-    for file_format, suffix in (("onnx", ".onnx"), ("torch-export", ".pt2")):
-        output = str(tmp_path / f"{name}{suffix}")
-        assert main(["export", str(file), "--format", file_format, "--output", output]) == 0
-    session = onnxruntime.InferenceSession(str(tmp_path / f"{name}.onnx"), providers=["CPUExecutionProvider"])
-    program = torch.export.load(tmp_path / f"{name}.pt2").module()
-    for batch in (images, images[:1]):
-        logits = expected(batch).detach()
-        (found,) = session.run(["logits"], {"images": batch.numpy()})
-        np.testing.assert_allclose(found, logits.numpy(), rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(program(batch), logits)
-    card = (tmp_path / f"{name}.md").read_text()
-    for said in (f"# Target network {name}\n", "No search: a published architecture", "- classes: 3", "Nothing yet."):
-        assert said in card
-
-
-def test_the_card_of_a_target_says_what_its_study_measured(tmp_path: Path, tiny: TinyStudy) -> None:
-    folder = tmp_path / "tiny/targets/lenet"
-    config = TargetsConfig.model_validate({"lenet": {"width": 0.5}}).architectures()["lenet"]
-    description = describe_target("lenet", config.model_dump(), classes=3, image_size=16)
-    save_network(folder / "network.safetensors", build(description, mean=[0.5] * 3, std=[0.2] * 3), description)
-    tiny.dataset.save(tmp_path / "tiny/dataset.h5")
-    metrics = {"parameters": 12345, "epochs": 7, "precision": "fp32", "validation_error": 0.25, "test_error": 0.125}
-    write_json(folder / "metrics.json", "target", {"target": "lenet", **metrics})
-    assert main(["export", str(folder / "network.safetensors"), "--output", str(tmp_path / "a.safetensors")]) == 0
-    card = (tmp_path / "a.md").read_text()
-    for said in (
-        "- width: 0.5",
-        "- parameters: 12,345",
-        "- epochs: 7",
-        "- accuracy on validation images: 0.7500",
-        "- accuracy on test images: 0.8750",
-        "- tiny, classes: red, green, blue",
-    ):
-        assert said in card
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "key"),
-    [
-        ("retrained/roco/seed_0/slot_000/training_0/training.json", "training", "key"),
-        ("retrained/roco/seed_0/slot_000/training_0/training.json", "training", "flops"),
-        ("retrained/roco/seed_0/slot_000/training_0/training.json", "training", "recipe"),
-        ("retrained/roco/seed_0/slot_000/training_0/robustness.json", "robustness", "white_box"),
-        ("search/roco/seed_0/front.json", "front", "networks"),
-    ],
-)
-def test_a_card_names_the_file_that_lacks_something(
-    study: Path, tmp_path: Path, name: str, kind: str, key: str
-) -> None:
-    shutil.copytree(study / "tiny", tmp_path / "tiny")
-    content = read_json(tmp_path / "tiny" / name, kind)
-    del content[key]
-    if key == "recipe":
-        del content["epochs"]
-    write_json(tmp_path / "tiny" / name, kind, content)
-    with pytest.raises(ArtifactError) as caught:
-        model_card(tmp_path / "tiny/retrained/roco/seed_0/slot_000/training_0/network.safetensors")
-    assert str(caught.value).startswith(f"{tmp_path / 'tiny' / name}: ")
-
-
-def test_what_torch_cannot_export_is_one_line(
-    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def fails(*_: object, **__: object) -> None:
-        raise torch._dynamo.exc.UserError(torch._dynamo.exc.UserErrorType.DYNAMIC_CONTROL_FLOW, "not\nthis one")
-
-    monkeypatch.setattr(torch.export, "export", fails)
-    call = ["export", KEY, "--format", "torch-export", "--results", str(study), "--output", str(tmp_path / "n.pt2")]
-    assert main(call) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "torch cannot write it as torch-export (not this one" in said
-    assert list(tmp_path.iterdir()) == []
