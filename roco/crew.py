@@ -134,6 +134,10 @@ class Crew:
                     for again in self._died(task, worker.returncode, too_slow=too_slow):
                         pending.put(again)
                     worker = None
+                elif too_slow:
+                    # Its time was up when it had just answered: it did its work, and is no more.
+                    worker.communicate()
+                    worker = None
         except Exception as error:
             self.errors.append(str(error) if isinstance(error, RocoError) else f"{type(error).__name__}: {error}")
         finally:
@@ -217,4 +221,6 @@ def _ask(worker: "subprocess.Popen[str]", task: Task, *, limit_minutes: float | 
     finally:
         if timer is not None:
             timer.cancel()
+            # Else it could be about to kill the worker, at the expense of the next task.
+            timer.join()
     return answer, too_slow.is_set()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roco.config import StudyConfig
+from roco.files import is_there
 
 # Published networks are retrained once, under the first seed.
 REFERENCES = "references"
@@ -52,7 +53,7 @@ class Job:
     @property
     def done(self) -> bool:
         """Whether its output is there."""
-        return self.output.exists()
+        return is_there(self.output)
 
 
 @dataclass(frozen=True)
