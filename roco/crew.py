@@ -162,11 +162,13 @@ class Crew:
         elif code >= 0:
             self.errors.append(f"{keys}: {how}, which no network should do; see the log above")
             return []
-        # Its networks that had ended are in the store.
+        # Its networks that had ended are in the store, also one whose time was up before the worker could say so.
         left = tuple(genome for genome in task if self._kept(genome) is None)
         if len(task) > 1:
             log.warning("%s: %s; tried again in two halves", keys, how)
             return [half for half in (left[: len(left) // 2], left[len(left) // 2 :]) if half]
+        if not left:
+            return []
         self.attempts[keys] += 1
         log.warning("%s, attempt %d: %s", keys, self.attempts[keys], how)
         if not too_slow and self.attempts[keys] < ATTEMPTS:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from roco.data.dataset import Dataset, Split
-    from roco.training import Start
+    from roco.train_all import Start
 
 log = logging.getLogger("roco")
 
@@ -107,7 +107,7 @@ def fit_all(
     import numpy as np
     import torch
 
-    from roco.training import train_all
+    from roco.train_all import train_all
 
     place = start_torch(device)
     # By the device that is used: with a driver that torch cannot use, `auto` is the CPU.
@@ -168,7 +168,7 @@ def _key(request: Request, shared: Mapping[str, Any]) -> str:
 def _start(request: Request, key: str, dataset: "Dataset", place: "torch.device", epochs: int) -> "Start":
     import torch
 
-    from roco.training import Start
+    from roco.train_all import Start
 
     def fresh_network() -> "nn.Module":
         torch.manual_seed(request.weights_seed)
