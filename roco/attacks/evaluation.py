@@ -13,8 +13,8 @@ from roco.attacks.norms import gradient_batch
 from roco.attacks.outcome import Outcome, nearest
 from roco.attacks.radius import curve_of, search_radii, smallest_of
 from roco.attacks.sanity import OTHER_BATCH, Evidence, Gap, check_attacks, flags_of, probe_gradients
-from roco.attacks.white_box import attack_white_box, predictions_of, summary, without_budget
-from roco.config import BIM, PGD, AutoAttack, CurveConfig, RobustnessConfig, WhiteBoxAttack
+from roco.attacks.white_box import attack_white_box, predictions_of, summary
+from roco.config import BIM, PGD, AutoAttack, CurveConfig, RobustnessConfig, WhiteBoxAttack, without_budget
 from roco.data.dataset import Split
 from roco.runtime import numpy_generator, seed_from
 from roco.training import to_unit

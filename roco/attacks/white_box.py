@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from roco.attacks.norms import DECIDED, changed_pixels, gradient_batch, margins
 from roco.attacks.outcome import Outcome, marks, median
 from roco.attacks.stages import autoattack_parts, run_stage, stages_of
-from roco.config import CW, FAB, L0, AutoAttack, CWSearch, DeepFool, WhiteBoxAttack
+from roco.config import L0, AutoAttack, WhiteBoxAttack
 from roco.runtime import seed_from
 from roco.training import to_unit
 
@@ -80,11 +80,6 @@ def attack_white_box(
         changes = (clipped - clean[rows]).flatten(1).double()
         l2[rows], linf[rows] = changes.norm(dim=1), changes.abs().amax(dim=1)
     return Outcome(l2.cpu().numpy(), linf.cpu().numpy(), failures, tuple(found_by))
-
-
-def without_budget(attack: WhiteBoxAttack) -> bool:
-    """Whether an attack may go as far as it likes, so that it fails where it leaves an image right."""
-    return isinstance(attack, DeepFool | CW | CWSearch | FAB)
 
 
 def summary(attack: WhiteBoxAttack, outcome: Outcome) -> dict[str, Any]:

@@ -49,6 +49,7 @@ from roco.config.white_box import (
     RobustnessConfig,
     Square,
     WhiteBoxAttack,
+    without_budget,
 )
 
 __all__ = [
@@ -98,4 +99,5 @@ __all__ = [
     "check_config",
     "load_config",
     "read_yaml",
+    "without_budget",
 ]
