@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("roco")
 
 # Raised by hand when an evaluation comes to give other numbers: it invalidates what is in the store.
-EVALUATION_VERSION = 5
+EVALUATION_VERSION = 6
 
 
 @dataclass(frozen=True)
