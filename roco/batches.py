@@ -68,8 +68,8 @@ def mean_colour(images: Tensor) -> Tensor:
 def augment(images: Tensor, recipe: Recipe, plan: EpochPlan, *, blank: Tensor | None = None) -> Tensor:
     """The images of a plan in its order: cropped after zero padding, mirrored, with a square cut out, as it says.
 
-    A square is cut out to the mean colour. Source: DARTS and NSGA-Net, whose cutout comes after normalisation and sets 0;
-    here the mean is rounded to a whole value of a pixel, and is that of the images that are trained on.
+    A square is cut out to the mean colour. Source: DARTS and NSGA-Net, whose cutout comes after normalisation and sets
+    0; here the mean is rounded to a whole value of a pixel, and is that of the images that are trained on.
 
     Args:
         images: uint8 `(m, c, h, w)`, all that the plan's order may choose from.

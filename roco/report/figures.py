@@ -236,9 +236,9 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
             "Figure 6. Accuracy under the other white-box attacks and FLOPs",
             _BARS
             + _TRENDS
-            + " DeepFool, C&W and FAB have no budget: of them the median length of the perturbations over the images that "
-            "were right before, the mean over retrainings, with their range; the accuracy that they leave is in the CSV "
-            "file, and says whether they failed.",
+            + " DeepFool, C&W and FAB have no budget: of them the median length of the perturbations over the images "
+            "that were right before, the mean over retrainings, with their range; what they leave right is in the "
+            "CSV file, and says whether they failed.",
             figure_data.other_attacks,
             _draw_other_attacks,
         ),

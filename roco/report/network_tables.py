@@ -34,7 +34,10 @@ def compared_networks(study: Study, config: StudyConfig) -> Table:
         if n.search in config.search.searches
     ]
     numbers = pd.DataFrame(rows, columns=TABLE_5)
-    types = {**dict.fromkeys(["seed", "slot", *_COUNTS], "Int64"), **dict.fromkeys([*_BOUNDED, "cw_median_l2"], "float64")}
+    types = {
+        **dict.fromkeys(["seed", "slot", *_COUNTS], "Int64"),
+        **dict.fromkeys([*_BOUNDED, "cw_median_l2"], "float64"),
+    }
     numbers = numbers.astype(types)
     header = (
         "Pair",
@@ -126,7 +129,7 @@ def _notes(config: StudyConfig) -> tuple[str, ...]:
         f"Parameters and FLOPs at the width of the accuracies ({channels_in_words(config.retraining.channels)}); "
         f"'in the search': parameters / FLOPs at {channels_in_words(config.evaluation.channels)}.",
         "C&W has no budget: how far it had to go comes first (the median length, L₂, over the images that were right "
-        "before), and in parentheses the share that it left right, in %, which is its failure. The paper gives only that.",
+        "before), and in parentheses the share that it left right, in %, its failure. The paper has only that.",
         "The paper's FLOPs are those at 16 channels while its accuracies belong to wider networks, and its attacks ran "
         "on normalised inputs: read its rows for their direction."
         + (

@@ -12,7 +12,7 @@ from roco.report.collect import PLACE, REFERENCES, RETRAINING, Study, records_of
 from roco.report.compare import metric_title, metrics, name_of
 from roco.report.measured import drawn_anew, measurements, of_retrainings, over_retrainings, several
 from roco.report.resampling import Array
-from roco.report.table import NO_VALUE, Table, millions, percent, percent_interval, whole
+from roco.report.table import NO_VALUE, Table, millions, missing, percent, percent_interval, whole
 
 # Columns of a network's accuracy within a radius, in the norm of the curve.
 AT_RADIUS = "accuracy_at_"
@@ -37,7 +37,14 @@ def white_box(study: Study, config: StudyConfig) -> Table:
     kept = [*PLACE, "status", "reason", "retrainings", *_IDENTITY]
     numbers = pd.DataFrame(rows, columns=_columns(kept, rows, study, config))
     cost = ("Parameters, M", "FLOPs, M")
-    header = ("Search", "Seed", "Network", *cost, *_headings(config, _without_budget(config)), *(["Retrainings"] if again else []))
+    header = (
+        "Search",
+        "Seed",
+        "Network",
+        *cost,
+        *_headings(config, _without_budget(config)),
+        *(["Retrainings"] if again else []),
+    )
     images = sorted({int(n) for n in study.retrainings["white_box_images"]})
     notes = [
         "Accuracies in %. Each attack's share of test images that the network still classifies correctly, by our own "
@@ -53,9 +60,9 @@ def white_box(study: Study, config: StudyConfig) -> Table:
 
 
 WITHOUT_BUDGET = (
-    "DeepFool, C&W and FAB have no budget and go as far as they must. What says something is how far: the median length "
-    "(L₂) over the images that were right before. In parentheses the share in % of images that they leave right, which "
-    "is the attack's failure and not the network's strength. A distance is missing where half of the images hold."
+    "DeepFool, C&W and FAB have no budget and go as far as they must. What says something is how far: the median "
+    "length (L₂) over the images that were right before. In parentheses the share of images in % that they leave right: "
+    "the attack's failure and not the network's strength. No distance is given where half of the images hold."
 )
 
 
@@ -75,10 +82,9 @@ def distances(study: Study, config: StudyConfig) -> pd.DataFrame:
     return table.astype(dict.fromkeys(("distance", "low", "high"), "float64"))
 
 
-def distance_and_left(distance: object, left: object, *, digits: int = 1) -> str:
+def distance_and_left(distance: float | None, left: float | None, *, digits: int = 1) -> str:
     """A median L2 distance, and in parentheses the share of images that the attack left right, in percent."""
-    number = float(distance) if isinstance(distance, float | int) else math.nan
-    shown = f"{number:.3g}" if math.isfinite(number) else NO_VALUE
+    shown = NO_VALUE if distance is None or missing(distance) else f"{distance:.3g}"
     return f"{shown} ({percent(left, digits=digits)})"
 
 
