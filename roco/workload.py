@@ -10,7 +10,7 @@ from typing import Any
 from roco.config import APGDCE, FIRST_BLOCK, PGD, DatasetConfig, Greedy, RobustnessConfig, Square, StudyConfig
 from roco.runtime import numpy_generator
 from roco.space.complexity import Channels, complexity
-from roco.space.genome import Genome, bits_per_phase
+from roco.space.genome import Genome
 
 # Images for training and testing. Source: the data sets' own publications; digits has no test images of its own.
 PUBLISHED_SIZES = {
@@ -207,11 +207,9 @@ def _passes(attack: Any) -> tuple[int, int]:
 def typical_genome(config: StudyConfig, images: Images) -> Genome:
     """The median by FLOPs of a few random genomes: what a first population is made of."""
     generator = numpy_generator(0, "typical genome")
-    size = config.space.phases * bits_per_phase(config.space.nodes)
-    drawn = [
-        Genome.from_bits(generator.random(size) < 0.5, phases=config.space.phases, nodes=config.space.nodes)
-        for _ in range(TYPICAL_GENOMES)
-    ]
+    shape = {"phases": config.space.phases, "nodes": config.space.nodes}
+    density = config.search.population_0_density
+    drawn = [Genome.random(generator, **shape, density=density) for _ in range(TYPICAL_GENOMES)]
     ordered = sorted(
         drawn, key=lambda genome: genome_flops(config, genome, images, channels=config.evaluation.channels)
     )

@@ -61,8 +61,8 @@ def white_box(study: Study, config: StudyConfig) -> Table:
 
 WITHOUT_BUDGET = (
     "DeepFool, C&W and FAB have no budget and go as far as they must. What says something is how far: the median "
-    "length (L₂) over the images that were right before. In parentheses the share of images in % that they leave right: "
-    "the attack's failure and not the network's strength. No distance is given where half of the images hold."
+    "length (L₂) over the images that were right before. In parentheses the share of images in % that they leave "
+    "right: the attack's failure and not the network's strength. No distance is given where half of the images hold."
 )
 
 
