@@ -75,7 +75,7 @@ def test_a_part_without_images_is_named(text: str) -> None:
     [
         (
             "erro",
-            "expected error, adversarial_error, flops, parameters, latency, summed_error, source_error, source_noise_error,",
+            "expected error, adversarial_error, flops, parameters, latency, summed_error, source_error, ",
         ),
         ("error[l0]", "expected error without brackets, got"),
         ("adversarial_error[]", r"expected adversarial_error\[NORM,THRESHOLD,target=NAME\]"),
