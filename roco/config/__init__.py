@@ -29,7 +29,17 @@ from roco.config.study import (
     check_config,
     load_config,
 )
-from roco.config.targets import DenseNetConfig, LeNetConfig, ResNetConfig, TargetsConfig, VGG16Config
+from roco.config.targets import (
+    ARCHITECTURES,
+    AllConvConfig,
+    Architecture,
+    DenseNetConfig,
+    IndependentTargetsConfig,
+    LeNetConfig,
+    ResNetConfig,
+    TargetsConfig,
+    VGG16Config,
+)
 from roco.config.white_box import (
     APGDCE,
     APGDT,
@@ -55,6 +65,7 @@ from roco.config.white_box import (
 __all__ = [
     "APGDCE",
     "APGDT",
+    "ARCHITECTURES",
     "BIM",
     "CW",
     "FAB",
@@ -65,6 +76,8 @@ __all__ = [
     "PGD",
     "PUBLISHED_GENOMES",
     "AdversarialConfig",
+    "AllConvConfig",
+    "Architecture",
     "AutoAttack",
     "CWSearch",
     "ChecksConfig",
@@ -76,6 +89,7 @@ __all__ = [
     "EvaluationConfig",
     "Greedy",
     "HalvingConfig",
+    "IndependentTargetsConfig",
     "LeNetConfig",
     "MomentumIterative",
     "Noise",

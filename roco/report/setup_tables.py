@@ -11,7 +11,7 @@ from roco.report.statistics import wilson
 from roco.report.table import NO_VALUE, Table, missing, percent, whole
 from roco.space.complexity import Channels
 
-TARGET_TITLES = {"densenet": "DenseNet", "lenet": "LeNet", "resnet": "ResNet", "vgg16": "VGG-16"}
+TARGET_TITLES = {"densenet": "DenseNet", "lenet": "LeNet", "resnet": "ResNet", "vgg16": "VGG-16", "allconv": "All-CNN"}
 NORM_TITLES = {"l0": "L0", "linf": "L∞"}
 CELL_NUMBERS = ["split", "target", "norm", "threshold", "attacked", "successes", "rate", "low", "high", "paper_samples"]
 

@@ -150,7 +150,15 @@ class FabricatedStudy:
 
     def targets(self) -> None:
         for name in ("resnet", "lenet"):
-            content = {"target": name, "architecture": {}, "parameters": 5000, "epochs": 3, "train_loss": [1.0]}
+            content = {
+                "split": "validation",
+                "target": name,
+                "seed": 0,
+                "architecture": {},
+                "parameters": 5000,
+                "epochs": 3,
+                "train_loss": [1.0],
+            }
             errors = {"validation_error": 0.1, "test_error": 0.12, "seconds": 12.5}
             self.json("targets", f"targets/{name}/metrics.json", "target", content | errors)
 
