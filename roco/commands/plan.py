@@ -90,8 +90,7 @@ def _show(config: "StudyConfig", stages: "Sequence[StagePlan]", calibration: "Ca
         console.print("nothing is left to do")
         return
     seconds = sum(stage.seconds for stage in stages)
-    early = "attacks that end early" + (" and genomes that halving stops" if config.evaluation.halving else "")
-    console.print(f"about {duration(seconds)} in all, if nothing else runs there; {early} take less")
+    console.print(f"about {duration(seconds)} in all, if nothing else runs there; attacks that end early take less")
 
 
 def _warn(seconds: float, calibration: "Calibration", *, others: Sequence[str]) -> None:
