@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("roco")
 
 # Raised by hand when an evaluation comes to give other numbers: it invalidates what is in the store.
-EVALUATION_VERSION = 6
+EVALUATION_VERSION = 7
 # A checkpoint of a stack is some hundred megabytes; one that ends sooner leaves none.
 CHECKPOINT_SECONDS = 60.0
 
@@ -198,7 +198,10 @@ class Evaluator:
 
         on_adversarial = adversarial.cpu().numpy()
         validation = (self.validation_images, self.validation_labels)
-        measured = {name: measure(name, network, *validation) for name in self.settings.measurements}
+        measured = {
+            name: measure(name, network, *validation, adversarial=self.adversarial)
+            for name in self.settings.measurements
+        }
         return {
             **({"measured": measured} if measured else {}),
             "error": float((predictions != self.validation_labels).double().mean()),

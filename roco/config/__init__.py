@@ -28,7 +28,17 @@ from roco.config.study import (
     check_config,
     load_config,
 )
-from roco.config.targets import DenseNetConfig, LeNetConfig, ResNetConfig, TargetsConfig, VGG16Config
+from roco.config.targets import (
+    ARCHITECTURES,
+    AllConvConfig,
+    Architecture,
+    DenseNetConfig,
+    IndependentTargetsConfig,
+    LeNetConfig,
+    ResNetConfig,
+    TargetsConfig,
+    VGG16Config,
+)
 from roco.config.white_box import (
     APGDCE,
     APGDT,
@@ -48,11 +58,13 @@ from roco.config.white_box import (
     RobustnessConfig,
     Square,
     WhiteBoxAttack,
+    without_budget,
 )
 
 __all__ = [
     "APGDCE",
     "APGDT",
+    "ARCHITECTURES",
     "BIM",
     "CW",
     "FAB",
@@ -63,6 +75,8 @@ __all__ = [
     "PGD",
     "PUBLISHED_GENOMES",
     "AdversarialConfig",
+    "AllConvConfig",
+    "Architecture",
     "AutoAttack",
     "CWSearch",
     "ChecksConfig",
@@ -73,6 +87,7 @@ __all__ = [
     "DifferentialEvolution",
     "EvaluationConfig",
     "Greedy",
+    "IndependentTargetsConfig",
     "LeNetConfig",
     "MomentumIterative",
     "Noise",
@@ -96,4 +111,5 @@ __all__ = [
     "check_config",
     "load_config",
     "read_yaml",
+    "without_budget",
 ]

@@ -161,6 +161,14 @@ WhiteBoxAttack = Annotated[
     FGSM | BIM | PGD | APGDCE | APGDT | FABT | Square | AutoAttack | Noise | L0 | DeepFool | CW | CWSearch | FAB,
     Field(discriminator="method"),
 ]
+
+
+def without_budget(attack: "WhiteBoxAttack") -> bool:
+    """Whether an attack may go as far as it likes: its distance says something, and an image that it leaves right is
+    its failure."""
+    return isinstance(attack, DeepFool | CW | CWSearch | FAB)
+
+
 # Rows and columns of the report beside those of the attacks.
 RESERVED = (
     "test", "adversarial_set", "search", "seed", "slot", "training_seed", "key", "genome", "channels", "parameters",
