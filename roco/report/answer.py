@@ -18,7 +18,7 @@ from roco.report.compare import (
 )
 from roco.report.main_comparison import LEAST, MOST
 from roco.report.measured import ADVERSARIAL_SET, RADIUS, TEST, several
-from roco.report.power import DIFFERENCES_OF_INTEREST, MOST_SEEDS, TYPICAL_DEVIATION, seeds_needed
+from roco.report.power import seeds_wanted
 from roco.report.statistics import FEWEST_SEEDS
 from roco.report.table import missing, percent
 
@@ -128,25 +128,6 @@ def _cost(row: Row, found: dict[str, Row], config: StudyConfig) -> str:
     if not beside:
         return f"{basis[0].upper()}{basis[1:]}{caution}."
     return f"Beside that, and for exploration only, they are {_joined(beside)}; {basis}{caution}."
-
-
-def seeds_wanted(deviation: float, seeds: int) -> str:
-    """How many seeds would resolve differences that matter, by the spread over seeds that was seen."""
-    seen = not missing(deviation) and deviation > 0
-    used = deviation if seen else TYPICAL_DEVIATION
-    needed = [seeds_needed(difference, used) for difference in DIFFERENCES_OF_INTEREST]
-    counts = [f"more than {MOST_SEEDS:,}" if count is None else str(count) for count in needed]
-    two, five = (f"{100 * difference:.0f} points" for difference in DIFFERENCES_OF_INTEREST)
-    resolve = f"{counts[0]} seeds resolve a difference of {two} in four studies of five, and {counts[1]} one of {five}"
-    if seen:
-        rough = "" if seeds >= FEWEST_SEEDS else f" (a rough guess, from {seeds} seeds)"
-        return (
-            f"Over seeds the difference has a standard deviation of {percent(used)} points{rough}: with it {resolve}."
-        )
-    return (
-        "How far the difference varies over seeds is not known from this study; with a standard deviation of "
-        f"{percent(used, digits=0)} points {resolve}."
-    )
 
 
 def _one_search(search: str, accuracies: pd.DataFrame, config: StudyConfig) -> tuple[str, str]:
