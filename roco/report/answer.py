@@ -122,12 +122,19 @@ def _cost(row: Row, found: dict[str, Row], config: StudyConfig) -> str:
     trained = f" ({row['retrainings']} retrainings)" if several(config) else ""
     basis = f"this rests on {row['networks']} {unit}{same} from {seeds}{trained} on {config.dataset.title}"
     caution = "" if row["seeds"] > 1 else ", and one run of a search is not yet a finding"
-    caution += "" if several(config) else "; each network was trained once, and another training may differ by points"
+    caution += "" if several(config) else f"; each network was trained once, {_luck(row)}"
     others = [metric for metric in (TEST, ADVERSARIAL_SET, attack_of(config, "pgd")) if metric != row["metric"]]
     beside = [f"{_points(found[metric])} {_measured(metric)}" for metric in others if metric in found]
     if not beside:
         return f"{basis[0].upper()}{basis[1:]}{caution}."
     return f"Beside that, and for exploration only, they are {_joined(beside)}; {basis}{caution}."
+
+
+def _luck(row: Row) -> str:
+    """Whether the interval knows of the luck of trainings."""
+    if row["seeds"] > 1:
+        return "whose luck is part of the spread over seeds"
+    return "and another training may differ by several points"
 
 
 def _one_search(search: str, accuracies: pd.DataFrame, config: StudyConfig) -> tuple[str, str]:
