@@ -77,7 +77,8 @@ def test_a_dry_run_of_the_papers_study_shows_the_whole_search(tmp_path):
     # Three searches, one of them random; two of them are retrained.
     assert jobs["evaluate"] == 5 + 3 * 20 * 5
     assert jobs["survivors"] == 3 * 21
-    assert jobs["retrain"] == jobs["robustness"] == 2 * 40 + 2
+    # Each network five times.
+    assert jobs["retrain"] == jobs["robustness"] == 5 * (2 * 40 + 2)
 
 
 def test_a_configuration_given_on_the_command_line_is_not_mixed_with_the_default_one(tmp_path):
