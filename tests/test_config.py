@@ -288,12 +288,3 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         load_config(tmp_path / "latin.yaml")
     with pytest.raises(ConfigError, match=r"absent\.yaml: cannot be read \(No such file or directory\)"):
         load_config(tmp_path / "absent.yaml")
-
-
-def test_a_rung_is_before_the_end_of_the_training() -> None:
-    assert check_config(minimal()).evaluation.halving is None
-    config = check_config(with_value("evaluation.halving", {"epochs": 24}))
-    assert config.evaluation.halving is not None
-    assert (config.evaluation.halving.epochs, config.evaluation.halving.margin) == (24, 0.05)
-    with pytest.raises(ConfigError, match=r"halving\.epochs: expected fewer than training\.epochs \(25\), got 25"):
-        check_config(with_value("evaluation.halving", {"epochs": 25}))

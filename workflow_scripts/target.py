@@ -3,7 +3,7 @@
 from roco.artifacts import write_json
 from roco.config import Recipe
 from roco.data.dataset import Dataset
-from roco.fitting import fit, measure
+from roco.fitting import fit, measure, target_request
 from roco.networks import describe_target, save_network
 from roco.runtime import job, seed_from
 from roco.store import Store
@@ -14,24 +14,24 @@ if __name__ == "__main__":
         dataset = Dataset.load(snakemake.input.dataset)
         description = describe_target(name, params.architecture, classes=dataset.classes, image_size=dataset.image_size)
         fitted = fit(
-            description,
+            target_request(description, seed_from("target", params.seed, name)),
             dataset,
             recipe=Recipe(**params.training),
-            seed=seed_from("target", params.seed, name),
             device=snakemake.config.get("device", "auto"),
             store=Store(params.store),
         )
         description |= {"dataset_fingerprint": dataset.fingerprint}
-        save_network(snakemake.output.network, fitted.network, description)
+        network = fitted.trained
+        save_network(snakemake.output.network, network, description)
         metrics = {
             "target": name,
             "architecture": params.architecture,
-            "parameters": sum(parameter.numel() for parameter in fitted.network.parameters()),
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "epochs": params.training["epochs"],
             "precision": fitted.precision,
             "train_loss": fitted.losses,
-            "validation_error": measure(fitted.network, dataset.validation),
-            "test_error": measure(fitted.network, dataset.test),
+            "validation_error": measure(network, dataset.validation),
+            "test_error": measure(network, dataset.test),
             "seconds": round(fitted.seconds, 3),
         }
         write_json(snakemake.output.metrics, "target", metrics)
