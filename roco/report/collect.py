@@ -31,7 +31,7 @@ from roco.report.columns import (
     TRANSFER,
 )
 from roco.report.example_rows import example_rows
-from roco.report.robustness_rows import curve_rows, flag_rows, perturbation_rows
+from roco.report.robustness_rows import attack_rows, curve_rows, flag_rows, network_row, perturbation_rows
 
 REFERENCES = "references"
 # Where a network is in a study, and where one of its retrainings.
@@ -247,16 +247,10 @@ def _front_rows(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _robustness(slots: Sequence[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     breakdown = [{**_place(slot), **cell} for slot in slots for cell in slot.get("adversarial_breakdown") or []]
-    attacks = [
-        {**_place(slot), "key": slot["key"], "attack": name, "images": slot["white_box"]["images"], **found}
-        for slot in slots
-        if slot["status"] == "ok"
-        for name, found in slot["white_box"]["attacks"].items()
-    ]
     return (
-        _frame([_network(slot) for slot in slots], NETWORKS, by=RETRAINING),
+        _frame([network_row(slot) for slot in slots], NETWORKS, by=RETRAINING),
         _frame(breakdown, BREAKDOWN, by=[*RETRAINING, "target", "norm", "threshold"]),
-        _frame(attacks, ATTACKS, by=RETRAINING),
+        _frame(attack_rows(slots), ATTACKS, by=RETRAINING),
     )
 
 
@@ -266,33 +260,13 @@ def _slot(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _measured_slot(path: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
     if content["status"] == "ok":
-        missing = {"test_images", "test_error", "adversarial_breakdown", "white_box", "flops", "key"} - set(content)
+        needed = {"test_images", "test_error", "right_images", "adversarial_breakdown", "adversarial_sources"}
+        missing = (needed | {"white_box", "flops", "key"}) - set(content)
         if missing:
             raise KeyError(", ".join(sorted(missing)))
+        _ = content["white_box"]["right_images"]
     return _slot(path, content)
 
 
 def _place(slot: Mapping[str, Any]) -> dict[str, Any]:
     return {name: slot[name] for name in RETRAINING}
-
-
-def _network(slot: Mapping[str, Any]) -> dict[str, Any]:
-    """The row of a retraining. Counts are kept beside fractions, because intervals need them."""
-    if isinstance(slot.get("channels"), list):
-        # A cell holds one value.
-        slot = {**slot, "channels": ", ".join(map(str, slot["channels"]))}
-    if slot["status"] != "ok":
-        return dict(slot)
-    test_correct = round((1.0 - slot["test_error"]) * slot["test_images"])
-    images = sum(cell["images"] for cell in slot["adversarial_breakdown"])
-    correct = images - sum(cell["errors"] for cell in slot["adversarial_breakdown"])
-    return {
-        **slot,
-        "test_correct": test_correct,
-        "test_accuracy": 1.0 - slot["test_error"],
-        "adversarial_images": images,
-        "adversarial_correct": correct,
-        "adversarial_accuracy": correct / images if images else None,
-        "white_box_images": slot["white_box"]["images"],
-        "clean_accuracy": slot["white_box"]["clean_accuracy"],
-    }

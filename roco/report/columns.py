@@ -72,6 +72,8 @@ POPULATIONS = {
 }
 # further: the values of a search's other objectives by name.
 FRONTS = {"search": "str", "seed": "int64", "position": "int64", **_INDIVIDUAL, "further": "object"}
+# test_right: of each test image 1 or 0; adversarial_sizes, adversarial_right: of each source image how many images the
+# adversarial set has of it, and how many of them are right.
 NETWORKS = {
     "search": "str",
     "seed": "int64",
@@ -90,9 +92,12 @@ NETWORKS = {
     "test_images": "int64",
     "test_correct": "int64",
     "test_accuracy": "float64",
+    "test_right": "object",
     "adversarial_images": "int64",
     "adversarial_correct": "int64",
     "adversarial_accuracy": "float64",
+    "adversarial_sizes": "object",
+    "adversarial_right": "object",
     "white_box_images": "int64",
     "clean_accuracy": "float64",
 }
@@ -107,6 +112,7 @@ BREAKDOWN = {
     "images": "int64",
     "errors": "int64",
 }
+# right: of each attacked image 1 or 0.
 ATTACKS = {
     "search": "str",
     "seed": "int64",
@@ -118,6 +124,7 @@ ATTACKS = {
     "images": "int64",
     "correct": "int64",
     "accuracy": "float64",
+    "right": "object",
     "median_l2": "float64",
     "median_linf": "float64",
     "failures": "int64",
@@ -132,7 +139,7 @@ TRAININGS = {
     "status": "str",
     "seconds": "float64",
 }
-# radius in 1/255; 0 is no attack.
+# radius in 1/255; 0 is no attack. right: of each attacked image 1 or 0.
 CURVES = {
     "search": "str",
     "seed": "int64",
@@ -143,6 +150,7 @@ CURVES = {
     "images": "int64",
     "correct": "int64",
     "accuracy": "float64",
+    "right": "object",
 }
 # distances: a tuple in [0, 1] units, one for each image that was right to begin with, infinite where nothing was found.
 PERTURBATIONS = {

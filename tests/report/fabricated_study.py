@@ -88,6 +88,7 @@ def robustness(
         {"target": t, "norm": n, "threshold": k, "images": count, "errors": e}
         for (t, n, k, count), e in zip(cells, errors, strict=True)
     ]
+    wrong = int(generator.integers(20, 60))
     return {
         **place,
         "status": "ok",
@@ -100,12 +101,23 @@ def robustness(
         "search_flops": network["flops"],
         "search_parameters": network["parameters"],
         "test_images": 500,
-        "test_error": int(generator.integers(20, 60)) / 500,
+        "test_error": wrong / 500,
+        "right_images": "0" * wrong + "1" * (500 - wrong),
         "adversarial_error": sum(errors) / 115,
         "adversarial_breakdown": breakdown,
+        "adversarial_sources": sources([count for *_, count in cells], errors),
         "white_box": {"images": images, "clean_accuracy": 0.92, "attacks": attacks}
+        | {"right_images": "0" * 16 + "1" * (images - 16)}
         | verdicts(generator, images, bonus),
     }
+
+
+def sources(counts: list[int], errors: list[int]) -> dict[str, list[int]]:
+    """The images of all cells in a row, from 40 test images in turn; the first ones of a cell are wrong."""
+    right = np.concatenate([np.arange(count) >= wrong for count, wrong in zip(counts, errors, strict=True)])
+    source = np.arange(sum(counts)) % 40
+    of_source = [np.bincount(source, weights=weights, minlength=40).astype(int) for weights in (None, right)]
+    return {"source_index": list(range(40)), "images": of_source[0].tolist(), "right": of_source[1].tolist()}
 
 
 def verdicts(generator: np.random.Generator, images: int, bonus: float) -> dict[str, Any]:
