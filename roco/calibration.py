@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from roco.config import Recipe, StudyConfig
+from roco.config import Part, Recipe, StudyConfig
 from roco.runtime import start_torch
 from roco.workload import Images, Work, typical_genome
 
@@ -109,15 +109,20 @@ def _network(config: StudyConfig, name: str, images: Images) -> "torch.nn.Module
     if name in config.targets.architectures():
         architecture = config.targets.architectures()[name]
         return build_target(name, architecture, classes=images.classes, image_size=images.size, **look)
+    part = _part(name)
     return build_network(
         typical_genome(config, images).phenotype,
-        channels=getattr(config, name).channels,
+        channels=getattr(config, part).channels,
         classes=images.classes,
         stem_padding=config.space.stem_padding,
         mean=look["mean"],
         std=look["std"],
-        node=config.space.node,
+        node=config.node_of(part),
     )
+
+
+def _part(name: str) -> Part:
+    return "retraining" if name == "retraining" else "evaluation"
 
 
 def _recipe(config: StudyConfig, name: str) -> Recipe:
@@ -191,7 +196,7 @@ def _forward_flops(config: StudyConfig, name: str, network: "torch.nn.Module", i
     from roco.workload import genome_flops
 
     if name not in config.targets.architectures():
-        return genome_flops(config, typical_genome(config, images), images, channels=getattr(config, name).channels)
+        return genome_flops(config, typical_genome(config, images), images, part=_part(name))
     from ptflops import get_model_complexity_info
 
     size = (3, images.size, images.size)

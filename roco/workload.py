@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roco.config import APGDCE, FIRST_BLOCK, PGD, DatasetConfig, Greedy, RobustnessConfig, Square, StudyConfig
+from roco.config import APGDCE, FIRST_BLOCK, PGD, DatasetConfig, Greedy, Part, RobustnessConfig, Square, StudyConfig
 from roco.runtime import numpy_generator
-from roco.space.complexity import Channels, complexity
+from roco.space.complexity import complexity
 from roco.space.genome import Genome, bits_per_phase
 
 # Images for training and testing. Source: the data sets' own publications; digits has no test images of its own.
@@ -212,20 +212,18 @@ def typical_genome(config: StudyConfig, images: Images) -> Genome:
         Genome.from_bits(generator.random(size) < 0.5, phases=config.space.phases, nodes=config.space.nodes)
         for _ in range(TYPICAL_GENOMES)
     ]
-    ordered = sorted(
-        drawn, key=lambda genome: genome_flops(config, genome, images, channels=config.evaluation.channels)
-    )
+    ordered = sorted(drawn, key=lambda genome: genome_flops(config, genome, images, part="evaluation"))
     return ordered[TYPICAL_GENOMES // 2]
 
 
-def genome_flops(config: StudyConfig, genome: Genome, images: Images, *, channels: Channels) -> int:
-    """FLOPs of one image's forward pass through a genome's network."""
+def genome_flops(config: StudyConfig, genome: Genome, images: Images, *, part: Part) -> int:
+    """FLOPs of one image's forward pass through a genome's network, as it is in the search or as it is retrained."""
     cost = complexity(
         genome.phenotype,
-        channels=channels,
+        channels=getattr(config, part).channels,
         classes=images.classes,
         stem_padding=config.space.stem_padding,
         image_size=images.size,
-        node=config.space.node,
+        node=config.node_of(part),
     )
     return cost.flops

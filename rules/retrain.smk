@@ -19,7 +19,7 @@ rule retrain:
         training=section("retraining", "training"),
         validation_images_too=section("retraining", "validation_images_too"),
         stem_padding=section("space", "stem_padding"),
-        node=section("space", "node"),
+        node=CONFIG.node_of("retraining"),
         store=STORE,
     script:
         "../workflow_scripts/retrain.py"

@@ -68,6 +68,17 @@ def test_channels_are_a_number_or_a_width_for_each_phase() -> None:
     assert (config.evaluation.channels, config.retraining.channels) == ([8, 8, 12], 32)
 
 
+def test_retrained_networks_may_have_other_nodes_than_those_of_the_search() -> None:
+    same = check_config(minimal(space={"node": "preactivation"}))
+    assert (same.node_of("evaluation"), same.node_of("retraining")) == ("preactivation", "preactivation")
+    config = check_config(minimal(retraining={"node": "dense", "channels": [128, 128, 128]}))
+    assert (config.node_of("evaluation"), config.node_of("retraining")) == ("residual", "dense")
+    assert config.width_in_words("retraining") == "128, 128, 128 channels, dense nodes"
+    # Where one kind is named, so is the other.
+    assert config.width_in_words("evaluation") == "16 initial channels, residual nodes"
+    assert check_config(minimal()).width_in_words("evaluation") == "16 initial channels"
+
+
 def test_all_searches_are_retrained_or_those_named() -> None:
     assert check_config(minimal()).retrained_searches == ["baseline", "roco"]
     assert check_config(minimal(retraining={"searches": ["roco"]})).retrained_searches == ["roco"]
