@@ -18,6 +18,7 @@ TABLES = {
     "objective": "Does the objective predict robustness?",
     "objective_spread": "How far the objective spreads",
     "topology": "What the networks look like",
+    "explained": "What topology explains",
     "survivors": "Which networks survive",
 }
 FIGURES = {

@@ -188,7 +188,7 @@ _PARTS = (
         ("robustness_curve", "smallest_perturbations", "flags"),
         ("accuracy_radius",),
     ),
-    _Part("why", "What goes with robustness", ("objective", "objective_spread", "topology"), ()),
+    _Part("why", "What goes with robustness", ("objective", "objective_spread", "topology", "explained"), ()),
     _Part("course", "How the searches went", ("searches", "control", "survivors", "fronts"), ("hypervolume",)),
 )
 

@@ -9,6 +9,7 @@ from roco.report.accuracy_tables import adversarial_accuracy, all_differences, c
 from roco.report.beyond_tables import objective_value, survivors, topology
 from roco.report.collect import Study
 from roco.report.control_table import hypervolume_gain
+from roco.report.explained import explained
 from roco.report.network_tables import compared_networks, fronts, searches
 from roco.report.retrained_tables import retrainings, white_box
 from roco.report.robustness_tables import curve_table, flags_table, smallest_table
@@ -37,6 +38,7 @@ TABLES: Mapping[str, Callable[[Study, StudyConfig], Table]] = MappingProxyType(
         "objective": objective_value,
         "objective_spread": objective_spread,
         "topology": topology,
+        "explained": explained,
         "survivors": survivors,
     }
 )
