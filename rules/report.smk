@@ -7,6 +7,7 @@ TABLES = {
     "table_4": "IV. Accuracy on test images",
     "table_5": "V. Networks of equal FLOPs",
     "differences": "Differences between the searches",
+    "equal_accuracy": "Differences at equal FLOPs and clean accuracy",
     "white_box": "All networks under white-box attacks",
     "retrainings": "How far retrainings differ",
     "robustness_curve": "Accuracy against radius",

@@ -10,8 +10,7 @@ from roco.config import StudyConfig
 from roco.report.beyond_tables import FEATURES, described_networks, signed_interval
 from roco.report.collect import Study, rows_of
 from roco.report.figure_data import searched_networks
-from roco.report.over_seeds import FEWEST_SEEDS, Fit, OverSeeds, fit, over_seeds, resolved
-from roco.report.resampling import Array
+from roco.report.over_seeds import FEWEST_SEEDS, Array, Fit, OverSeeds, coefficient, fit, over_seeds, resolved
 from roco.report.table import Table, percent, whole
 
 TOPOLOGY = ("depth", "width", "ends", "residual")
@@ -73,30 +72,26 @@ def _columns(networks: pd.DataFrame, names: list[str]) -> list[Array]:
 
 
 def _rows(fits: list[tuple[Fit, float, int]], terms: list[str], networks: pd.DataFrame) -> list[tuple[Any, ...]]:
-    count, alone_in = sum(size for *_, size in fits), len(fits) == 1
-    found = [
-        fits[0][0].within(place) if alone_in else over_seeds([one.coefficients[place] for one, *_ in fits])
-        for place in range(len(terms))
-    ]
+    count = sum(size for *_, size in fits)
+    found = [coefficient([one for one, *_ in fits], place) for place in range(len(terms))]
     kinds = {True: "topology", False: "covariate"}
-    basis = "networks of one seed" if alone_in else "seeds"
     of_topology = [name in TOPOLOGY for name in terms]
     verdicts = iter(resolved([one for one, counts in zip(found, of_topology, strict=True) if counts]))
     spreads = [float(networks.groupby("seed")[name].std().mean()) for name in terms]
     rows = [
-        (name, kinds[tested], *_bounded(one, basis), next(verdicts) if tested else None, spread, one.seeds, count)
+        (name, kinds[tested], *_bounded(one), next(verdicts) if tested else None, spread, one.seeds, count)
         for name, one, tested, spread in zip(terms, found, of_topology, spreads, strict=True)
     ]
     shares = {
         "covariates": over_seeds([alone for _, alone, _ in fits]),
         "topology": over_seeds([one.adjusted_r2 - alone for one, alone, _ in fits]),
     }
-    rows += [(name, "share", *_bounded(one, "seeds"), None, math.nan, one.seeds, count) for name, one in shares.items()]
+    rows += [(name, "share", *_bounded(one), None, math.nan, one.seeds, count) for name, one in shares.items()]
     return rows
 
 
-def _bounded(found: OverSeeds, basis: str) -> tuple[float, float, float, str, float]:
-    return found.value, found.low, found.high, "" if math.isnan(found.low) else basis, found.p
+def _bounded(found: OverSeeds) -> tuple[float, float, float, str, float]:
+    return found.value, found.low, found.high, found.basis, found.p
 
 
 def _shown(row: Any) -> tuple[str, ...]:

@@ -11,12 +11,14 @@ Source: Ibragimov and Müller, "t-statistic based correlation and heterogeneity 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from roco.report.resampling import Array
 from roco.report.statistics import CONFIDENCE
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
 
 # With fewer seeds an interval is shown, but nothing is called resolved.
 FEWEST_SEEDS = 5
@@ -32,6 +34,7 @@ class OverSeeds:
         high: the upper bound.
         p: of the two-sided t test against zero; NaN for fewer than two seeds.
         seeds: how many seeds have a number.
+        basis: what the interval covers; empty where there is none.
     """
 
     value: float
@@ -39,6 +42,7 @@ class OverSeeds:
     high: float
     p: float
     seeds: int
+    basis: str = ""
 
 
 def over_seeds(values: Sequence[float]) -> OverSeeds:
@@ -52,7 +56,7 @@ def over_seeds(values: Sequence[float]) -> OverSeeds:
         return OverSeeds(value, math.nan, math.nan, math.nan, len(found))
     test = stats.ttest_1samp(found, 0.0)
     interval = test.confidence_interval(CONFIDENCE)
-    return OverSeeds(value, float(interval.low), float(interval.high), float(test.pvalue), len(found))
+    return OverSeeds(value, float(interval.low), float(interval.high), float(test.pvalue), len(found), "seeds")
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -96,7 +100,7 @@ class Fit:
         """A coefficient with the interval of this one seed, which takes its networks as independent."""
         value, half = float(self.coefficients[place]), float(stats.t.ppf((1 + CONFIDENCE) / 2, self.freedom))
         half *= float(self.errors[place])
-        return OverSeeds(value, value - half, value + half, math.nan, 1)
+        return OverSeeds(value, value - half, value + half, math.nan, 1, "networks of one seed")
 
 
 def fit(predictors: Sequence[Array], values: Array, *, freedom: int) -> Fit | None:
@@ -131,3 +135,8 @@ def fit(predictors: Sequence[Array], values: Array, *, freedom: int) -> Fit | No
     errors = np.sqrt(((inverse * residuals / (1 - leverage)) ** 2).sum(axis=1))
     unexplained = float((residuals**2).sum()) / left / float(values.var(ddof=1))
     return Fit(found[1:] / scale, 1 - unexplained, errors[1:] / scale, left)
+
+
+def coefficient(fits: Sequence[Fit], place: int) -> OverSeeds:
+    """A coefficient over the seeds' own fits; of a single seed with the interval within it."""
+    return fits[0].within(place) if len(fits) == 1 else over_seeds([float(one.coefficients[place]) for one in fits])

@@ -9,6 +9,7 @@ from roco.report.accuracy_tables import adversarial_accuracy, all_differences, c
 from roco.report.beyond_tables import objective_value, survivors, topology
 from roco.report.collect import Study
 from roco.report.control_table import hypervolume_gain
+from roco.report.equal_accuracy import equal_accuracy
 from roco.report.explained import explained
 from roco.report.network_tables import compared_networks, fronts, searches
 from roco.report.retrained_tables import retrainings, white_box
@@ -27,6 +28,7 @@ TABLES: Mapping[str, Callable[[Study, StudyConfig], Table]] = MappingProxyType(
         "table_4": clean_accuracy,
         "table_5": compared_networks,
         "differences": all_differences,
+        "equal_accuracy": equal_accuracy,
         "white_box": white_box,
         "retrainings": retrainings,
         "robustness_curve": curve_table,
