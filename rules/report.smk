@@ -15,6 +15,7 @@ TABLES = {
     "flags": "Sanity flags of the white-box attacks",
     "searches": "The searches",
     "control": "Searches against random search",
+    "hypervolume_test": "Hypervolume on test data",
     "fronts": "Fronts of the searches",
     "objective": "Does the objective predict robustness?",
     "objective_spread": "How far the objective spreads",

@@ -189,7 +189,12 @@ _PARTS = (
         ("accuracy_radius",),
     ),
     _Part("why", "What goes with robustness", ("objective", "objective_spread", "topology", "explained"), ()),
-    _Part("course", "How the searches went", ("searches", "control", "survivors", "fronts"), ("hypervolume",)),
+    _Part(
+        "course",
+        "How the searches went",
+        ("searches", "control", "hypervolume_test", "survivors", "fronts"),
+        ("hypervolume",),
+    ),
 )
 
 

@@ -11,6 +11,7 @@ from roco.report.collect import Study
 from roco.report.control_table import hypervolume_gain
 from roco.report.equal_accuracy import equal_accuracy
 from roco.report.explained import explained
+from roco.report.hypervolume_table import hypervolume_test
 from roco.report.network_tables import compared_networks, fronts, searches
 from roco.report.retrained_tables import retrainings, white_box
 from roco.report.robustness_tables import curve_table, flags_table, smallest_table
@@ -36,6 +37,7 @@ TABLES: Mapping[str, Callable[[Study, StudyConfig], Table]] = MappingProxyType(
         "flags": flags_table,
         "searches": searches,
         "control": hypervolume_gain,
+        "hypervolume_test": hypervolume_test,
         "fronts": fronts,
         "objective": objective_value,
         "objective_spread": objective_spread,
