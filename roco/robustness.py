@@ -10,10 +10,10 @@ import numpy as np
 
 from roco.artifacts import Array, check_provenance, digest
 from roco.attacks.evaluation import Memory, Part, evaluate_robustness
+from roco.attacks.outcome import marks
 from roco.attacks.sets import AdversarialSet, adversarial_error, breakdown
 from roco.config import RobustnessConfig
 from roco.data.dataset import Dataset
-from roco.fitting import measure
 from roco.networks import checksum_of, load_network
 from roco.runtime import Device, start_torch
 from roco.store import Store
@@ -55,8 +55,9 @@ def measure_robustness(
     """Measures a network on test data; what the store has for these weights is not done again.
 
     Returns:
-        `test_images`, `test_error`, `adversarial_error` and `adversarial_breakdown` on the test adversarial set, and
-        `white_box` as `evaluate_robustness` gives it.
+        `test_images`, `test_error`, `right_images` (a character a test image, 1 where it is right), `adversarial_error`,
+        `adversarial_breakdown` and `adversarial_sources` (see `by_source`) on the test adversarial set, and `white_box`
+        as `evaluate_robustness` gives it.
 
     Raises:
         ArtifactError: a file is missing or damaged, or was made from another data set.
@@ -73,7 +74,8 @@ def measure_robustness(
     network, description = load_network(network_path)
     check_provenance(network_path, description, made_for)
     network.to(place)
-    test_error = measure(network, dataset.test)
+    right = predict(network, torch.from_numpy(dataset.test.images).to(place)).cpu().numpy() == dataset.test.labels
+    test_error = float((~right).mean())
     log.info("test error %.4f", test_error)
     predictions = predict(network, torch.from_numpy(adversarial.images).to(place)).cpu().numpy()
     decided_by = {
@@ -95,10 +97,28 @@ def measure_robustness(
     return {
         "test_images": len(dataset.test),
         "test_error": test_error,
+        "right_images": marks(right),
         "adversarial_error": adversarial_error(predictions, adversarial),
         "adversarial_breakdown": breakdown(predictions, adversarial),
+        "adversarial_sources": by_source(predictions, adversarial),
         "white_box": white_box,
     }
+
+
+def by_source(predictions: Array, adversarial: AdversarialSet) -> dict[str, list[int]]:
+    """What a network makes of the images that come from one test image: these are not independent of one another.
+
+    Args:
+        predictions: the network's classes of the set's images, int64 `(m,)`.
+        adversarial: the set.
+
+    Returns:
+        `source_index` (rising), and of each source how many `images` the set has of it and how many are `right`.
+    """
+    sources, of_image = np.unique(adversarial.source_index, return_inverse=True)
+    right = np.bincount(of_image, weights=predictions == adversarial.labels, minlength=len(sources))
+    images = np.bincount(of_image, minlength=len(sources))
+    return {"source_index": sources.tolist(), "images": images.tolist(), "right": right.astype(int).tolist()}
 
 
 def _transferred(predictions: Array, adversarial: AdversarialSet) -> dict[int, float]:

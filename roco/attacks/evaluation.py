@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from roco.attacks.norms import gradient_batch
-from roco.attacks.outcome import Outcome, nearest
+from roco.attacks.outcome import Outcome, marks, nearest
 from roco.attacks.radius import curve_of, search_radii, smallest_of
 from roco.attacks.sanity import Evidence, check_attacks, flags_of, probe_gradients
 from roco.attacks.white_box import attack_white_box, predictions_of, summary
@@ -145,7 +145,7 @@ def evaluate_robustness(
             network, that fools this one; infinite where none does, without an entry where none was made.
 
     Returns:
-        `images` (how many), `clean_accuracy`, and `attacks`: for each name what `summary` gives. With `config.curve`
+        `images` (how many), `clean_accuracy`, `right_images` (a character an image, without an attack), and `attacks`: for each name what `summary` gives. With `config.curve`
         `curve` as `curve_of` gives it, with `config.smallest_perturbations` `smallest_perturbations`: for `l2` and
         `linf` what `smallest_of` gives; both over all that was run. With `config.checks` `flags`.
 
@@ -166,6 +166,7 @@ def evaluate_robustness(
     result: dict[str, Any] = {
         "images": len(images),
         "clean_accuracy": float(right.double().mean()),
+        "right_images": marks(right.cpu().numpy()),
         "attacks": {name: summary(config.attacks[name], outcome) for name, outcome in named.items()},
     }
     if config.curve:
