@@ -155,7 +155,7 @@ def retraining_work(config: StudyConfig, images: Images) -> Work:
 
 
 def robustness_work(config: StudyConfig, images: Images) -> Work:
-    """The measurement of one retrained network: test images, the test adversarial set, white-box attacks."""
+    """The measurement of one retrained network: test images, the test adversarial set and noise, white-box attacks."""
     attacked = min(config.robustness.images, images.test)
     forward = gradient = alone = 0
     for attack in _white_box_attacks(config.robustness):
@@ -166,7 +166,7 @@ def robustness_work(config: StudyConfig, images: Images) -> Work:
         else:
             forwards, gradients = _passes(attack)
             forward, gradient = forward + attacked * forwards, gradient + attacked * gradients
-    return Work("retraining", forward=images.test + images.adversarial + forward, gradient=gradient, alone=alone)
+    return Work("retraining", forward=images.test + 2 * images.adversarial + forward, gradient=gradient, alone=alone)
 
 
 def _white_box_attacks(config: RobustnessConfig) -> list[Any]:

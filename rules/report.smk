@@ -4,6 +4,7 @@ TABLES = {
     "transfer": "Transfer between the targets",
     "table_2": "II. Settings of the search",
     "table_3": "III. Accuracy on the adversarial set",
+    "set_accuracy": "III. Given that the clean image is right",
     "table_4": "IV. Accuracy on test images",
     "table_5": "V. Networks of equal FLOPs",
     "differences": "Differences between the searches",

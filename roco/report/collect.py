@@ -14,6 +14,8 @@ import pandas as pd
 from roco.artifacts import check_provenance, read_attributes, read_json, schema
 from roco.data.dataset import dataset_facts as dataset_facts
 from roco.errors import ArtifactError
+from roco.layout import INITIAL as INITIAL
+from roco.layout import REFERENCES as REFERENCES
 from roco.report.columns import (
     ATTACKS,
     BREAKDOWN,
@@ -26,21 +28,19 @@ from roco.report.columns import (
     NETWORKS,
     PERTURBATIONS,
     POPULATIONS,
+    SOURCES,
     TARGETS,
     TRAININGS,
     TRANSFER,
 )
 from roco.report.example_rows import example_rows
-from roco.report.robustness_rows import curve_rows, flag_rows, perturbation_rows
+from roco.report.robustness_rows import curve_rows, flag_rows, perturbation_rows, source_rows
 
-REFERENCES = "references"
 # Where a network is in a study, and where one of its retrainings.
 PLACE = ["search", "seed", "slot"]
 RETRAINING = [*PLACE, "training_seed"]
 # What is the same for all retrainings of a network.
 OF_NETWORK = ["genome", "key", "channels", "flops", "parameters", "search_flops", "search_parameters"]
-# The first population of a seed, which all its searches share, lies under this name.
-INITIAL = "initial"
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ class Study:
         attacks: ATTACKS, one row for each retraining and white-box attack.
         curves: CURVES, one row for each retraining and radius, radius 0 being no attack.
         perturbations: PERTURBATIONS, one row for each retraining and norm.
+        sources: SOURCES, one row a retraining.
         flags: FLAGS, one row for each retraining and sanity flag.
         trainings: TRAININGS, one row a retraining.
     """
@@ -108,6 +109,7 @@ class Study:
     attacks: pd.DataFrame
     curves: pd.DataFrame
     perturbations: pd.DataFrame
+    sources: pd.DataFrame
     flags: pd.DataFrame
     trainings: pd.DataFrame
 
@@ -156,6 +158,7 @@ def collect(files: StudyFiles) -> Study:
         attacks=attacks,
         curves=_frame(curve_rows(slots), CURVES, by=[*RETRAINING, "radius"]),
         perturbations=_frame(perturbation_rows(slots), PERTURBATIONS, by=[*RETRAINING, "norm"]),
+        sources=_frame(source_rows(slots), SOURCES, by=RETRAINING),
         flags=_frame(flag_rows(slots), FLAGS, by=RETRAINING),
         trainings=_frame(_read_each(files.trainings, "training", _slot), TRAININGS, by=RETRAINING),
     )
@@ -174,8 +177,8 @@ def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def _check_together(files: StudyFiles) -> None:
     """Refuses files that were made from several data sets, or stand where another one belongs."""
     contents = [(path, read_attributes(path, "adversarial_set")) for path in files.adversarial_sets]
-    kinds = {"transfer": files.transfer, "front": files.fronts, "robustness": files.robustness}
-    for kind, paths in (*kinds.items(), ("training", files.trainings)):
+    kinds = ("transfer", files.transfer), ("front", files.fronts), ("robustness", files.robustness)
+    for kind, paths in (*kinds, ("training", files.trainings)):
         for path in paths:
             with schema(path, kind):
                 contents.append((path, dict(read_json(path, kind))))
@@ -266,9 +269,10 @@ def _slot(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _measured_slot(path: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
     if content["status"] == "ok":
-        missing = {"test_images", "test_error", "adversarial_breakdown", "white_box", "flops", "key"} - set(content)
-        if missing:
+        needed = {"test_images", "test_error", "right_images", "adversarial_breakdown", "adversarial_sources"}
+        if missing := (needed | {"white_box", "flops", "key"}) - set(content):
             raise KeyError(", ".join(sorted(missing)))
+        _ = content["adversarial_sources"]["noise_right"]
     return _slot(path, content)
 
 

@@ -105,6 +105,20 @@ BREAKDOWN = {
     "images": "int64",
     "errors": "int64",
 }
+# Of each test image that the adversarial set was made from, in one order: whether the network had it right before (1 or
+# 0), how many images the set has of it, how many of these are right, and how many under noise of the same budgets.
+SOURCES = {
+    "search": "str",
+    "seed": "int64",
+    "slot": "int64",
+    "training_seed": "int64",
+    "flops": "int64",
+    "source_index": "object",
+    "right_before": "object",
+    "images": "object",
+    "right": "object",
+    "noise_right": "object",
+}
 ATTACKS = {
     "search": "str",
     "seed": "int64",

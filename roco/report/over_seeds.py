@@ -59,6 +59,39 @@ def over_seeds(values: Sequence[float]) -> OverSeeds:
     return OverSeeds(value, float(interval.low), float(interval.high), float(test.pvalue), len(found), "seeds")
 
 
+def over_seeds_and_images(values: Sequence[float], movements: Sequence[Array]) -> OverSeeds:
+    """The mean over seeds of a share of images that all seeds were measured on; of one seed over its images.
+
+    The spread of the seeds' values holds all but what the images move alike in all of them, which is their covariance.
+    The two errors are added so that the interval covers what it claims whatever they are.
+
+    Source: of the covariance Obuchowski and Rockette, Commun. Stat. Simul. 1995 (readers are seeds here); of the sum
+    Banerjee, Sankhya 1960.
+
+    Args:
+        values: of each seed; seeds without one (NaN) are left out.
+        movements: of each seed, how much each cluster of images moves its value, `(clusters,)`.
+    """
+    there = [place for place, value in enumerate(values) if math.isfinite(value)]
+    if not there:
+        return over_seeds([])
+    found, moved = np.asarray(values, dtype=float)[there], np.stack([movements[place] for place in there])
+    seeds, clusters = len(found), int((moved != 0).any(axis=0).sum())
+    alike = float((moved.sum(axis=0) ** 2).sum() - (moved**2).sum()) / (seeds * (seeds - 1)) if seeds > 1 else 0.0
+    errors = [(max(0.0, alike) if seeds > 1 else float((moved**2).sum()), clusters - 1)]
+    if seeds > 1:
+        errors.append((float(found.var(ddof=1)) / seeds, seeds - 1))
+    half = math.sqrt(sum(_quantile(freedom) ** 2 * variance for variance, freedom in errors if variance > 0))
+    value, basis = float(found.mean()), "seeds and test images" if seeds > 1 else "test images, of these networks alone"
+    if not half:
+        return OverSeeds(value, math.nan, math.nan, math.nan, seeds)
+    return OverSeeds(value, value - half, value + half, math.nan, seeds, basis)
+
+
+def _quantile(freedom: int) -> float:
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, max(1, freedom)))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's adjusted p values: that any of them is below 0.05 has a chance of 5 % where nothing differs.
 
@@ -98,7 +131,7 @@ class Fit:
 
     def within(self, place: int) -> OverSeeds:
         """A coefficient with the interval of this one seed, which takes its networks as independent."""
-        value, half = float(self.coefficients[place]), float(stats.t.ppf((1 + CONFIDENCE) / 2, self.freedom))
+        value, half = float(self.coefficients[place]), _quantile(self.freedom)
         half *= float(self.errors[place])
         return OverSeeds(value, value - half, value + half, math.nan, 1, "networks of one seed")
 

@@ -179,7 +179,7 @@ _PARTS = (
     _Part(
         "found",
         "What was found",
-        ("differences", "equal_accuracy", "table_3", "table_4", "table_5"),
+        ("differences", "equal_accuracy", "table_3", "set_accuracy", "table_4", "table_5"),
         ("figure_5", "figure_6", "figure_2", "figure_3", "figure_4"),
     ),
     _Part(

@@ -33,6 +33,18 @@ def perturbation_rows(slots: Iterable[Mapping[str, Any]]) -> list[Row]:
     ]
 
 
+def source_rows(slots: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """A row for each retraining, with what became of the adversarial set by the test images that it was made from."""
+    rows: list[Row] = []
+    for slot in slots:
+        if slot["status"] == "ok":
+            sources = {name: tuple(found) for name, found in slot["adversarial_sources"].items()}
+            before = tuple(int(slot["right_images"][index]) for index in sources["source_index"])
+            place = {name: slot[name] for name in ("search", "seed", "slot", "training_seed", "flops")}
+            rows.append({**place, **sources, "right_before": before})
+    return rows
+
+
 def flag_rows(slots: Iterable[Mapping[str, Any]]) -> list[Row]:
     """A row for each retraining and flag."""
     return [

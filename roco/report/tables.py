@@ -15,6 +15,7 @@ from roco.report.hypervolume_table import hypervolume_test
 from roco.report.network_tables import compared_networks, fronts, searches
 from roco.report.retrained_tables import retrainings, white_box
 from roco.report.robustness_tables import curve_table, flags_table, smallest_table
+from roco.report.set_accuracy import set_accuracy
 from roco.report.setup_tables import adversarial_samples, settings
 from roco.report.spread_table import objective_spread
 from roco.report.table import Table
@@ -26,6 +27,7 @@ TABLES: Mapping[str, Callable[[Study, StudyConfig], Table]] = MappingProxyType(
         "transfer": transfer_table,
         "table_2": settings,
         "table_3": adversarial_accuracy,
+        "set_accuracy": set_accuracy,
         "table_4": clean_accuracy,
         "table_5": compared_networks,
         "differences": all_differences,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from roco.report.over_seeds import FEWEST_SEEDS, OverSeeds, fit, holm, over_seeds, resolved
+from roco.report.over_seeds import FEWEST_SEEDS, OverSeeds, fit, holm, over_seeds, over_seeds_and_images, resolved
 
 
 def test_the_interval_is_students_by_hand() -> None:
@@ -85,3 +85,20 @@ def test_means_of_regressions_of_few_seeds_keep_their_promise() -> None:
             interval = over_seeds(slopes)
             missed[seeds] += interval.low > 0 or interval.high < 0
     assert all(count / 800 < 0.075 for count in missed.values()), missed
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3, 5])
+@pytest.mark.parametrize("alike", [0.0, 3.0])
+def test_shares_of_images_that_all_seeds_saw_keep_their_promise(seeds: int, alike: float) -> None:
+    """The same clusters of images are hard for the networks of all seeds; seeds differ too."""
+    generator, missed, clusters = np.random.default_rng([seeds, int(alike)]), 0, 30
+    sizes = generator.integers(1, 9, size=clusters).astype(float)
+    for _ in range(800):
+        of_images = alike * generator.normal(size=clusters)
+        of_seeds = generator.normal(size=(seeds, 1)) * (seeds > 1)
+        rows = sizes * (of_seeds + of_images + generator.normal(size=(seeds, clusters)))
+        values = rows.sum(axis=1) / sizes.sum()
+        movements = (rows - values[:, None] * sizes) / sizes.sum() * math.sqrt(clusters / (clusters - 1))
+        found = over_seeds_and_images(values.tolist(), list(movements))
+        missed += found.low > 0 or found.high < 0
+    assert missed / 800 < 0.08
