@@ -56,9 +56,9 @@ def measure_robustness(
     """Measures a network on test data; what the store has for these weights is not done again.
 
     Returns:
-        `test_images`, `test_error`, `right_images` (a character a test image, 1 where it is right), `adversarial_error`,
-        `adversarial_breakdown` and `adversarial_sources` (see `by_source`) on the test adversarial set, and `white_box`
-        as `evaluate_robustness` gives it.
+        `test_images`, `test_error`, `right_images` (a character a test image, 1 where it is right); on the test
+        adversarial set `adversarial_error`, `adversarial_breakdown` and `adversarial_sources` (see `by_source`);
+        `white_box` as `evaluate_robustness` gives it.
 
     Raises:
         ArtifactError: a file is missing or damaged, or was made from another data set.

@@ -145,9 +145,10 @@ def evaluate_robustness(
             network, that fools this one; infinite where none does, without an entry where none was made.
 
     Returns:
-        `images` (how many), `clean_accuracy`, `right_images` (a character an image, without an attack), and `attacks`: for each name what `summary` gives. With `config.curve`
-        `curve` as `curve_of` gives it, with `config.smallest_perturbations` `smallest_perturbations`: for `l2` and
-        `linf` what `smallest_of` gives; both over all that was run. With `config.checks` `flags`.
+        `images` (how many), `clean_accuracy`, `right_images` (a character an image, 1 where it is right), and
+        `attacks`: for each name what `summary` gives. With `config.curve` `curve` as `curve_of` gives it, with
+        `config.smallest_perturbations` `smallest_perturbations`: for `l2` and `linf` what `smallest_of` gives; both
+        over all that was run. With `config.checks` `flags`.
 
     Raises:
         AttackError: an attack cannot be run on this network.

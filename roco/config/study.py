@@ -125,10 +125,28 @@ class RetrainingConfig(Section):
         return raw
 
 
+class MainComparison(Section):
+    """The one comparison that decides the report's first sentence; what is left out is chosen by a rule.
+
+    Attributes:
+        search: the search that is judged; the first with the adversarial objective.
+        reference: that it is compared with; the first without it.
+        networks: at equal FLOPs, or so many of the lightest; by the FLOPs that were found.
+        measure: an attack's name, `test`, `adversarial_set`, or a radius of the curve in 1/255; the radius, or the
+            strongest attack, that leaves nearest to a half of the images.
+    """
+
+    search: Name | None = None
+    reference: Name | None = None
+    networks: Literal["equal_flops", "interpolated"] | Count | None = None
+    measure: Positive | str | None = None
+
+
 class ReportConfig(Section):
     """What the tables compare: the N lightest retrained networks of each search (paper, Tables III and IV)."""
 
     top: Annotated[list[Count], Field(min_length=1)] = [1, 3, 5]
+    main: MainComparison = MainComparison()
 
 
 class StudyConfig(Section):
@@ -160,6 +178,7 @@ class StudyConfig(Section):
             )
         self._check_selections()
         self._check_widths()
+        self._check_main()
         unknown = [name for name in self.retrained_searches if name not in self.search.searches]
         if unknown:
             raise ValueError(
@@ -187,6 +206,21 @@ class StudyConfig(Section):
                     f"{name}.channels: expected a width for each of {self.space.phases} phases (space.phases), "
                     f"got {section.channels}"
                 )
+
+    def _check_main(self) -> None:
+        """Raises ValueError for a main comparison of what the study does not have."""
+        main, curve = self.report.main, self.robustness.curve
+        radii: list[float] = curve.radii if curve else []
+        known: dict[str, list[Any]] = {
+            "search": self.retrained_searches,
+            "reference": [name for name in self.retrained_searches if name != main.search],
+            "networks": ["equal_flops", "interpolated", *self.report.top],
+            "measure": ["test", "adversarial_set", *self.robustness.attacks, *radii],
+        }
+        for key, allowed in known.items():
+            if (got := getattr(main, key)) is not None and got not in allowed:
+                expected = ", ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in allowed)
+                raise ValueError(f"report.main.{key}: expected one of {expected}, got '{got}'")
 
     def _check_selections(self) -> None:
         """Raises ValueError for an objective on a target or threshold that the study does not have."""

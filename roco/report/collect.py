@@ -28,13 +28,12 @@ from roco.report.columns import (
     NETWORKS,
     PERTURBATIONS,
     POPULATIONS,
-    SOURCES,
     TARGETS,
     TRAININGS,
     TRANSFER,
 )
 from roco.report.example_rows import example_rows
-from roco.report.robustness_rows import curve_rows, flag_rows, perturbation_rows, source_rows
+from roco.report.robustness_rows import attack_rows, curve_rows, flag_rows, network_row, perturbation_rows
 
 # Where a network is in a study, and where one of its retrainings.
 PLACE = ["search", "seed", "slot"]
@@ -92,7 +91,6 @@ class Study:
         attacks: ATTACKS, one row for each retraining and white-box attack.
         curves: CURVES, one row for each retraining and radius, radius 0 being no attack.
         perturbations: PERTURBATIONS, one row for each retraining and norm.
-        sources: SOURCES, one row a retraining.
         flags: FLAGS, one row for each retraining and sanity flag.
         trainings: TRAININGS, one row a retraining.
     """
@@ -109,7 +107,6 @@ class Study:
     attacks: pd.DataFrame
     curves: pd.DataFrame
     perturbations: pd.DataFrame
-    sources: pd.DataFrame
     flags: pd.DataFrame
     trainings: pd.DataFrame
 
@@ -158,7 +155,6 @@ def collect(files: StudyFiles) -> Study:
         attacks=attacks,
         curves=_frame(curve_rows(slots), CURVES, by=[*RETRAINING, "radius"]),
         perturbations=_frame(perturbation_rows(slots), PERTURBATIONS, by=[*RETRAINING, "norm"]),
-        sources=_frame(source_rows(slots), SOURCES, by=RETRAINING),
         flags=_frame(flag_rows(slots), FLAGS, by=RETRAINING),
         trainings=_frame(_read_each(files.trainings, "training", _slot), TRAININGS, by=RETRAINING),
     )
@@ -250,16 +246,10 @@ def _front_rows(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _robustness(slots: Sequence[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     breakdown = [{**_place(slot), **cell} for slot in slots for cell in slot.get("adversarial_breakdown") or []]
-    attacks = [
-        {**_place(slot), "key": slot["key"], "attack": name, "images": slot["white_box"]["images"], **found}
-        for slot in slots
-        if slot["status"] == "ok"
-        for name, found in slot["white_box"]["attacks"].items()
-    ]
     return (
-        _frame([_network(slot) for slot in slots], NETWORKS, by=RETRAINING),
+        _frame([network_row(slot) for slot in slots], NETWORKS, by=RETRAINING),
         _frame(breakdown, BREAKDOWN, by=[*RETRAINING, "target", "norm", "threshold"]),
-        _frame(attacks, ATTACKS, by=RETRAINING),
+        _frame(attack_rows(slots), ATTACKS, by=RETRAINING),
     )
 
 
@@ -272,31 +262,9 @@ def _measured_slot(path: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
         needed = {"test_images", "test_error", "right_images", "adversarial_breakdown", "adversarial_sources"}
         if missing := (needed | {"white_box", "flops", "key"}) - set(content):
             raise KeyError(", ".join(sorted(missing)))
-        _ = content["adversarial_sources"]["noise_right"]
+        _ = content["white_box"]["right_images"], content["adversarial_sources"]["noise_right"]
     return _slot(path, content)
 
 
 def _place(slot: Mapping[str, Any]) -> dict[str, Any]:
     return {name: slot[name] for name in RETRAINING}
-
-
-def _network(slot: Mapping[str, Any]) -> dict[str, Any]:
-    """The row of a retraining. Counts are kept beside fractions, because intervals need them."""
-    if isinstance(slot.get("channels"), list):
-        # A cell holds one value.
-        slot = {**slot, "channels": ", ".join(map(str, slot["channels"]))}
-    if slot["status"] != "ok":
-        return dict(slot)
-    test_correct = round((1.0 - slot["test_error"]) * slot["test_images"])
-    images = sum(cell["images"] for cell in slot["adversarial_breakdown"])
-    correct = images - sum(cell["errors"] for cell in slot["adversarial_breakdown"])
-    return {
-        **slot,
-        "test_correct": test_correct,
-        "test_accuracy": 1.0 - slot["test_error"],
-        "adversarial_images": images,
-        "adversarial_correct": correct,
-        "adversarial_accuracy": correct / images if images else None,
-        "white_box_images": slot["white_box"]["images"],
-        "clean_accuracy": slot["white_box"]["clean_accuracy"],
-    }

@@ -70,6 +70,9 @@ POPULATIONS = {
 }
 # further: the values of a search's other objectives by name.
 FRONTS = {"search": "str", "seed": "int64", "position": "int64", **_INDIVIDUAL, "further": "object"}
+# test_right: of each test image 1 or 0. Of each test image that the adversarial set was made from: adversarial_sizes,
+# how many images the set has of it; adversarial_right, how many of them are right; adversarial_noise_right, how many
+# are with noise of the same budgets in place of the attack's change; adversarial_before, 1 or 0, whether it is itself.
 NETWORKS = {
     "search": "str",
     "seed": "int64",
@@ -88,9 +91,14 @@ NETWORKS = {
     "test_images": "int64",
     "test_correct": "int64",
     "test_accuracy": "float64",
+    "test_right": "object",
     "adversarial_images": "int64",
     "adversarial_correct": "int64",
     "adversarial_accuracy": "float64",
+    "adversarial_sizes": "object",
+    "adversarial_right": "object",
+    "adversarial_before": "object",
+    "adversarial_noise_right": "object",
     "white_box_images": "int64",
     "clean_accuracy": "float64",
 }
@@ -105,20 +113,7 @@ BREAKDOWN = {
     "images": "int64",
     "errors": "int64",
 }
-# Of each test image that the adversarial set was made from, in one order: whether the network had it right before (1 or
-# 0), how many images the set has of it, how many of these are right, and how many under noise of the same budgets.
-SOURCES = {
-    "search": "str",
-    "seed": "int64",
-    "slot": "int64",
-    "training_seed": "int64",
-    "flops": "int64",
-    "source_index": "object",
-    "right_before": "object",
-    "images": "object",
-    "right": "object",
-    "noise_right": "object",
-}
+# right: of each attacked image 1 or 0.
 ATTACKS = {
     "search": "str",
     "seed": "int64",
@@ -130,6 +125,7 @@ ATTACKS = {
     "images": "int64",
     "correct": "int64",
     "accuracy": "float64",
+    "right": "object",
     "median_l2": "float64",
     "median_linf": "float64",
     "failures": "int64",
@@ -144,7 +140,7 @@ TRAININGS = {
     "status": "str",
     "seconds": "float64",
 }
-# radius in 1/255; 0 is no attack.
+# radius in 1/255; 0 is no attack. right: of each attacked image 1 or 0.
 CURVES = {
     "search": "str",
     "seed": "int64",
@@ -155,6 +151,7 @@ CURVES = {
     "images": "int64",
     "correct": "int64",
     "accuracy": "float64",
+    "right": "object",
 }
 # distances: a tuple in [0, 1] units, one for each image that was right to begin with, infinite where nothing was found.
 PERTURBATIONS = {

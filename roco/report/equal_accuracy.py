@@ -8,9 +8,11 @@ import pandas as pd
 
 from roco.config import StudyConfig
 from roco.report.collect import Study
-from roco.report.compare import metric_title, metrics, roles
-from roco.report.measured import TEST, measurements
-from roco.report.over_seeds import FEWEST_SEEDS, Fit, OverSeeds, coefficient, fit, resolved
+from roco.report.compare import metric_title, roles_of
+from roco.report.differences import compared_measures
+from roco.report.measured import TEST
+from roco.report.over_seeds import Fit, OverSeeds, coefficient, fit, resolved
+from roco.report.statistics import FEWEST_SEEDS, Interval
 from roco.report.table import Table, percent_interval, whole
 
 # What a comparison holds equal, by its name.
@@ -40,24 +42,28 @@ def equal_accuracy(study: Study, config: StudyConfig) -> Table:
 
     Each is a mean over seeds of the coefficient of the search in a regression over the networks of one seed.
     """
-    role, networks = roles(config.search.searches), _networks(study)
+    role = roles_of(config)
+    measured, names = compared_measures(study, config)
+    networks = _with_clean(measured)
     compared = [
         found
         for search in role.others
-        for metric in metrics(config)
+        for metric in names
         if metric != TEST
         if (found := _compare(networks[networks["metric"] == metric], search, role.reference, metric))
     ]
     verdicts = resolved([one.found[FULL] for one in compared])
     rows = [
-        (*_place(one), held, *_numbers(found), verdict if held == FULL else None, one.seeds, one.networks)
+        (*_place(one), held, *_numbers(found.interval), verdict if held == FULL else None, one.seeds, one.networks)
         for one, verdict in zip(compared, verdicts, strict=True)
         for held, found in one.found.items()
     ]
     header = ("Search", "Against", "Accuracy on", "As found", "At equal FLOPs", "And equal clean accuracy")
     cells: list[tuple[str, ...]] = [(*header, "Seeds", "Networks")]
     for one, verdict in zip(compared, verdicts, strict=True):
-        shown = [_shown(found) + ("*" if verdict and held == FULL else "") for held, found in one.found.items()]
+        shown = [
+            _shown(found.interval) + ("*" if verdict and held == FULL else "") for held, found in one.found.items()
+        ]
         cells.append(
             (one.search, one.reference, metric_title(one.metric), *shown, whole(one.seeds), whole(one.networks))
         )
@@ -65,10 +71,11 @@ def equal_accuracy(study: Study, config: StudyConfig) -> Table:
     return Table("equal_accuracy", title, numbers, tuple(cells), _notes(compared))
 
 
-def _networks(study: Study) -> pd.DataFrame:
-    """Measurements of retrained networks with the logarithm of their FLOPs and their accuracy on clean test images."""
-    measured = measurements(study)[["search", "seed", "slot", "flops", "metric", "accuracy"]]
-    measured = measured[measured["flops"].astype(float) > 0]
+def _with_clean(measured: pd.DataFrame) -> pd.DataFrame:
+    """Measurements of networks with the logarithm of their FLOPs and their accuracy on clean test images."""
+    measured = measured.loc[
+        measured["flops"].astype(float) > 0, ["search", "seed", "slot", "flops", "metric", "accuracy"]
+    ]
     clean = measured[measured["metric"] == TEST][["search", "seed", "slot", "accuracy"]]
     found = measured.merge(clean.rename(columns={"accuracy": "clean"}), on=["search", "seed", "slot"])
     return found.assign(log2_flops=np.log2(found["flops"].to_numpy(dtype=float)))
@@ -105,11 +112,11 @@ def _place(one: _Comparison) -> tuple[str, str, str]:
     return one.search, one.reference, one.metric
 
 
-def _numbers(found: OverSeeds) -> tuple[float, float, float, str, float]:
+def _numbers(found: Interval) -> tuple[float, float, float, str, float]:
     return found.value, found.low, found.high, found.basis, found.p
 
 
-def _shown(found: OverSeeds) -> str:
+def _shown(found: Interval) -> str:
     return percent_interval(found.value, found.low, found.high, sign=True)
 
 

@@ -10,7 +10,9 @@ from roco.config import StudyConfig
 from roco.report.beyond_tables import FEATURES, described_networks, signed_interval
 from roco.report.collect import Study, rows_of
 from roco.report.figure_data import searched_networks
-from roco.report.over_seeds import FEWEST_SEEDS, Array, Fit, OverSeeds, coefficient, fit, over_seeds, resolved
+from roco.report.over_seeds import Fit, coefficient, fit, over_seeds, resolved
+from roco.report.shares import Array
+from roco.report.statistics import FEWEST_SEEDS, Interval
 from roco.report.table import Table, percent, whole
 
 TOPOLOGY = ("depth", "width", "ends", "residual")
@@ -79,18 +81,18 @@ def _rows(fits: list[tuple[Fit, float, int]], terms: list[str], networks: pd.Dat
     verdicts = iter(resolved([one for one, counts in zip(found, of_topology, strict=True) if counts]))
     spreads = [float(networks.groupby("seed")[name].std().mean()) for name in terms]
     rows = [
-        (name, kinds[tested], *_bounded(one), next(verdicts) if tested else None, spread, one.seeds, count)
+        (name, kinds[tested], *_bounded(one.interval), next(verdicts) if tested else None, spread, one.seeds, count)
         for name, one, tested, spread in zip(terms, found, of_topology, spreads, strict=True)
     ]
     shares = {
         "covariates": over_seeds([alone for _, alone, _ in fits]),
         "topology": over_seeds([one.adjusted_r2 - alone for one, alone, _ in fits]),
     }
-    rows += [(name, "share", *_bounded(one), None, math.nan, one.seeds, count) for name, one in shares.items()]
+    rows += [(name, "share", *_bounded(one.interval), None, math.nan, one.seeds, count) for name, one in shares.items()]
     return rows
 
 
-def _bounded(found: OverSeeds) -> tuple[float, float, float, str, float]:
+def _bounded(found: Interval) -> tuple[float, float, float, str, float]:
     return found.value, found.low, found.high, found.basis, found.p
 
 

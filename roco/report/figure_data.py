@@ -63,7 +63,7 @@ _TREND_POINTS, _WIDEST_BAND = 25, 0.5
 def with_trends(points: pd.DataFrame) -> pd.DataFrame:
     """The points and, for each search and metric, a trend of the accuracy in the logarithm of the FLOPs.
 
-    `kind` is `network` for a point and `trend` for a place of a least-squares line with its 95 % bootstrap band. A
+    `kind` is `network` for a point and `trend` for a place of a least-squares line with its 95 % band. A
     search with fewer than four networks, or with fewer than three different numbers of FLOPs, has no trend, nor has one
     whose band is somewhere wider than half of all accuracies: it would say nothing.
     """

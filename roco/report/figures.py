@@ -181,8 +181,8 @@ _BARS = (
     "images."
 )
 _TRENDS = (
-    " Lines: least-squares trends in the logarithm of the FLOPs; bands: their 95 % bootstrap intervals over seeds and "
-    "networks; none where a search has fewer than four networks, or a band would be wider than 50 points."
+    " Lines: least-squares trends in the logarithm of the FLOPs; bands: their 95 % intervals over seeds (of one "
+    "seed over networks); none where a search has fewer than four networks, or a band would be wider than 50 points."
 )
 
 FIGURES: Mapping[str, FigureKind] = MappingProxyType(

@@ -8,11 +8,11 @@ import pandas as pd
 
 from roco.config import StudyConfig
 from roco.report.collect import REFERENCES, Study, rows_of
-from roco.report.compare import attack_of, roles
+from roco.report.compare import attack_of, roles_of
 from roco.report.figure_data import VOLUMES
 from roco.report.measured import ADVERSARIAL_SET, TEST, measurements
-from roco.report.over_seeds import FEWEST_SEEDS, OverSeeds, over_seeds, resolved
-from roco.report.statistics import hypervolumes
+from roco.report.over_seeds import over_seeds, resolved
+from roco.report.statistics import FEWEST_SEEDS, Interval, hypervolumes
 from roco.report.table import MINUS, NO_VALUE, Table, missing, whole
 
 HYPERVOLUME_TEST = ["search", "reference", "objectives", "seeds", "networks", "selected", "test"]
@@ -37,7 +37,7 @@ def hypervolume_test(study: Study, config: StudyConfig) -> Table:
     verdicts = resolved([found["test"] for *_, (found, *_) in rows])
     numbers = pd.DataFrame(
         [
-            (*place, *counts, *means, *_numbers(found["selected"]), *_numbers(found["test"]), verdict)
+            (*place, *counts, *means, *_numbers(found["selected"].interval), *_numbers(found["test"].interval), verdict)
             for (*place, (found, means, counts)), verdict in zip(rows, verdicts, strict=True)
         ],
         columns=HYPERVOLUME_TEST,
@@ -49,7 +49,7 @@ def hypervolume_test(study: Study, config: StudyConfig) -> Table:
 
 def _pairs(config: StudyConfig) -> list[tuple[str, str]]:
     """Each retrained search against the reference, and against the first random one where that is retrained too."""
-    kinds, role = config.search.searches, roles(config.search.searches)
+    kinds, role = config.search.searches, roles_of(config)
     random = [name for name in config.retrained_searches if kinds[name].method == "random"][:1]
     pairs = [(name, "") for name in dict.fromkeys([role.reference, *random])]
     pairs += [(name, role.reference) for name in role.others if name not in random]
@@ -103,7 +103,7 @@ def _of_pair(volumes: pd.DataFrame, search: str, reference: str) -> Any:
     return found, means, (len(ours), int(ours["networks"].sum()))
 
 
-def _numbers(found: OverSeeds) -> tuple[float, float, float, float]:
+def _numbers(found: Interval) -> tuple[float, float, float, float]:
     return found.value, found.low, found.high, found.p
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from roco.config import StudyConfig
 from roco.report.collect import INITIAL, REFERENCES, Study, records_of, rows_of
-from roco.report.compare import attack_of, equal_flops_pairs, name_of, roles
+from roco.report.compare import attack_of, equal_flops_pairs, name_of, roles_of
 from roco.report.measured import ADVERSARIAL_SET, TEST, drawn_anew, interval_of, measurements, several
 from roco.report.paper import COMPARED_NETWORKS
 from roco.report.statistics import hypervolumes
@@ -53,7 +53,7 @@ def compared_networks(study: Study, config: StudyConfig) -> Table:
 
 
 def _chosen(study: Study, config: StudyConfig) -> list[tuple[str, dict[str, Any]]]:
-    role, retrained = roles(config.search.searches), study.retrained
+    role, retrained = roles_of(config), study.retrained
     chosen: list[tuple[str, dict[str, Any]]] = []
 
     def of(search: str, seed: object, slot: object) -> dict[str, Any]:
@@ -111,7 +111,8 @@ def _shown(row: dict[str, Any], config: StudyConfig) -> tuple[str, ...]:
 def _notes(config: StudyConfig) -> tuple[str, ...]:
     return (
         "For each seed the two different networks, one of each search, whose FLOPs are closest; chosen on FLOPs alone. "
-        f"In parentheses the 95 % interval over {drawn_anew(config)}.",
+        f"In parentheses the 95 % interval over {drawn_anew(config)}."
+        + ("" if several(config) else " One training is not a network: another one may differ by several points."),
         f"Parameters and FLOPs at the width of the accuracies ({config.width_in_words('retraining')}); "
         f"'in the search': parameters / FLOPs at {config.width_in_words('evaluation')}.",
         "The paper's FLOPs are those of residual nodes at 16 initial channels. Its parameters and accuracies belong to "

@@ -1,4 +1,4 @@
-"""What one number of each seed says together: a t interval over seeds. No bootstrap, and nothing within a seed.
+"""What one number of each seed says together where seeds are regressions: a t interval over their coefficients.
 
 A seed's number may be anything that is estimated from that seed's networks alone, a coefficient of a regression too.
 Seeds are independent, whatever ties networks of one seed together, and so a t interval over their numbers holds with
@@ -11,62 +11,43 @@ Source: Ibragimov and Müller, "t-statistic based correlation and heterogeneity 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from scipy import stats
 
-from roco.report.statistics import CONFIDENCE
-
-Array = np.ndarray[Any, np.dtype[np.float64]]
-
-# With fewer seeds an interval is shown, but nothing is called resolved.
-FEWEST_SEEDS = 5
+from roco.report.differences import holm
+from roco.report.shares import Array
+from roco.report.statistics import (
+    CONFIDENCE,
+    FEWEST_SEEDS,
+    NOTHING,
+    SEEDS,
+    Error,
+    Interval,
+    half_width,
+    interval_over_seeds,
+    quantile,
+)
 
 
 @dataclass(frozen=True)
 class OverSeeds:
-    """The mean of a number over seeds.
+    """The mean of a number over seeds, and how many seeds have one."""
 
-    Attributes:
-        value: the mean; NaN where no seed has a number.
-        low: the lower bound of its 95 % interval; NaN for fewer than two seeds.
-        high: the upper bound.
-        p: of the two-sided t test against zero; NaN for fewer than two seeds.
-        seeds: how many seeds have a number.
-        basis: what the interval covers; empty where there is none.
-    """
-
-    value: float
-    low: float
-    high: float
-    p: float
+    interval: Interval
     seeds: int
-    basis: str = ""
 
 
 def over_seeds(values: Sequence[float]) -> OverSeeds:
     """The mean over seeds with Student's t interval; seeds without a number (NaN) are left out."""
-    found = np.asarray([value for value in values if math.isfinite(value)], dtype=float)
-    if not len(found):
-        return OverSeeds(math.nan, math.nan, math.nan, math.nan, 0)
-    value = float(found.mean())
-    # Numbers that differ by rounding alone have no spread to tell anything by.
-    if len(found) == 1 or float(np.ptp(found)) < 1e-12:
-        return OverSeeds(value, math.nan, math.nan, math.nan, len(found))
-    test = stats.ttest_1samp(found, 0.0)
-    interval = test.confidence_interval(CONFIDENCE)
-    return OverSeeds(value, float(interval.low), float(interval.high), float(test.pvalue), len(found), "seeds")
+    found = [value for value in values if math.isfinite(value)]
+    return OverSeeds(interval_over_seeds(found), len(found))
 
 
 def over_seeds_and_images(values: Sequence[float], movements: Sequence[Array]) -> OverSeeds:
     """The mean over seeds of a share of images that all seeds were measured on; of one seed over its images.
 
-    The spread of the seeds' values holds all but what the images move alike in all of them, which is their covariance.
-    The two errors are added so that the interval covers what it claims whatever they are.
-
-    Source: of the covariance Obuchowski and Rockette, Commun. Stat. Simul. 1995 (readers are seeds here); of the sum
-    Banerjee, Sankhya 1960.
+    The spread of the seeds' values holds all but what the images move alike in all of them, which is their covariance,
+    as in roco.report.shares; here every network may have images of its own among those that all saw.
 
     Args:
         values: of each seed; seeds without one (NaN) are left out.
@@ -74,43 +55,28 @@ def over_seeds_and_images(values: Sequence[float], movements: Sequence[Array]) -
     """
     there = [place for place, value in enumerate(values) if math.isfinite(value)]
     if not there:
-        return over_seeds([])
+        return OverSeeds(NOTHING, 0)
     found, moved = np.asarray(values, dtype=float)[there], np.stack([movements[place] for place in there])
     seeds, clusters = len(found), int((moved != 0).any(axis=0).sum())
-    alike = float((moved.sum(axis=0) ** 2).sum() - (moved**2).sum()) / (seeds * (seeds - 1)) if seeds > 1 else 0.0
-    errors = [(max(0.0, alike) if seeds > 1 else float((moved**2).sum()), clusters - 1)]
+    every = float((moved**2).sum())
+    alike = (float((moved.sum(axis=0) ** 2).sum()) - every) / (seeds * (seeds - 1)) if seeds > 1 else every
+    errors = [Error(max(0.0, alike), max(1, clusters - 1))]
     if seeds > 1:
-        errors.append((float(found.var(ddof=1)) / seeds, seeds - 1))
-    half = math.sqrt(sum(_quantile(freedom) ** 2 * variance for variance, freedom in errors if variance > 0))
-    value, basis = float(found.mean()), "seeds and test images" if seeds > 1 else "test images, of these networks alone"
-    if not half:
-        return OverSeeds(value, math.nan, math.nan, math.nan, seeds)
-    return OverSeeds(value, value - half, value + half, math.nan, seeds, basis)
-
-
-def _quantile(freedom: int) -> float:
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, max(1, freedom)))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p values: that any of them is below 0.05 has a chance of 5 % where nothing differs.
-
-    NaN stays NaN and is not counted.
-
-    Source: Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Stat. 1979.
-    """
-    tested = sorted((p, place) for place, p in enumerate(p_values) if math.isfinite(p))
-    adjusted, largest = [math.nan] * len(p_values), 0.0
-    for rank, (p, place) in enumerate(tested):
-        largest = max(largest, min(1.0, p * (len(tested) - rank)))
-        adjusted[place] = largest
-    return adjusted
+        errors.append(Error(float(found.var(ddof=1)) / seeds, seeds - 1))
+    value, half = float(found.mean()), half_width(errors)
+    basis = SEEDS if seeds > 1 else "test images, of these networks alone"
+    low, high = (value - half, value + half) if half else (math.nan, math.nan)
+    return OverSeeds(Interval(value, low, high, basis if half else f"{basis}, which all agree"), seeds)
 
 
 def resolved(found: Sequence[OverSeeds]) -> list[bool]:
-    """Which numbers of one table differ from zero: at 5 % after Holm's correction, with five seeds or more."""
-    enough = [one.p if one.seeds >= FEWEST_SEEDS else math.nan for one in found]
-    return [p < 1 - CONFIDENCE for p in holm(enough)]
+    """Which numbers of one table differ from zero: at 5 % after Holm's correction, with five seeds or more.
+
+    Numbers from fewer seeds cannot be resolved, so that they do not count in the correction either.
+    """
+    tested = [place for place, one in enumerate(found) if one.seeds >= FEWEST_SEEDS and math.isfinite(one.interval.p)]
+    corrected = dict(zip(tested, holm([found[place].interval.p for place in tested]), strict=True))
+    return [corrected.get(place, 1.0) < 1 - CONFIDENCE for place in range(len(found))]
 
 
 @dataclass(frozen=True)
@@ -131,9 +97,8 @@ class Fit:
 
     def within(self, place: int) -> OverSeeds:
         """A coefficient with the interval of this one seed, which takes its networks as independent."""
-        value, half = float(self.coefficients[place]), _quantile(self.freedom)
-        half *= float(self.errors[place])
-        return OverSeeds(value, value - half, value + half, math.nan, 1, "networks of one seed")
+        value, half = float(self.coefficients[place]), quantile(self.freedom) * float(self.errors[place])
+        return OverSeeds(Interval(value, value - half, value + half, "networks of one seed"), 1)
 
 
 def fit(predictors: Sequence[Array], values: Array, *, freedom: int) -> Fit | None:

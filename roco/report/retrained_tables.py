@@ -11,7 +11,7 @@ from roco.config import StudyConfig
 from roco.report.collect import PLACE, REFERENCES, RETRAINING, Study, records_of, rows_of
 from roco.report.compare import metric_title, metrics, name_of
 from roco.report.measured import drawn_anew, measurements, of_retrainings, over_retrainings, several
-from roco.report.resampling import Array
+from roco.report.shares import Array
 from roco.report.table import NO_VALUE, Table, millions, percent, percent_interval, whole
 
 # Columns of a network's accuracy within a radius, in the norm of the curve.

@@ -9,8 +9,10 @@ import pandas as pd
 
 from roco.config import StudyConfig
 from roco.report.collect import Study, rows_of
-from roco.report.compare import lightest, roles
-from roco.report.over_seeds import Array, OverSeeds, over_seeds_and_images
+from roco.report.compare import lightest, roles_of
+from roco.report.over_seeds import OverSeeds, over_seeds_and_images
+from roco.report.shares import Array
+from roco.report.statistics import Interval
 from roco.report.table import Table, missing, percent_interval, whole
 
 SET_ACCURACY = ["search", "reference", "top", "quantity", "value", "low", "high", "basis", "seeds", "networks"]
@@ -26,7 +28,7 @@ _TITLES = {
 
 def set_accuracy(study: Study, config: StudyConfig) -> Table:
     """Accuracy on the adversarial test set of the N lightest networks of each search, beside that under noise."""
-    role, rows = roles(config.search.searches), list[tuple[Any, ...]]()
+    role, rows = roles_of(config), list[tuple[Any, ...]]()
     cells: list[tuple[str, ...]] = [("Search", "Networks", *_TITLES.values(), "Seeds", "In all")]
     pairs = [(name, "") for name in config.retrained_searches]
     pairs += [(name, role.reference) for name in role.others if role.reference in config.retrained_searches]
@@ -41,7 +43,7 @@ def set_accuracy(study: Study, config: StudyConfig) -> Table:
             count = int((chosen["search"] == search).sum())
             place = (search, reference, top)
             rows += [(*place, name, *_numbers(one), count) for name, one in found.items()]
-            shown = [percent_interval(one.value, one.low, one.high, sign=bool(reference)) for one in found.values()]
+            shown = [_shown(one.interval, sign=bool(reference)) for one in found.values()]
             label = f"{search} − {reference}" if reference else search
             cells.append((label, f"top-{top}", *shown, whole(found["all"].seeds), whole(count)))
     numbers = pd.DataFrame(rows, columns=SET_ACCURACY)
@@ -66,7 +68,8 @@ def _networks(study: Study) -> pd.DataFrame:
     """A row for each network, with the `shares` of each of its retrainings."""
     rows = [
         {"search": row.search, "seed": row.seed, "slot": row.slot, "flops": row.flops, "shares": _shares(row)}
-        for row in rows_of(study.sources)
+        for row in rows_of(study.retrainings)
+        if row.adversarial_images
     ]
     columns = ["search", "seed", "slot", "flops", "shares"]
     found = pd.DataFrame(rows, columns=columns)
@@ -76,8 +79,8 @@ def _networks(study: Study) -> pd.DataFrame:
 
 def _shares(row: Any) -> dict[str, _Share]:
     """Of one retraining."""
-    before = np.asarray(row.right_before, dtype=float)
-    images, right, noise = (np.asarray(column, dtype=float) for column in (row.images, row.right, row.noise_right))
+    columns = (row.adversarial_before, row.adversarial_sizes, row.adversarial_right, row.adversarial_noise_right)
+    before, images, right, noise = (np.asarray(column, dtype=float) for column in columns)
     given, under_noise = _share(before * right, before * images), _share(before * noise, before * images)
     beyond = _Share(under_noise.value - given.value, under_noise.movements - given.movements)
     return {"all": _share(right, images), GIVEN: given, NOISE: under_noise, BEYOND: beyond}
@@ -124,15 +127,23 @@ def _over_seeds(name: str, ours: dict[int, dict[str, _Share]], other: dict[int, 
     found = over_seeds_and_images([one.value for one in shares], [one.movements for one in shares])
     # A share is one of images; what is lost, and differences, may lie below zero.
     is_share = other is None and name != BEYOND
-    return replace(found, low=max(0.0, found.low), high=min(1.0, found.high)) if is_share and found.basis else found
+    bounded = found.interval
+    if is_share and not missing(bounded.low):
+        bounded = replace(bounded, low=max(0.0, bounded.low), high=min(1.0, bounded.high))
+    return OverSeeds(bounded, found.seeds)
 
 
 def _numbers(found: OverSeeds) -> tuple[float, float, float, str, int]:
-    return found.value, found.low, found.high, found.basis, found.seeds
+    interval = found.interval
+    return interval.value, interval.low, interval.high, interval.basis, found.seeds
+
+
+def _shown(found: Interval, *, sign: bool) -> str:
+    return percent_interval(found.value, found.low, found.high, sign=sign)
 
 
 def _notes(study: Study) -> tuple[str, ...]:
-    sources = max((len(found) for found in study.sources["source_index"]), default=0)
+    sources = max((len(found) for found in study.retrainings["adversarial_sizes"]), default=0)
     return (
         "All images: Table III's accuracy. Clean image right: the share of the adversarial images that a network has "
         "right, of those whose clean image it has right; one that is wrong before any change says nothing of "

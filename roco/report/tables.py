@@ -5,10 +5,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from roco.config import StudyConfig
-from roco.report.accuracy_tables import adversarial_accuracy, all_differences, clean_accuracy
+from roco.report.accuracy_tables import adversarial_accuracy, clean_accuracy
 from roco.report.beyond_tables import objective_value, survivors, topology
 from roco.report.collect import Study
 from roco.report.control_table import hypervolume_gain
+from roco.report.differences_table import all_differences
 from roco.report.equal_accuracy import equal_accuracy
 from roco.report.explained import explained
 from roco.report.hypervolume_table import hypervolume_test

@@ -89,14 +89,10 @@ def robustness(
         for (t, n, k, count), e in zip(cells, errors, strict=True)
     ]
     wrong = int(generator.integers(20, 60))
-    right = np.ones(500, dtype=int)
-    right[generator.permutation(500)[:wrong]] = 0
     return {
         **place,
         "status": "ok",
         "reason": None,
-        "right_images": "".join(map(str, right)),
-        "adversarial_sources": sources(generator, images=115, right=115 - sum(errors)),
         "genome": network["genome"],
         "key": network["key"],
         "channels": 32,
@@ -106,21 +102,26 @@ def robustness(
         "search_parameters": network["parameters"],
         "test_images": 500,
         "test_error": wrong / 500,
+        "right_images": "0" * wrong + "1" * (500 - wrong),
         "adversarial_error": sum(errors) / 115,
         "adversarial_breakdown": breakdown,
+        "adversarial_sources": sources([count for *_, count in cells], errors),
         "white_box": {"images": images, "clean_accuracy": 0.92, "attacks": attacks}
+        | {"right_images": "0" * 16 + "1" * (images - 16)}
         | verdicts(generator, images, bonus),
     }
 
 
-def sources(generator: np.random.Generator, *, images: int, right: int) -> dict[str, list[int]]:
-    """The adversarial images of 23 test images, five of each, of which so many are right; under noise 15 more."""
-    of_image = generator.permutation(np.arange(images) % 23)
-    counts = {
-        name: np.bincount(of_image[:count], minlength=23).tolist()
-        for name, count in (("images", images), ("right", right), ("noise_right", min(images, right + 15)))
-    }
-    return {"source_index": list(range(0, 230, 10)), **counts}
+def sources(counts: list[int], errors: list[int]) -> dict[str, list[int]]:
+    """The images of all cells in a row, from 40 test images in turn; the first ones of a cell are wrong.
+
+    Under noise the first 20 are wrong. Every tenth test image is a source; a network has the first ones wrong itself.
+    """
+    right = np.concatenate([np.arange(count) >= wrong for count, wrong in zip(counts, errors, strict=True)])
+    source = np.arange(sum(counts)) % 40
+    weights = {"images": None, "right": right, "noise_right": np.arange(sum(counts)) >= 20}
+    of_source = {name: np.bincount(source, one, minlength=40).astype(int).tolist() for name, one in weights.items()}
+    return {"source_index": list(range(0, 400, 10)), **of_source}
 
 
 def verdicts(generator: np.random.Generator, images: int, bonus: float) -> dict[str, Any]:

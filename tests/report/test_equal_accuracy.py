@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from fabricated_study import config_of
 
+from roco.report.differences import compared_measures
 from roco.report.equal_accuracy import EQUAL_ACCURACY, equal_accuracy
-from roco.report.measured import measurements
 from roco.report.over_seeds import over_seeds
 
 GAIN = 0.03
@@ -34,7 +34,7 @@ def test_only_what_clean_accuracy_and_flops_do_not_account_for_is_left(
     made: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = made_up(seeds=5, networks=6, gain=GAIN, noise=0.0)
-    monkeypatch.setattr("roco.report.equal_accuracy.measurements", lambda _: measured)
+    monkeypatch.setattr("roco.report.equal_accuracy.compared_measures", lambda *_: (measured, ["test", "pgd"]))
     table = equal_accuracy(made.study, config_of(seeds=range(5)))
     assert list(table.numbers.columns) == EQUAL_ACCURACY
     assert set(table.numbers["metric"]) == {"pgd"}
@@ -50,14 +50,15 @@ def test_only_what_clean_accuracy_and_flops_do_not_account_for_is_left(
 def test_intervals_and_verdicts_are_over_seeds(made: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     for gain, star in ((GAIN, True), (0.0, False)):
         measured = made_up(seeds=5, networks=8, gain=gain, noise=0.003)
-        monkeypatch.setattr("roco.report.equal_accuracy.measurements", lambda _, measured=measured: measured)
+        made_of = (measured, ["test", "pgd"])
+        monkeypatch.setattr("roco.report.equal_accuracy.compared_measures", lambda *_, made_of=made_of: made_of)
         table = equal_accuracy(made.study, config_of(seeds=range(5)))
         alone = []
         for _, part in measured.groupby("seed"):
             pgd, clean = (part[part["metric"] == name] for name in ("pgd", "test"))
             columns = [np.ones(16), pgd["search"] == "roco", np.log2(pgd["flops"]), clean["accuracy"]]
             alone.append(np.linalg.lstsq(np.column_stack(columns).astype(float), pgd["accuracy"], rcond=None)[0][1])
-        expected, row = over_seeds(alone), table.numbers.set_index("held_equal").loc["flops_and_clean"]
+        expected, row = over_seeds(alone).interval, table.numbers.set_index("held_equal").loc["flops_and_clean"]
         found = (row["difference"], row["low"], row["high"])
         assert found == pytest.approx((expected.value, expected.low, expected.high))
         assert row["resolved"] is star
@@ -67,8 +68,10 @@ def test_intervals_and_verdicts_are_over_seeds(made: SimpleNamespace, monkeypatc
 
 def test_of_a_study_every_metric_has_a_row_and_few_seeds_no_verdict(made: SimpleNamespace) -> None:
     table = made.tables["equal_accuracy"]
-    asked = set(measurements(made.study)["metric"]) - {"test"}
-    assert set(table.numbers["metric"]) == asked
+    measured, names = compared_measures(made.study, made.config)
+    assert set(table.numbers["metric"]) == set(names) - {"test"} == set(measured["metric"]) - {"test"}
+    # The main comparison's measure is among them: a radius of the curve.
+    assert names[0].startswith("radius_")
     assert set(table.numbers["seeds"]) == {3}
     assert True not in table.numbers["resolved"].to_list()
     assert table.numbers["low"].notna().all()
@@ -77,12 +80,12 @@ def test_of_a_study_every_metric_has_a_row_and_few_seeds_no_verdict(made: Simple
 def test_one_seed_is_named_and_too_few_networks_too(made: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     config = config_of(seeds=[0])
     measured = made_up(seeds=1, networks=6, gain=GAIN, noise=0.003)
-    monkeypatch.setattr("roco.report.equal_accuracy.measurements", lambda _: measured)
+    monkeypatch.setattr("roco.report.equal_accuracy.compared_measures", lambda *_: (measured, ["test", "pgd"]))
     table = equal_accuracy(made.study, config)
     assert set(table.numbers["basis"]) == {"networks of one seed"}
     assert "It says nothing of another run" in table.markdown()
     few = measured[measured["slot"] < 2]
-    monkeypatch.setattr("roco.report.equal_accuracy.measurements", lambda _: few)
+    monkeypatch.setattr("roco.report.equal_accuracy.compared_measures", lambda *_: (few, ["test", "pgd"]))
     table = equal_accuracy(made.study, config)
     assert table.rows == ()
     assert "No seed has enough retrained networks of two searches: 2 of each and 6 in all" in table.markdown()

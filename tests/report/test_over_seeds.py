@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from roco.report.over_seeds import FEWEST_SEEDS, OverSeeds, fit, holm, over_seeds, over_seeds_and_images, resolved
+from roco.report.over_seeds import OverSeeds, fit, over_seeds, over_seeds_and_images, resolved
+from roco.report.statistics import FEWEST_SEEDS, Interval
 
 
 def test_the_interval_is_students_by_hand() -> None:
-    found = over_seeds([1.0, 2.0, 6.0])
-    half = stats.t.ppf(0.975, 2) * math.sqrt(7.0 / 3)
-    assert (found.value, found.seeds) == (3.0, 3)
+    over = over_seeds([1.0, math.nan, 2.0, 6.0])
+    found, half = over.interval, stats.t.ppf(0.975, 2) * math.sqrt(7.0 / 3)
+    assert (found.value, over.seeds) == (3.0, 3)
     assert (found.low, found.high) == pytest.approx((3 - half, 3 + half))
     assert found.p == pytest.approx(2 * stats.t.sf(3 / math.sqrt(7 / 3), 2))
 
@@ -18,22 +19,18 @@ def test_the_interval_is_students_by_hand() -> None:
 def test_seeds_without_a_number_are_left_out_and_one_seed_has_no_interval() -> None:
     assert over_seeds([math.nan]).seeds == 0
     one = over_seeds([math.nan, 0.25])
-    assert (one.value, one.seeds) == (0.25, 1)
-    assert math.isnan(one.low)
-    assert math.isnan(one.p)
+    assert (one.interval.value, one.seeds) == (0.25, 1)
+    assert math.isnan(one.interval.low)
+    assert math.isnan(one.interval.p)
     # Nor have seeds that agree to the last digit.
-    assert math.isnan(over_seeds([0.5, 0.5, 0.5]).low)
-
-
-def test_holm_by_hand() -> None:
-    assert holm([0.04, math.nan, 0.01, 0.03]) == pytest.approx([0.06, math.nan, 0.03, 0.06], nan_ok=True)
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert math.isnan(over_seeds([0.5, 0.5, 0.5]).interval.low)
 
 
 def test_nothing_is_resolved_below_five_seeds_and_those_do_not_count_as_tests() -> None:
-    few, many = (OverSeeds(1.0, 0.9, 1.1, 1e-6, seeds) for seeds in (FEWEST_SEEDS - 1, FEWEST_SEEDS))
+    sure, unsure = (Interval(1.0, 0.1, 1.9, "seeds", p=p) for p in (1e-6, 0.03))
+    few, many = (OverSeeds(sure, seeds) for seeds in (FEWEST_SEEDS - 1, FEWEST_SEEDS))
     assert resolved([few, many]) == [False, True]
-    near = OverSeeds(1.0, 0.1, 1.9, 0.03, FEWEST_SEEDS)
+    near = OverSeeds(unsure, FEWEST_SEEDS)
     assert resolved([near, few]) == [True, False]
     assert resolved([near, near]) == [False, False]
 
@@ -63,7 +60,7 @@ def test_errors_within_a_seed_hold_where_the_spread_is_unequal() -> None:
     for _ in range(1500):
         found = fit([x], generator.normal(size=60) * (0.1 + x), freedom=2)
         assert found is not None
-        interval = found.within(0)
+        interval = found.within(0).interval
         missed += interval.low > 0 or interval.high < 0
     # Four standard errors around 5 % are 2.7 to 7.3 %; errors that take one spread for all miss 20 %.
     assert 0.02 < missed / 1500 < 0.075
@@ -82,7 +79,7 @@ def test_means_of_regressions_of_few_seeds_keep_their_promise() -> None:
                 noise = generator.normal(size=30) + 2 * generator.normal(size=5)[families]
                 found = fit([x], generator.exponential() * noise, freedom=2)
                 slopes.append(found.coefficients[0] if found else math.nan)
-            interval = over_seeds(slopes)
+            interval = over_seeds(slopes).interval
             missed[seeds] += interval.low > 0 or interval.high < 0
     assert all(count / 800 < 0.075 for count in missed.values()), missed
 
@@ -99,6 +96,6 @@ def test_shares_of_images_that_all_seeds_saw_keep_their_promise(seeds: int, alik
         rows = sizes * (of_seeds + of_images + generator.normal(size=(seeds, clusters)))
         values = rows.sum(axis=1) / sizes.sum()
         movements = (rows - values[:, None] * sizes) / sizes.sum() * math.sqrt(clusters / (clusters - 1))
-        found = over_seeds_and_images(values.tolist(), list(movements))
+        found = over_seeds_and_images(values.tolist(), list(movements)).interval
         missed += found.low > 0 or found.high < 0
     assert missed / 800 < 0.08

@@ -3,19 +3,22 @@ import json
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 from fabricated_study import FabricatedStudy, config_of, fabricate
+from scipy.stats import ttest_1samp
 
 from roco.report.answer import answer
 from roco.report.collect import StudyFiles, collect
 from roco.report.network_tables import searches
 from roco.report.paper import ADVERSARIAL_SAMPLES
 from roco.report.tables import TABLES, make_tables, write_tables
+
+NO_SOURCES: dict[str, list[int]] = {"source_index": [], "images": [], "right": []}
 
 
 def raw_slots(made: SimpleNamespace) -> list[dict[str, Any]]:
@@ -78,19 +81,26 @@ def test_differences_are_those_of_the_raw_files(made: SimpleNamespace) -> None:
             gains.append(roco - base)
         row = numbers[(numbers["selection"] == f"top_{count}") & (numbers["metric"] == "pgd")].iloc[0]
         assert row["difference"] == pytest.approx(mean(gains), abs=1e-12)
-        assert row["resolved"] == (row["low"] > 0 or row["high"] < 0)
+        expected = ttest_1samp(gains, 0)
+        # Beside the seeds, the images that all of them share.
+        assert row["p"] >= expected.pvalue - 1e-9
+        assert row["low"] <= expected.confidence_interval(0.95).low + 1e-9
+        assert row["deviation"] == pytest.approx(stdev(gains))
+    # Three seeds decide nothing.
+    assert not numbers["resolved"].any()
 
 
 def test_differences_are_shown_by_metric_with_a_star_where_resolved(made: SimpleNamespace) -> None:
     table = made.tables["differences"]
     numbers = table.numbers.set_index(["metric", "selection"])
     assert table.header[3:] == ("equal FLOPs", "equal FLOPs, interpolated", "top-1", "top-3", "top-5")
-    assert [row[2] for row in table.rows][:2] == ["adversarial set", "test images"]
+    assert [row[2] for row in table.rows][:3] == ["all attacks within 4/255", "adversarial set", "test images"]
     for metric, row in zip(dict.fromkeys(table.numbers["metric"]), table.rows, strict=True):
         for selection, cell in zip(("equal_flops", "interpolated", "top_1", "top_3", "top_5"), row[3:], strict=True):
             found = numbers.loc[(metric, selection)]
             assert cell.startswith(f"{100 * found['difference']:+.1f} (".replace("-", "−"))
             assert ("*" in cell) == found["resolved"]
+            assert ("†" in cell) == found["main"]
 
 
 def test_equal_flops_pairs_stay_within_a_tenth(made: SimpleNamespace) -> None:
@@ -193,7 +203,8 @@ def test_one_seed_is_never_resolved_and_one_network_has_the_images_interval(tmp_
     study = collect(fabricate(tmp_path, config, networks=1, bonus=0.25).files)
     tables = {table.name: table for table in make_tables(study, config)}
     assert not tables["differences"].numbers["resolved"].any()
-    assert set(tables["table_3"].numbers["basis"]) == {"test images"}
+    assert tables["differences"].numbers["low"].isna().all()
+    assert set(tables["table_3"].numbers["basis"]) == {"test images, of this training alone"}
     assert "Fewer networks than N were retrained in baseline seed 4 (1)" in tables["table_3"].markdown()
 
 
@@ -227,11 +238,13 @@ def test_networks_without_adversarial_images_still_have_the_rest(tmp_path: Path)
         content = json.loads(path.read_text())["content"]
         if content["status"] == "ok":
             study.paths["robustness"].remove(path)
-            study.slot(content | {"adversarial_breakdown": [], "adversarial_error": 0.0})
+            study.slot(
+                content | {"adversarial_breakdown": [], "adversarial_error": 0.0, "adversarial_sources": NO_SOURCES}
+            )
     tables = {table.name: table for table in make_tables(collect(study.files), config)}
     assert {cell for row in tables["table_3"].rows[:2] for cell in row[1:]} == {"–"}
     assert not any("–" in row[1:] for row in tables["table_4"].rows)
     assert "adversarial_set" not in set(tables["differences"].numbers["metric"])
-    gain, _ = answer(tables["differences"].numbers, tables["table_3"].numbers, config)
-    assert "under PGD" in gain
-    assert "adversarial set" not in gain
+    _, beside, _ = answer(tables["differences"].numbers, tables["table_3"].numbers, config)
+    assert "under PGD" in beside
+    assert "adversarial set" not in beside
