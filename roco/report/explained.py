@@ -13,7 +13,7 @@ from roco.report.figure_data import searched_networks
 from roco.report.over_seeds import Fit, coefficient, fit, over_seeds, resolved
 from roco.report.shares import Array
 from roco.report.statistics import FEWEST_SEEDS, Interval
-from roco.report.table import Table, percent, whole
+from roco.report.table import NO_VALUE, Table, percent_interval, whole
 
 TOPOLOGY = ("depth", "width", "ends", "residual")
 COVARIATES = ("log2_flops", "error")
@@ -35,8 +35,8 @@ FREEDOM = 10
 _TITLES = {
     "log2_flops": "FLOPs, doubled",
     "error": "clean validation error, a point more",
-    "covariates": "share explained by FLOPs and clean error",
-    "topology": "share that topology explains beyond these",
+    "covariates": "explained by FLOPs and clean error, % of the variance",
+    "topology": "explained by topology beyond these, % of the variance",
 }
 
 
@@ -100,9 +100,7 @@ def _shown(row: Any) -> tuple[str, ...]:
     counts = (whole(row.seeds), whole(row.networks))
     title = _TITLES.get(row.term) or f"{FEATURES[row.term][0]}, one more"
     if row.kind == "share":
-        shown = percent(row.coefficient) + " %"
-        bounds = "" if math.isnan(row.low) else f" ({percent(row.low)} to {percent(row.high)})"
-        return (title, shown + bounds, "", *counts)
+        return (title, percent_interval(row.coefficient, row.low, row.high, sign=True), NO_VALUE, *counts)
     # An error is a fraction; one point of it moves the other error by so many points.
     scale = 1 if row.term == "error" else 100
     value, low, high = (scale * number for number in (row.coefficient, row.low, row.high))
@@ -144,10 +142,10 @@ def _notes(networks: pd.DataFrame, fits: list[Any], terms: list[str]) -> tuple[s
             f"{seeds - len(fits)} of {seeds} seeds have too few networks, or too similar ones, and are left out."
         )
     notes.append(
-        "Shares are of the variance of the adversarial error, adjusted for the number of rows; that of topology may "
-        "be below zero, where it explains less than as many random numbers would. The clean error carries noise of "
-        "its own, so that what goes with it is not taken out wholly. The adversarial error is that on images made for "
-        "other networks, after the search's short training; it is not the accuracy under an attack on the network "
-        "itself."
+        "The last two rows: the explained variance of the adversarial error, adjusted for the number of rows; that of "
+        "topology may be below zero, where it explains less than as many random numbers would. The clean error "
+        "carries noise of its own, so that what goes with it is not taken out wholly. The adversarial error is that "
+        "on images made for other networks, after the search's short training; it is not the accuracy under an attack "
+        "on the network itself."
     )
     return tuple(notes)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from roco.config import StudyConfig
 from roco.report.collect import REFERENCES, Study, rows_of
-from roco.report.compare import attack_of, roles_of
+from roco.report.compare import attack_of, metric_title, roles_of
 from roco.report.figure_data import VOLUMES
 from roco.report.measured import ADVERSARIAL_SET, TEST, measurements
 from roco.report.over_seeds import over_seeds, resolved
@@ -43,7 +43,7 @@ def hypervolume_test(study: Study, config: StudyConfig) -> Table:
         columns=HYPERVOLUME_TEST,
     )
     header = ("Search", "In", "As selected", "On test data", "Against", "Difference as selected", "On test data")
-    cells = [(*header, "Seeds", "Networks"), *(_shown(row) for row in rows_of(numbers))]
+    cells = [(*header, "Seeds", "Networks"), *(_shown(row, config) for row in rows_of(numbers))]
     return Table("hypervolume_test", "Hypervolume on test data", numbers, tuple(cells), _notes(numbers, config))
 
 
@@ -107,14 +107,20 @@ def _numbers(found: Interval) -> tuple[float, float, float, float]:
     return found.value, found.low, found.high, found.p
 
 
-def _shown(row: Any) -> tuple[str, ...]:
+def _shown(row: Any, config: StudyConfig) -> tuple[str, ...]:
     differences = [
         _signed(getattr(row, f"{values}_difference"), getattr(row, f"{values}_low"), getattr(row, f"{values}_high"))
         for values in ("selected", "test")
     ]
     differences[1] += "*" if row.resolved else ""
     means = (NO_VALUE if missing(value) else f"{value:.4f}" for value in (row.selected, row.test))
-    objectives = row.objectives.replace(" ", ", ").replace("_", " ")
+    attack = attack_of(config, "pgd") or ""
+    titles = {
+        "adversarial_error": "adversarial error",
+        "flops": "FLOPs",
+        f"{attack}_error": f"{metric_title(attack)} error",
+    }
+    objectives = ", ".join(titles.get(name, name) for name in row.objectives.split())
     return (
         row.search,
         objectives,

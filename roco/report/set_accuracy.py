@@ -1,5 +1,6 @@
 """Table III once more: given that the clean image is right, and less what noise of the same budgets does."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,9 +18,9 @@ from roco.report.table import Table, missing, percent_interval, whole
 
 SET_ACCURACY = ["search", "reference", "top", "quantity", "value", "low", "high", "basis", "seeds", "networks"]
 # What is shown, in this order, by its name: of which images, and how many of them are right under what.
-GIVEN, NOISE, BEYOND = "given_right", "noise_given_right", "lost_beyond_noise"
+ALL, GIVEN, NOISE, BEYOND = "all", "given_right", "noise_given_right", "lost_beyond_noise"
 _TITLES = {
-    "all": "All images",
+    ALL: "All images",
     GIVEN: "Clean image right",
     NOISE: "The same under noise",
     BEYOND: "Lost beyond noise",
@@ -38,14 +39,14 @@ def set_accuracy(study: Study, config: StudyConfig) -> Table:
             chosen = lightest(networks, top)
             seeds = _by_seed(chosen, search), _by_seed(chosen, reference) if reference else None
             found = {name: _over_seeds(name, *seeds) for name in _TITLES}
-            if not found["all"].seeds:
+            if not found[ALL].seeds:
                 continue
             count = int((chosen["search"] == search).sum())
             place = (search, reference, top)
             rows += [(*place, name, *_numbers(one), count) for name, one in found.items()]
-            shown = [_shown(one.interval, sign=bool(reference)) for one in found.values()]
+            shown = [_shown(one.interval, sign=bool(reference) or name == BEYOND) for name, one in found.items()]
             label = f"{search} − {reference}" if reference else search
-            cells.append((label, f"top-{top}", *shown, whole(found["all"].seeds), whole(count)))
+            cells.append((label, f"top-{top}", *shown, whole(found[ALL].seeds), whole(count)))
     numbers = pd.DataFrame(rows, columns=SET_ACCURACY)
     title = "Accuracy on the adversarial test set, given that the clean image is right, %"
     return Table("set_accuracy", title, numbers, tuple(cells), _notes(study))
@@ -83,13 +84,13 @@ def _shares(row: Any) -> dict[str, _Share]:
     before, images, right, noise = (np.asarray(column, dtype=float) for column in columns)
     given, under_noise = _share(before * right, before * images), _share(before * noise, before * images)
     beyond = _Share(under_noise.value - given.value, under_noise.movements - given.movements)
-    return {"all": _share(right, images), GIVEN: given, NOISE: under_noise, BEYOND: beyond}
+    return {ALL: _share(right, images), GIVEN: given, NOISE: under_noise, BEYOND: beyond}
 
 
 def _share(right: Array, images: Array) -> _Share:
     """Source: Cochran, Sampling Techniques, 1977, Section 9A.2 (cluster sampling, the ratio estimate)."""
     if not images.sum():
-        return _Share(float("nan"), np.zeros(len(images)))
+        return _Share(math.nan, np.zeros(len(images)))
     value, used = float(right.sum() / images.sum()), int((images > 0).sum())
     scale = np.sqrt(used / (used - 1)) if used > 1 else 1.0
     return _Share(value, scale * (right - value * images) / images.sum())
@@ -125,6 +126,8 @@ def _over_seeds(name: str, ours: dict[int, dict[str, _Share]], other: dict[int, 
             for seed in sorted(set(ours) & set(other))
         ]
     found = over_seeds_and_images([one.value for one in shares], [one.movements for one in shares])
+    if name == ALL:
+        return OverSeeds(Interval(found.interval.value, math.nan, math.nan, "in Table III"), found.seeds)
     # A share is one of images; what is lost, and differences, may lie below zero.
     is_share = other is None and name != BEYOND
     bounded = found.interval
@@ -145,12 +148,12 @@ def _shown(found: Interval, *, sign: bool) -> str:
 def _notes(study: Study) -> tuple[str, ...]:
     sources = max((len(found) for found in study.retrainings["adversarial_sizes"]), default=0)
     return (
-        "All images: Table III's accuracy. Clean image right: the share of the adversarial images that a network has "
-        "right, of those whose clean image it has right; one that is wrong before any change says nothing of "
-        "robustness, and better networks have fewer of them. The same under noise: of the same clean images with "
-        "random noise of the same budgets in place of the attack's change (pixels in corner colours, or every value "
-        "moved by the threshold). Lost beyond noise: the second less the first, in points: what the adversarial "
-        "change does that noise of its size does not.",
+        "All images: Table III's accuracy, which has its interval. Clean image right: the share of the adversarial "
+        "images that a network has right, of those whose clean image it has right; one that is wrong before any "
+        "change says nothing of robustness, and better networks have fewer of them. The same under noise: of the same "
+        "clean images with random noise of the same budgets in place of the attack's change (pixels in corner "
+        "colours, or every value moved by the threshold). Lost beyond noise: the second less the first, in points: "
+        "what the adversarial change does that noise of its size does not.",
         "Rows with a minus: differences of two searches within a seed, in points; they are exploratory, and none is "
         "called resolved.",
         "Means over networks and retrainings within a seed, then over seeds. In parentheses the 95 % interval over "
