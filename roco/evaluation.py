@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("roco")
 
 # Raised by hand when an evaluation comes to give other numbers: it invalidates what is in the store.
-EVALUATION_VERSION = 5
+EVALUATION_VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,10 @@ class Evaluator:
 
         predictions = predict(network, self.adversarial_images).cpu().numpy()
         validation = (self.validation_images, self.validation_labels)
-        measured = {name: measure(name, network, *validation) for name in self.settings.measurements}
+        measured = {
+            name: measure(name, network, *validation, adversarial=self.adversarial)
+            for name in self.settings.measurements
+        }
         return {
             **({"measured": measured} if measured else {}),
             "error": error_of(network, self.validation_images, labels=self.validation_labels),

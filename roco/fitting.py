@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("roco")
 
 # Raised by hand when a training comes to give other weights: it invalidates what is in the store.
-TRAINING_VERSION = 5
+TRAINING_VERSION = 6
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def recorded_seconds(config: StudyConfig) -> dict[str, float]:
 
 def _work(config: StudyConfig, job: Job, images: Images) -> Work:
     if job.rule == "target":
-        return target_work(config, job.place, images)
+        return target_work(config, job.place.split(", ")[0], images)
     if job.rule == "adversarial_cells":
         target, norm, _ = job.place.split(", ")
         return attack_work(config, target, norm, images)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from roco.config import APGDCE, FIRST_BLOCK, PGD, DatasetConfig, Greedy, Part, RobustnessConfig, Square, StudyConfig
+from roco.config.targets import SplitName
 from roco.runtime import numpy_generator
 from roco.space.complexity import complexity
-from roco.space.genome import Genome, bits_per_phase
+from roco.space.genome import Genome
 
 # Images for training and testing. Source: the data sets' own publications; digits has no test images of its own.
 PUBLISHED_SIZES = {
@@ -25,12 +26,13 @@ TYPICAL_GENOMES = 9
 
 @dataclass(frozen=True)
 class Images:
-    """How many images a study has: of each split, and in an adversarial set (as many as are attacked, at most)."""
+    """How many images a study has: of each split, and in each adversarial set (as many as are attacked, at most)."""
 
     train: int
     validation: int
     test: int
     adversarial: int
+    test_adversarial: int
     classes: int
     size: int
 
@@ -78,9 +80,12 @@ def images_of(config: StudyConfig) -> Images | None:
 
 
 def _images(config: StudyConfig, *, train: int, validation: int, test: int, classes: int) -> Images:
-    cells = 2 * len(config.adversarial.thresholds) * len(config.targets.architectures())
-    adversarial = cells * min(config.adversarial.images, validation)
-    return Images(train, validation, test, adversarial, classes, config.dataset.image_size)
+    def attacked(split: SplitName, count: int) -> int:
+        cells = 2 * len(config.adversarial.thresholds) * len(config.targets.architectures(split))
+        return cells * min(config.adversarial.images, count)
+
+    adversarial = (attacked("validation", validation), attacked("test", test))
+    return Images(train, validation, test, *adversarial, classes, config.dataset.image_size)
 
 
 def _known_sizes(dataset: DatasetConfig) -> tuple[int, int, int] | None:
@@ -166,7 +171,8 @@ def robustness_work(config: StudyConfig, images: Images) -> Work:
         else:
             forwards, gradients = _passes(attack)
             forward, gradient = forward + attacked * forwards, gradient + attacked * gradients
-    return Work("retraining", forward=images.test + 2 * images.adversarial + forward, gradient=gradient, alone=alone)
+    forward += images.test + 2 * images.test_adversarial
+    return Work("retraining", forward=forward, gradient=gradient, alone=alone)
 
 
 def _white_box_attacks(config: RobustnessConfig) -> list[Any]:
@@ -207,11 +213,9 @@ def _passes(attack: Any) -> tuple[int, int]:
 def typical_genome(config: StudyConfig, images: Images) -> Genome:
     """The median by FLOPs of a few random genomes: what a first population is made of."""
     generator = numpy_generator(0, "typical genome")
-    size = config.space.phases * bits_per_phase(config.space.nodes)
-    drawn = [
-        Genome.from_bits(generator.random(size) < 0.5, phases=config.space.phases, nodes=config.space.nodes)
-        for _ in range(TYPICAL_GENOMES)
-    ]
+    shape = {"phases": config.space.phases, "nodes": config.space.nodes}
+    density = config.search.population_0_density
+    drawn = [Genome.random(generator, **shape, density=density) for _ in range(TYPICAL_GENOMES)]
     ordered = sorted(drawn, key=lambda genome: genome_flops(config, genome, images, part="evaluation"))
     return ordered[TYPICAL_GENOMES // 2]
 

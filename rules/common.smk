@@ -30,7 +30,9 @@ GPU = 1 if DEVICE == "cuda" else 0
 # Of jobs that the search waits for, before others that are ready.
 SEARCH_PRIORITY = 5
 SEARCHES = list(CONFIG.search.searches)
-TARGETS = list(CONFIG.targets.architectures())
+TARGETS = {
+    split: list(CONFIG.targets.architectures(split)) for split in ("validation", "test")
+}
 THRESHOLDS = CONFIG.adversarial.thresholds
 
 
@@ -42,7 +44,8 @@ wildcard_constraints:
     slot=r"\d{3}",
     training_seed="|".join(map(str, CONFIG.retraining.seeds)),
     split="validation|test",
-    target="|".join(TARGETS),
+    targets="targets|test_targets",
+    target="|".join({*TARGETS["validation"], *TARGETS["test"]}),
     norm="l0|linf",
 
 
@@ -79,6 +82,17 @@ def minutes(count):
 
 # Paths and counts; `roco status` and `roco plan` use the same.
 LAYOUT = Layout(CONFIG)
+
+
+def split_of(targets):
+    """The split whose adversarial images the networks of a folder are for."""
+    return "test" if targets == "test_targets" else "validation"
+
+
+def networks_of(split, targets):
+    """The networks that a split's adversarial images are made from."""
+    folder = f"{FOLDER}/{LAYOUT.target_folder(split)}"
+    return [f"{folder}/{target}/network.safetensors" for target in targets]
 
 
 def genomes_of(wildcards):

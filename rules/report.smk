@@ -37,7 +37,7 @@ FIGURES = {
     "transfer_matrix": "Transfer between the targets",
 }
 STUDY = {
-    "targets": [f"{FOLDER}/targets/{target}/metrics.json" for target in TARGETS],
+    "targets": LAYOUT.target_metrics(),
     "adversarial_sets": expand(
         f"{FOLDER}/adversarial/{{split}}.h5", split=["validation", "test"]
     ),

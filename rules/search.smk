@@ -11,6 +11,7 @@ rule initial_genomes:
         space=section("space"),
         population=section("search", "population"),
         named=section("search", "population_0"),
+        density=section("search", "population_0_density"),
     script:
         "../workflow_scripts/initial_genomes.py"
 

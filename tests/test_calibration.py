@@ -11,7 +11,7 @@ from roco.cli import main
 from roco.plan import Pending
 from roco.workload import Images, Work, genome_flops, typical_genome
 
-IMAGES = Images(train=50, validation=20, test=30, adversarial=9, classes=10, size=16)
+IMAGES = Images(train=50, validation=20, test=30, adversarial=9, test_adversarial=11, classes=10, size=16)
 
 
 def test_seconds_are_passes_times_their_cost() -> None:

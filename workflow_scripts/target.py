@@ -17,7 +17,8 @@ if __name__ == "__main__":
             description,
             dataset,
             recipe=Recipe(**params.training),
-            seed=seed_from("target", params.seed, name),
+            # Other weights than those of the search's target of this name.
+            seed=seed_from("target" if params.split == "validation" else "test target", params.seed, name),
             device=snakemake.config.get("device", "auto"),
             store=Store(params.store),
         )
@@ -25,6 +26,8 @@ if __name__ == "__main__":
         save_network(snakemake.output.network, fitted.network, description)
         metrics = {
             "target": name,
+            "split": params.split,
+            "seed": params.seed,
             "architecture": params.architecture,
             "parameters": sum(parameter.numel() for parameter in fitted.network.parameters()),
             "epochs": params.training["epochs"],

@@ -67,7 +67,16 @@ def measure_transfer(
 
 
 def noise_of(adversarial: AdversarialSet, clean: Array, *, seed: int) -> Array:
-    """The clean image of each row of a set, `(m, 3, h, w)`, with noise of the row's budget in its place, in uint8."""
+    """Noise of each adversarial image's budget on its clean image.
+
+    Args:
+        adversarial: the set.
+        clean: uint8 `(m, 3, h, w)`, the clean image of each row.
+        seed: of the noise; equal images with equal budgets have equal noise.
+
+    Returns:
+        uint8 `(m, 3, h, w)`.
+    """
     noise = clean.copy()
     columns = (adversarial.norm.tolist(), adversarial.threshold.tolist(), adversarial.source_index.tolist())
     for row, (norm, threshold, index) in enumerate(zip(*columns, strict=True)):

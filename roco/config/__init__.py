@@ -30,7 +30,17 @@ from roco.config.study import (
     check_config,
     load_config,
 )
-from roco.config.targets import DenseNetConfig, LeNetConfig, ResNetConfig, TargetsConfig, VGG16Config
+from roco.config.targets import (
+    ARCHITECTURES,
+    AllConvConfig,
+    Architecture,
+    DenseNetConfig,
+    IndependentTargetsConfig,
+    LeNetConfig,
+    ResNetConfig,
+    TargetsConfig,
+    VGG16Config,
+)
 from roco.config.white_box import (
     APGDCE,
     APGDT,
@@ -50,11 +60,13 @@ from roco.config.white_box import (
     RobustnessConfig,
     Square,
     WhiteBoxAttack,
+    without_budget,
 )
 
 __all__ = [
     "APGDCE",
     "APGDT",
+    "ARCHITECTURES",
     "BIM",
     "CW",
     "FAB",
@@ -65,6 +77,8 @@ __all__ = [
     "PGD",
     "PUBLISHED_GENOMES",
     "AdversarialConfig",
+    "AllConvConfig",
+    "Architecture",
     "AutoAttack",
     "CWSearch",
     "ChecksConfig",
@@ -76,6 +90,7 @@ __all__ = [
     "EvaluationConfig",
     "Greedy",
     "HalvingConfig",
+    "IndependentTargetsConfig",
     "LeNetConfig",
     "MomentumIterative",
     "Noise",
@@ -100,4 +115,5 @@ __all__ = [
     "check_config",
     "load_config",
     "read_yaml",
+    "without_budget",
 ]

@@ -158,6 +158,14 @@ WhiteBoxAttack = Annotated[
     FGSM | BIM | PGD | APGDCE | APGDT | FABT | Square | AutoAttack | Noise | L0 | DeepFool | CW | CWSearch | FAB,
     Field(discriminator="method"),
 ]
+
+
+def without_budget(attack: "WhiteBoxAttack") -> bool:
+    """Whether an attack may go as far as it likes: its distance says something, and an image that it leaves right is
+    its failure."""
+    return isinstance(attack, DeepFool | CW | CWSearch | FAB)
+
+
 AttackName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*([_.][a-z0-9]+)*$")]
 
 

@@ -12,6 +12,7 @@ from roco.report.compare import (
 )
 from roco.report.measured import ADVERSARIAL_SET, TEST, measurements, several
 from roco.report.paper import ADVERSARIAL_SET_ACCURACY, TEST_ACCURACY
+from roco.report.setup_tables import makers_of_test_set
 from roco.report.table import Table, missing, percent, percent_interval
 
 ACCURACY_NUMBERS = ["search", "top", "seeds", "networks", "retrainings", "accuracy", "low", "high", "basis"]
@@ -22,6 +23,7 @@ def adversarial_accuracy(study: Study, config: StudyConfig) -> Table:
     """Table III: accuracy on the adversarial test set of the N lightest networks of each search."""
     numbers = _of_lightest(study, config, ADVERSARIAL_SET, ADVERSARIAL_SET_ACCURACY)
     notes = (
+        makers_of_test_set(config),
         "Not comparable with the paper: its adversarial images come from the test images that its search had used, and "
         "include images that were misclassified before any attack.",
         "Adversarial images made from one test image are no independent images: the interval counts them as one draw.",

@@ -131,7 +131,7 @@ def collect(files: StudyFiles) -> Study:
     slots = _read_each(files.robustness, "robustness", _measured_slot)
     networks, breakdown, attacks = _robustness(slots)
     return Study(
-        targets=_frame(_read_each(files.targets, "target", _one), TARGETS, by=["target"]),
+        targets=_frame(_read_each(files.targets, "target", _one), TARGETS, by=["split", "target"]),
         cells=_frame(_cells(files.adversarial_sets), CELLS, by=["split", "target", "norm", "threshold"]),
         examples=_frame(
             example_rows(files.adversarial_sets, files.images), EXAMPLES, by=["target", "norm", "threshold"]

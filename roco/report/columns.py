@@ -9,7 +9,9 @@ _INDIVIDUAL = {
     "flops": "int64",
     "parameters": "int64",
 }
+# split: whose adversarial images are made from the target.
 TARGETS = {
+    "split": "str",
     "target": "str",
     "parameters": "int64",
     "epochs": "int64",

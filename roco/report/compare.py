@@ -59,8 +59,8 @@ def roles(searches: Mapping[str, SearchKind]) -> Roles:
 
 
 def has_adversarial_objective(kind: SearchKind) -> bool:
-    """Whether a search minimises the adversarial error."""
-    return any(parse(text)[0] == "adversarial_error" for text in kind.objectives)
+    """Whether a search minimises the adversarial error, also as a part of a sum."""
+    return any(parse(text)[0] in ("adversarial_error", "summed_error") for text in kind.objectives)
 
 
 def metrics(config: StudyConfig) -> list[str]:

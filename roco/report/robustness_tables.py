@@ -35,6 +35,9 @@ MEANINGS = {
     "transfer": "images made for other networks beat white-box attacks",
     "noise": "noise does as much as an attack",
     "restarts": "restarts change much",
+    "autoattack": "AutoAttack finds much more than PGD",
+    "without_budget": "an attack fails although it has no budget",
+    "batches": "results depend on the batch",
     "zero_gradients": "there are no gradients to follow",
     "not_finite": "numbers that are not finite, or broken budgets",
 }

@@ -9,11 +9,13 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from roco.errors import GenomeError
+
+Density = Literal["half", "uniform"]
 
 # Canonical forms try the orders that colours leave open: 5,040 for 8 nodes, years for 20.
 LARGEST_PHASE = 8
@@ -86,6 +88,21 @@ class Genome:
         if len(flat) != phases * length:
             raise GenomeError(f"expected {phases * length} bits, got {len(flat)}")
         return cls(tuple(tuple(flat[p * length : (p + 1) * length]) for p in range(phases)), nodes)
+
+    @classmethod
+    def random(cls, generator: np.random.Generator, *, phases: int, nodes: int, density: Density = "half") -> "Genome":
+        """A genome at random.
+
+        Args:
+            generator: of the bits.
+            phases: how many.
+            nodes: in a phase at most.
+            density: `half`: each bit is 1 with a chance of one half, so that hardly any network is light; `uniform`:
+                the chance is drawn for each phase first, so that light and heavy phases come alike often.
+        """
+        length = bits_per_phase(nodes)
+        chances = 0.5 if density == "half" else generator.random(phases).repeat(length)
+        return cls.from_bits(generator.random(phases * length) < chances, phases=phases, nodes=nodes)
 
     @property
     def bits(self) -> np.ndarray[Any, np.dtype[np.bool_]]:

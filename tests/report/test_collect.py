@@ -10,7 +10,7 @@ from roco.report.collect import StudyFiles, collect, dataset_facts
 
 def test_no_files_give_empty_frames_with_their_columns() -> None:
     study = collect(StudyFiles())
-    assert list(study.targets.columns)[:2] == ["target", "parameters"]
+    assert list(study.targets.columns)[:3] == ["split", "target", "parameters"]
     assert all(frame.empty for frame in vars(study).values())
     assert study.retrained.empty
 

@@ -155,6 +155,28 @@ def test_white_box_has_every_slot_and_says_what_failed(made: SimpleNamespace) ->
     assert failed["reason"].tolist() == ["loss is NaN"] * 6
     assert failed["cw"].isna().all()
     assert "failed: loss is NaN" in made.tables["white_box"].markdown()
+
+
+def test_of_attacks_without_a_budget_the_distance_comes_first(made: SimpleNamespace) -> None:
+    numbers = read_numbers(made.folder / "tables" / "white_box.csv").set_index(["search", "seed", "slot"])
+    points = pd.read_csv(made.folder / "figures" / "figure_6.csv")
+    compared = made.tables["table_5"].numbers.set_index(["search", "seed", "slot"])
+    cells = made.tables["white_box"].cells
+    column = cells[0].index("C&W, L₂ (left, %)")
+    assert "BIM" in cells[0]
+    assert "C&W, L₂ (left, %)" in made.tables["table_5"].cells[0]
+    sound = [s for s in raw_slots(made) if s["status"] == "ok"]
+    for slot in sound:
+        place, found = (slot["search"], slot["seed"], slot["slot"]), slot["white_box"]["attacks"]["cw"]
+        assert numbers.loc[place, "cw_median_l2"] == found["median_l2"]
+        [cell] = [row[column] for row in cells if slot["key"] in row[2] and row[:2] == (place[0], str(place[1]))]
+        assert cell == f"{found['median_l2']:.3g} ({100 * found['accuracy']:.1f})"
+        point = points[(points[["search", "seed", "slot"]] == list(place)).all(axis=1) & (points["metric"] == "cw")]
+        assert point["distance"].tolist() == [found["median_l2"]]
+        if place in compared.index:
+            assert compared.loc[place, "cw_median_l2"] == found["median_l2"]
+    assert set(points[points["kind"] == "trend"]["metric"]).isdisjoint({"cw", "deepfool"})
+    assert len(sound) > 20
     assert "6 networks failed" in made.tables["table_3"].markdown()
 
 
