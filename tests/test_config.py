@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from roco.config import PUBLISHED_GENOMES, Recipe, SearchKind, check_config, load_config
+from roco.config import PUBLISHED_GENOMES, DatasetConfig, Recipe, SearchKind, check_config, load_config
 from roco.errors import ConfigError
 from roco.space.genome import Genome
 
@@ -308,3 +308,15 @@ def test_a_rung_is_before_the_end_of_the_training() -> None:
     assert (config.evaluation.halving.epochs, config.evaluation.halving.margin) == (24, 0.05)
     with pytest.raises(ConfigError, match=r"halving\.epochs: expected fewer than training\.epochs \(25\), got 25"):
         check_config(with_value("evaluation.halving", {"epochs": 25}))
+
+
+def test_the_authors_procedure_is_a_configuration() -> None:
+    config = load_config(Path(__file__).parents[1] / "configs" / "authors.yaml")
+    assert (config.node_of("evaluation"), config.node_of("retraining")) == ("residual", "dense")
+    assert (config.evaluation.channels, config.retraining.channels) == (16, [128, 128, 128])
+    assert [kind.objectives for kind in config.search.searches.values()] == [
+        ["error", "flops"],
+        ["summed_error", "flops"],
+    ]
+    assert config.dataset.validation_fraction == DatasetConfig(name="cifar10").validation_fraction == 0.2
+    assert config.targets.test is None
