@@ -18,7 +18,7 @@ from roco.report.compare import (
 )
 from roco.report.main_comparison import LEAST, MOST
 from roco.report.measured import ADVERSARIAL_SET, RADIUS, TEST, several
-from roco.report.power import DIFFERENCES_OF_INTEREST, MOST_SEEDS, TYPICAL_DEVIATION, seeds_needed
+from roco.report.power import seeds_wanted
 from roco.report.statistics import FEWEST_SEEDS
 from roco.report.table import missing, percent
 
@@ -122,7 +122,7 @@ def _cost(row: Row, found: dict[str, Row], config: StudyConfig) -> str:
     trained = f" ({row['retrainings']} retrainings)" if several(config) else ""
     basis = f"this rests on {row['networks']} {unit}{same} from {seeds}{trained} on {config.dataset.title}"
     caution = "" if row["seeds"] > 1 else ", and one run of a search is not yet a finding"
-    caution += "" if several(config) else "; each network was trained once, and another training may differ by points"
+    caution += "" if several(config) else f"; each network was trained once, {_luck(row)}"
     others = [metric for metric in (TEST, ADVERSARIAL_SET, attack_of(config, "pgd")) if metric != row["metric"]]
     beside = [f"{_points(found[metric])} {_measured(metric)}" for metric in others if metric in found]
     if not beside:
@@ -130,23 +130,11 @@ def _cost(row: Row, found: dict[str, Row], config: StudyConfig) -> str:
     return f"Beside that, and for exploration only, they are {_joined(beside)}; {basis}{caution}."
 
 
-def seeds_wanted(deviation: float, seeds: int) -> str:
-    """How many seeds would resolve differences that matter, by the spread over seeds that was seen."""
-    seen = not missing(deviation) and deviation > 0
-    used = deviation if seen else TYPICAL_DEVIATION
-    needed = [seeds_needed(difference, used) for difference in DIFFERENCES_OF_INTEREST]
-    counts = [f"more than {MOST_SEEDS:,}" if count is None else str(count) for count in needed]
-    two, five = (f"{100 * difference:.0f} points" for difference in DIFFERENCES_OF_INTEREST)
-    resolve = f"{counts[0]} seeds resolve a difference of {two} in four studies of five, and {counts[1]} one of {five}"
-    if seen:
-        rough = "" if seeds >= FEWEST_SEEDS else f" (a rough guess, from {seeds} seeds)"
-        return (
-            f"Over seeds the difference has a standard deviation of {percent(used)} points{rough}: with it {resolve}."
-        )
-    return (
-        "How far the difference varies over seeds is not known from this study; with a standard deviation of "
-        f"{percent(used, digits=0)} points {resolve}."
-    )
+def _luck(row: Row) -> str:
+    """Whether the interval knows of the luck of trainings."""
+    if row["seeds"] > 1:
+        return "whose luck is part of the spread over seeds"
+    return "and another training may differ by several points"
 
 
 def _one_search(search: str, accuracies: pd.DataFrame, config: StudyConfig) -> tuple[str, str]:

@@ -142,17 +142,18 @@ def _interpolated(values: pd.DataFrame, search: str, reference: str) -> _Outcome
     groups: list[list[tuple[float, Any]]] = []
     shared = trained = 0
     for _, members in values.groupby("seed", sort=True):
-        one, two = (members[members["search"] == name] for name in (search, reference))
-        weights = interpolation_weights(one["flops"].to_list(), two["flops"].to_list())
+        sides = [rows_of(members[members["search"] == name]) for name in (search, reference)]
+        weights = interpolation_weights(*([row.flops for row in side] for side in sides))
         if weights is None:
             continue
-        both = pd.concat([one.assign(weight=weights[0]), two.assign(weight=weights[1])])
-        kept = {"weight": "sum", "counts": "first", "retrainings": "first"}
-        # A network outside the common range carries no weight, and does not count.
-        merged = both[both["weight"] != 0].groupby("key", sort=True).agg(kept)
-        groups.append(list(zip(merged["weight"].astype(float), merged["counts"], strict=True)))
-        shared += int((both["weight"] != 0).sum()) - len(merged)
-        trained += int(merged["retrainings"].sum())
+        merged: dict[str, tuple[float, Any]] = {}
+        for row, weight in zip([*sides[0], *sides[1]], np.concatenate(weights).tolist(), strict=True):
+            # A network outside the common range carries no weight, and does not count.
+            if weight:
+                shared += row.key in merged
+                merged[row.key] = (merged.get(row.key, (0.0,))[0] + weight, row)
+        groups.append([(weight, row.counts) for weight, row in merged.values()])
+        trained += sum(row.retrainings for _, row in merged.values())
     if not groups:
         return _NONE
     interval = interpolated_interval(groups, sizes_of(values))

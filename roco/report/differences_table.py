@@ -5,12 +5,13 @@ from typing import Any
 import pandas as pd
 
 from roco.config import StudyConfig
-from roco.report.answer import seeds_wanted, verdict
+from roco.report.answer import verdict
 from roco.report.collect import Study, records_of, rows_of
 from roco.report.compare import EQUAL_FLOPS, FLOPS_TOLERANCE, INTERPOLATED, metric_title
 from roco.report.differences import differences
 from roco.report.main_comparison import Measure, main_measure
 from roco.report.measured import several
+from roco.report.power import seeds_wanted
 from roco.report.statistics import CONFIDENCE, FEWEST_SEEDS
 from roco.report.table import MINUS, NO_VALUE, Table, missing, percent, percent_interval
 
@@ -67,14 +68,15 @@ def _chance(numbers: pd.DataFrame) -> list[str]:
         return []
     if not counted:
         return [
-            f"{len(others)} other differences are shown for exploration; none has a star, which needs {FEWEST_SEEDS} "
-            f"seeds. Without that rule chance alone would give {_chances(len(others))}, were there no difference."
+            f"{len(others)} other differences are shown for exploration. None has a star: that needs {FEWEST_SEEDS} "
+            f"seeds. Without that rule chance alone would give {_chances(len(others))} stars if nothing differed."
         ]
     found = int((others["p"] < 1 - CONFIDENCE).sum())
     return [
-        f"With a star: resolved; of the main comparison p < 0.05, of the {counted} others that after Holm's correction "
-        f"for their number. Uncorrected, chance alone would give {_chances(counted)} stars in {counted}, were there no "
-        f"difference; {found} have p < 0.05 here. Corrected, it gives any in one study of twenty at most."
+        f"A star means resolved. The main comparison has one where p < 0.05; the {counted} others where that holds "
+        f"after Holm's correction for their number. Without correction chance alone would give {_chances(counted)} "
+        f"stars in {counted} if nothing differed; here {found} have p < 0.05. With it chance gives any star in at most "
+        "one study of twenty."
     ]
 
 

@@ -14,7 +14,7 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from roco.report.shares import (
     Array,
@@ -82,7 +82,7 @@ def in_words(parts: Sequence[str]) -> str:
 
 def quantile(freedom: float, tail: float = (1 - CONFIDENCE) / 2) -> float:
     """Of Student's t, above which a tail lies."""
-    return float(student.isf(tail, freedom))
+    return -float(stdtrit(freedom, tail))
 
 
 def half_width(errors: Sequence[Error], tail: float = (1 - CONFIDENCE) / 2) -> float:

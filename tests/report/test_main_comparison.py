@@ -140,9 +140,9 @@ def test_the_page_counts_its_comparisons_and_the_stars_of_chance(five: SimpleNam
     others = numbers[~numbers["main"]]
     count = int(others["p_holm"].notna().sum())
     said = " ".join(five.table.notes)
-    assert f"of the {count} others" in said
-    assert f"chance alone would give {0.05 * count:.1f} stars in {count}, were there no difference" in said
-    assert f"{(others['p'] < 0.05).sum()} have p < 0.05 here" in said
+    assert f"the {count} others" in said
+    assert f"chance alone would give {0.05 * count:.1f} stars in {count} if nothing differed" in said
+    assert f"here {(others['p'] < 0.05).sum()} have p < 0.05" in said
     assert sum("*" in cell for row in five.table.rows for cell in row) == numbers["resolved"].sum()
 
 

@@ -112,9 +112,8 @@ def test_answer_says_what_the_table_of_differences_says(text: str, made: SimpleN
     assert f"rests on {beside.loc['test', 'networks']} " in text
     deviation = f"{100 * main['deviation']:.1f} points (a rough guess, from 3 seeds)"
     needed = [seeds_needed(points, main["deviation"]) for points in (0.02, 0.05)]
-    resolve = (
-        f"{needed[0]} seeds resolve a difference of 2 points in four studies of five, and {needed[1]} one of 5 points"
-    )
+    resolve = "{} seeds resolve a difference of 2 points in four studies of five, and {} seeds one of 5 points"
+    resolve = resolve.format(*needed)
     assert f"Over seeds the difference has a standard deviation of {deviation}: with it {resolve}." in text
 
 

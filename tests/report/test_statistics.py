@@ -192,6 +192,11 @@ def test_seeds_needed_by_the_noncentral_t() -> None:
     assert (seeds_needed(0.02, 0.03), seeds_needed(0.05, 0.03)) == (20, 6)
     assert power(0.02, 0.03, 20) > 0.8 > power(0.02, 0.03, 19)
     assert power(0, 0.03, 7) == pytest.approx(0.05)
+    for deviation in np.linspace(0.001, 0.2, 60):
+        few, many = seeds_needed(0.05, deviation), seeds_needed(0.02, deviation)
+        assert few is not None
+        assert few <= (many or 1000)
+        assert power(0.05, deviation, few) >= 0.8
     assert (seeds_needed(0.5, 0.001), seeds_needed(0.02, 0.0), seeds_needed(0.02, 5.0)) == (5, 5, None)
 
 
