@@ -42,7 +42,7 @@ def white_box(study: Study, config: StudyConfig) -> Table:
         "Seed",
         "Network",
         *cost,
-        *_headings(config, _without_budget(config)),
+        *_headings(config, attacks_without_budget(config)),
         *(["Retrainings"] if again else []),
     )
     images = sorted({int(n) for n in study.retrainings["white_box_images"]})
@@ -50,7 +50,7 @@ def white_box(study: Study, config: StudyConfig) -> Table:
         "Accuracies in %. Each attack's share of test images that the network still classifies correctly, by our own "
         "re-classification of what the attack returned; its settings are in the configuration below. The CSV file "
         "holds each network's accuracy against the radius as well.",
-        *([WITHOUT_BUDGET] if _without_budget(config) else []),
+        *([WITHOUT_BUDGET] if attacks_without_budget(config) else []),
         f"White-box attacks see {' or '.join(map(whole, images)) if images else 'no'} test images: "
         f"a 95 % interval of about ±{percent(0.98 / images[0] ** 0.5) if images else NO_VALUE} points at 50 %.",
         *(["Means over retrainings; how far these differ is in a table of its own."] if again else []),
@@ -66,7 +66,8 @@ WITHOUT_BUDGET = (
 )
 
 
-def _without_budget(config: StudyConfig) -> list[str]:
+def attacks_without_budget(config: StudyConfig) -> list[str]:
+    """The names of the attacks whose distance says something, and not the accuracy that they leave."""
     return [name for name, attack in config.robustness.attacks.items() if without_budget(attack)]
 
 
@@ -76,7 +77,9 @@ def distances(study: Study, config: StudyConfig) -> pd.DataFrame:
     Columns: a network's place, `key`, `metric` (the attack's name), `distance`, missing where one retraining has none,
     and the smallest and largest of its retrainings, `low` and `high`.
     """
-    rows = study.attacks[study.attacks["attack"].isin(_without_budget(config))].rename(columns={"attack": "metric"})
+    rows = study.attacks[study.attacks["attack"].isin(attacks_without_budget(config))].rename(
+        columns={"attack": "metric"}
+    )
     found = rows.groupby([*PLACE, "key", "metric"], sort=False)["median_l2"]
     table = found.agg(distance=lambda part: part.mean(skipna=False), low="min", high="max").reset_index()
     return table.astype(dict.fromkeys(("distance", "low", "high"), "float64"))
@@ -110,7 +113,7 @@ def _place(row: Any, names: list[str]) -> tuple[Any, ...]:
 
 def _columns(kept: list[str], rows: list[Any], study: Study, config: StudyConfig) -> list[str]:
     radii = list(dict.fromkeys(f"{AT_RADIUS}{radius:g}" for radius in sorted(study.curves["radius"])))
-    measured = [*metrics(config), *(f"{name}{DISTANCE}" for name in _without_budget(config))]
+    measured = [*metrics(config), *(f"{name}{DISTANCE}" for name in attacks_without_budget(config))]
     return [*kept, *measured, *radii] if rows else [*kept[: kept.index("status") + 1], *metrics(config)]
 
 
@@ -132,7 +135,7 @@ def _shown(row: Mapping[str, Any], config: StudyConfig) -> tuple[str, ...]:
         network = f"{network}, in part failed: {row['reason']}"
     shown = [
         distance_and_left(row[f"{metric}{DISTANCE}"], row[metric])
-        if metric in _without_budget(config)
+        if metric in attacks_without_budget(config)
         else percent(row[metric])
         for metric in metrics(config)
     ]
@@ -153,7 +156,7 @@ def retrainings(study: Study, config: StudyConfig) -> Table:
     """
     curves = study.curves
     values = _values(of_retrainings(study), curves, RETRAINING)
-    for row in records_of(study.attacks[study.attacks["attack"].isin(_without_budget(config))]):
+    for row in records_of(study.attacks[study.attacks["attack"].isin(attacks_without_budget(config))]):
         values[_place(row, RETRAINING)][f"{row['attack']}{DISTANCE}"] = row["median_l2"]
     kept = [*RETRAINING, "status", "reason", *_IDENTITY]
     rows = [

@@ -209,7 +209,10 @@ def test_a_networks_section_shows_its_retrainings(again: SimpleNamespace) -> Non
     for (search, seed, slot), trainings in raw(again).items():
         one = sections[trainings[0]["key"]]
         assert one.retrained.rows[0][1] == str(len(trainings))
-        assert one.retrained.rows[0][-1] == spread(trainings, "cw")
+        assert one.retrained.rows[0][-3] == spread(trainings, "pgd")
+        far = mean(training["white_box"]["attacks"]["cw"]["median_l2"] for training in trainings)
+        left = mean(training["white_box"]["attacks"]["cw"]["accuracy"] for training in trainings)
+        assert one.retrained.rows[0][-1] == f"{far:.3g} ({100 * left:.1f})"
         assert one.chart.count("<polyline") == len(trainings)
         folder = f"retrained/{search}/seed_{seed}/slot_{slot:03d}"
         assert one.weights == tuple(

@@ -12,7 +12,6 @@ from roco.attacks.sets import AdversarialSet
 from roco.attacks.verification import verify_set
 from roco.config import load_config
 from roco.data.dataset import Dataset
-from roco.errors import ArtifactError
 from roco.layout import Layout
 from roco.networks import digest_of, load_network
 from roco.plan import pending_jobs
@@ -75,8 +74,6 @@ def test_the_test_set_is_made_from_networks_of_its_own(finished_study):
     networks = {name: load_network(results / f"test_targets/{name}/network.safetensors")[0] for name in makers["test"]}
     test = Dataset.load(results / "dataset.h5").test
     assert verify_set(results / "adversarial/test.h5", networks, test) == len(sets["test"])
-    with pytest.raises(ArtifactError, match="its target"):
-        verify_set(results / "adversarial/test.h5", networks | {"lenet": weights[0]}, test)
     assert "trained anew from another seed, and All-CNN" in (results / "report.html").read_text()
 
 
