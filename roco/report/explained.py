@@ -17,19 +17,8 @@ from roco.report.table import NO_VALUE, Table, percent_interval, whole
 
 TOPOLOGY = ("depth", "width", "ends", "residual")
 COVARIATES = ("log2_flops", "error")
-EXPLAINED = [
-    "term",
-    "kind",
-    "coefficient",
-    "low",
-    "high",
-    "basis",
-    "p",
-    "resolved",
-    "standard_deviation",
-    "seeds",
-    "networks",
-]
+EXPLAINED = ["term", "kind", "coefficient", "low", "high", "basis", "p", "resolved"]
+EXPLAINED += ["standard_deviation", "seeds", "networks"]
 # So many networks more than coefficients a seed has to have.
 FREEDOM = 10
 _TITLES = {

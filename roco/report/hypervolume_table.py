@@ -67,30 +67,25 @@ def _volumes(study: Study, config: StudyConfig) -> pd.DataFrame:
     shares = measurements(study).pivot(index=["search", "seed", "slot"], columns="metric", values="accuracy")
     tested = found.merge((1 - shares).reset_index(), on=["search", "seed", "slot"])
     on_test = {"error": TEST, "adversarial_error": ADVERSARIAL_SET, f"{attack}_error": attack, "flops": "flops"}
-    searched = study.fronts[[*_NETWORK, "error", "adversarial_error", "flops"]]
-    both = searched.merge(found[_NETWORK], on=_NETWORK)
-    sets = [*VOLUMES, *([("error", f"{attack}_error", "flops")] if attack in tested else [])]
+    searched = study.fronts[[*_NETWORK, "error", "adversarial_error", "flops"]].merge(found[_NETWORK], on=_NETWORK)
+    under_attack = [("error", f"{attack}_error", "flops")] if attack in tested else []
     parts = []
-    for names in sets:
-        if not all(on_test[name] in tested for name in names):
-            continue
-        values = tested.assign(**{name: tested[on_test[name]] for name in names}).dropna(subset=list(names))
-        volumes = _of_fronts(values, names).rename(columns={"hypervolume": "test"})
-        counts = values.groupby(["search", "seed"]).size().rename("networks").reset_index()
-        selected = (
-            _of_fronts(both, names).rename(columns={"hypervolume": "selected"}) if set(names) <= set(both) else None
-        )
-        volumes = volumes.merge(counts) if selected is None else volumes.merge(counts).merge(selected, how="left")
-        parts.append(volumes.assign(objectives=" ".join(names)))
-    columns = ["search", "seed", "networks", "selected", "test", "objectives"]
-    return (
-        pd.concat([pd.DataFrame(columns=columns), *parts]) if not parts else pd.concat(parts).reindex(columns=columns)
-    )
+    for names in (*VOLUMES, *under_attack):
+        if all(on_test[name] in tested for name in names):
+            values = tested.assign(**{name: tested[on_test[name]] for name in names}).dropna(subset=list(names))
+            counts = values.groupby(_NETWORK[:2]).size().rename("networks").reset_index()
+            part = _of_fronts(values, names, "test").merge(counts).assign(objectives=" ".join(names))
+            seen = set(names) <= set(searched)
+            parts.append(
+                part.merge(_of_fronts(searched, names, "selected")) if seen else part.assign(selected=math.nan)
+            )
+    return pd.concat(parts) if parts else pd.DataFrame(columns=["search", "seed", "objectives"])
 
 
-def _of_fronts(values: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+def _of_fronts(values: pd.DataFrame, names: Sequence[str], column: str) -> pd.DataFrame:
+    """The hypervolume of each search and seed in a column of this name."""
     fronts = values.assign(generation=0, evaluations=0, status="ok")
-    return hypervolumes(fronts, names)[["search", "seed", "hypervolume"]]
+    return hypervolumes(fronts, names)[["search", "seed", "hypervolume"]].rename(columns={"hypervolume": column})
 
 
 def _of_pair(volumes: pd.DataFrame, search: str, reference: str) -> Any:

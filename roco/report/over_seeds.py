@@ -113,10 +113,10 @@ def fit(predictors: Sequence[Array], values: Array, *, freedom: int) -> Fit | No
         freedom: how many more values than coefficients, the intercept one of them, there have to be.
 
     Returns:
-        None where the values are too few or all equal, or one predictor follows from the others.
+        None where the values are too few or all equal, or one predictor follows from the others, or there is none.
     """
     left = len(values) - len(predictors) - 1
-    if left < max(1, freedom):
+    if not predictors or left < max(1, freedom):
         return None
     columns = np.column_stack(predictors)
     scale = columns.std(axis=0)
