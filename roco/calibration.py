@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from roco.config import Architecture, Recipe, StudyConfig
+from roco.config import Architecture, Part, Recipe, StudyConfig
 from roco.runtime import start_torch
 from roco.workload import Images, Work, typical_genome
 
@@ -114,15 +114,20 @@ def _network(config: StudyConfig, name: str, images: Images) -> "torch.nn.Module
     if name in (targets := _targets(config)):
         architecture = targets[name]
         return build_target(name, architecture, classes=images.classes, image_size=images.size, **look)
+    part = _part(name)
     return build_network(
         typical_genome(config, images).phenotype,
-        channels=getattr(config, name).channels,
+        channels=getattr(config, part).channels,
         classes=images.classes,
         stem_padding=config.space.stem_padding,
         mean=look["mean"],
         std=look["std"],
-        node=config.space.node,
+        node=config.node_of(part),
     )
+
+
+def _part(name: str) -> Part:
+    return "retraining" if name == "retraining" else "evaluation"
 
 
 def _recipe(config: StudyConfig, name: str) -> Recipe:
@@ -196,7 +201,7 @@ def _forward_flops(config: StudyConfig, name: str, network: "torch.nn.Module", i
     from roco.workload import genome_flops
 
     if name not in _targets(config):
-        return genome_flops(config, typical_genome(config, images), images, channels=getattr(config, name).channels)
+        return genome_flops(config, typical_genome(config, images), images, part=_part(name))
     from ptflops import get_model_complexity_info
 
     size = (3, images.size, images.size)

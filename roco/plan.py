@@ -244,6 +244,6 @@ def load_calibration(path: str | Path, config: StudyConfig) -> Calibration:
 def _networks_of(config: StudyConfig) -> str:
     """What decides the speed of a pass, but for the machine."""
     parts = config.model_dump(mode="json")
-    widths = [parts[name]["channels"] for name in ("evaluation", "retraining")]
+    widths = [parts[name]["channels"] for name in ("evaluation", "retraining")] + [parts["retraining"]["node"]]
     recipes = [parts[name]["training"] for name in ("targets", "evaluation", "retraining")]
     return digest([parts["targets"], parts["space"], parts["dataset"]["image_size"], widths, recipes], length=16)

@@ -211,10 +211,8 @@ def _seconds_by_flops(config: StudyConfig, stages: Sequence[StageState]) -> dict
     if not measured or images is None:
         return {}
     genome = typical_genome(config, images)
-    search, later = (
-        genome_flops(config, genome, images, channels=width)
-        for width in (config.evaluation.channels, config.retraining.channels)
-    )
+    search = genome_flops(config, genome, images, part="evaluation")
+    later = genome_flops(config, genome, images, part="retraining")
     flops_per_second = config.evaluation.genomes_per_job * evaluation_work(config, images).flops(search) / measured
     networks = config.slots * len(config.retraining.seeds)
     flops = {

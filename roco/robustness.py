@@ -12,6 +12,7 @@ from roco.artifacts import Array, check_provenance, digest
 from roco.attacks.evaluation import Memory, Part, evaluate_robustness
 from roco.attacks.outcome import marks
 from roco.attacks.sets import AdversarialSet, adversarial_error, breakdown
+from roco.attacks.transfer import noise_of
 from roco.config import RobustnessConfig
 from roco.data.dataset import Dataset
 from roco.networks import checksum_of, load_network
@@ -77,7 +78,10 @@ def measure_robustness(
     right = predict(network, torch.from_numpy(dataset.test.images).to(place)).cpu().numpy() == dataset.test.labels
     test_error = float((~right).mean())
     log.info("test error %.4f", test_error)
-    predictions = predict(network, torch.from_numpy(adversarial.images).to(place)).cpu().numpy()
+    noise = noise_of(adversarial, dataset.test.images[adversarial.source_index], seed=config.seed)
+    predictions, under_noise = (
+        predict(network, torch.from_numpy(images).to(place)).cpu().numpy() for images in (adversarial.images, noise)
+    )
     decided_by = {
         "version": ROBUSTNESS_VERSION,
         "weights": checksum_of(network_path),
@@ -100,25 +104,28 @@ def measure_robustness(
         "right_images": marks(right),
         "adversarial_error": adversarial_error(predictions, adversarial),
         "adversarial_breakdown": breakdown(predictions, adversarial),
-        "adversarial_sources": by_source(predictions, adversarial),
+        "adversarial_sources": by_source(predictions, adversarial, under_noise=under_noise),
         "white_box": white_box,
     }
 
 
-def by_source(predictions: Array, adversarial: AdversarialSet) -> dict[str, list[int]]:
+def by_source(predictions: Array, adversarial: AdversarialSet, *, under_noise: Array) -> dict[str, list[int]]:
     """What a network makes of the images that come from one test image: these are not independent of one another.
 
     Args:
         predictions: the network's classes of the set's images, int64 `(m,)`.
         adversarial: the set.
+        under_noise: its classes of the same test images under noise of the same budgets, as `noise_of` makes it.
 
     Returns:
-        `source_index` (rising), and of each source how many `images` the set has of it and how many are `right`.
+        `source_index` (rising), and of each source how many `images` the set has of it, how many of these are `right`,
+        and how many are under noise instead (`noise_right`).
     """
     sources, of_image = np.unique(adversarial.source_index, return_inverse=True)
-    right = np.bincount(of_image, weights=predictions == adversarial.labels, minlength=len(sources))
-    images = np.bincount(of_image, minlength=len(sources))
-    return {"source_index": sources.tolist(), "images": images.tolist(), "right": right.astype(int).tolist()}
+    counts = {"images": np.ones(len(adversarial)), "right": predictions == adversarial.labels}
+    counts |= {"noise_right": under_noise == adversarial.labels}
+    found = {name: np.bincount(of_image, weights=counted, minlength=len(sources)) for name, counted in counts.items()}
+    return {"source_index": sources.tolist(), **{name: count.astype(int).tolist() for name, count in found.items()}}
 
 
 def _transferred(predictions: Array, adversarial: AdversarialSet) -> dict[int, float]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roco.config import APGDCE, FIRST_BLOCK, PGD, DatasetConfig, Greedy, RobustnessConfig, Square, StudyConfig
+from roco.config import APGDCE, FIRST_BLOCK, PGD, DatasetConfig, Greedy, Part, RobustnessConfig, Square, StudyConfig
 from roco.config.targets import SplitName
 from roco.files import is_there
 from roco.runtime import numpy_generator
-from roco.space.complexity import Channels, complexity
+from roco.space.complexity import complexity
 from roco.space.genome import Genome
 
 # Images for training and testing. Source: the data sets' own publications; digits has no test images of its own.
@@ -166,7 +166,7 @@ def retraining_work(config: StudyConfig, images: Images) -> Work:
 
 
 def robustness_work(config: StudyConfig, images: Images) -> Work:
-    """The measurement of one retrained network: test images, the test adversarial set, white-box attacks."""
+    """The measurement of one retrained network: test images, the test adversarial set and noise, white-box attacks."""
     attacked = min(config.robustness.images, images.test)
     forward = gradient = alone = 0
     for attack in _white_box_attacks(config.robustness):
@@ -177,7 +177,8 @@ def robustness_work(config: StudyConfig, images: Images) -> Work:
         else:
             forwards, gradients = _passes(attack)
             forward, gradient = forward + attacked * forwards, gradient + attacked * gradients
-    return Work("retraining", forward=images.test + images.test_adversarial + forward, gradient=gradient, alone=alone)
+    forward += images.test + 2 * images.test_adversarial
+    return Work("retraining", forward=forward, gradient=gradient, alone=alone)
 
 
 def _white_box_attacks(config: RobustnessConfig) -> list[Any]:
@@ -223,20 +224,18 @@ def typical_genome(config: StudyConfig, images: Images) -> Genome:
     shape = {"phases": config.space.phases, "nodes": config.space.nodes}
     density = config.search.population_0_density
     drawn = [Genome.random(generator, **shape, density=density) for _ in range(TYPICAL_GENOMES)]
-    ordered = sorted(
-        drawn, key=lambda genome: genome_flops(config, genome, images, channels=config.evaluation.channels)
-    )
+    ordered = sorted(drawn, key=lambda genome: genome_flops(config, genome, images, part="evaluation"))
     return ordered[TYPICAL_GENOMES // 2]
 
 
-def genome_flops(config: StudyConfig, genome: Genome, images: Images, *, channels: Channels) -> int:
-    """FLOPs of one image's forward pass through a genome's network."""
+def genome_flops(config: StudyConfig, genome: Genome, images: Images, *, part: Part) -> int:
+    """FLOPs of one image's forward pass through a genome's network, as it is in the search or as it is retrained."""
     cost = complexity(
         genome.phenotype,
-        channels=channels,
+        channels=getattr(config, part).channels,
         classes=images.classes,
         stem_padding=config.space.stem_padding,
         image_size=images.size,
-        node=config.space.node,
+        node=config.node_of(part),
     )
     return cost.flops

@@ -136,7 +136,8 @@ def retraining_settings():
     fields = ("channels", "training", "validation_images_too")
     settings = {name: section("retraining", name) for name in fields}
     return settings | {
-        name: section("space", name) for name in ("stem_padding", "node")
+        "stem_padding": section("space", "stem_padding"),
+        "node": CONFIG.node_of("retraining"),
     }
 
 

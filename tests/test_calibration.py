@@ -38,7 +38,7 @@ def test_every_network_of_a_study_is_measured(tmp_path: Path, monkeypatch: pytes
     assert all(speed.trained > speed.forward for speed in found.speeds.values())
     assert set(calibrate(config, IMAGES, cores=3, networks={"lenet"}).speeds) == {"lenet"}
     genome = typical_genome(config, IMAGES)
-    assert found.flops["retraining"] == genome_flops(config, genome, IMAGES, channels=config.retraining.channels)
+    assert found.flops["retraining"] == genome_flops(config, genome, IMAGES, part="retraining")
 
 
 def test_the_command_shows_stages_and_what_is_out_of_reach(

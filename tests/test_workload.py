@@ -57,14 +57,14 @@ def test_nothing_is_exhaustive_without_a_threshold_of_one() -> None:
 def test_the_work_of_white_box_attacks(attack: dict[str, Any], forward: int, gradient: int) -> None:
     robustness = {"images": 4, "attacks": {"one": attack}}
     config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "robustness": robustness})
-    expected = Work("retraining", forward=30 + 11 + 4 * forward, gradient=4 * gradient)
+    expected = Work("retraining", forward=30 + 2 * 11 + 4 * forward, gradient=4 * gradient)
     assert robustness_work(config, IMAGES) == expected
 
 
 def test_deepfool_costs_a_pass_alone_for_each_class() -> None:
     robustness = {"images": 4, "attacks": {"one": {"method": "deepfool"}}}
     config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "robustness": robustness})
-    assert robustness_work(config, IMAGES) == Work("retraining", forward=30 + 11, alone=4 * 10)
+    assert robustness_work(config, IMAGES) == Work("retraining", forward=30 + 2 * 11, alone=4 * 10)
 
 
 def test_the_work_of_curves_perturbations_and_checks() -> None:
@@ -78,7 +78,7 @@ def test_the_work_of_curves_perturbations_and_checks() -> None:
     config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "robustness": robustness})
     # APGD-CE on all images, APGD-T's four targets on the half that holds.
     gradients = 1 + 2 * (5 + 5 * 4 // 2) + 2 * 3 + (2 + 8 + 2 * 8 + 8)
-    assert robustness_work(config, IMAGES) == Work("retraining", forward=30 + 11 + 4 * 20, gradient=4 * gradients)
+    assert robustness_work(config, IMAGES) == Work("retraining", forward=30 + 2 * 11 + 4 * 20, gradient=4 * gradients)
     without = robustness | {"curve": {"radii": [1.0, 2.0, 3.0], "steps": 5, "targets": 0}}
     config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "robustness": without})
     assert robustness_work(config, IMAGES).gradient == 4 * (gradients - 2 * 10)

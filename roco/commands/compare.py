@@ -10,7 +10,7 @@ from roco.commands._arguments import add_configfile
 
 if TYPE_CHECKING:
     from roco.commands import Commands
-    from roco.config import StudyConfig
+    from roco.config import Part, StudyConfig
     from roco.found import Found
     from roco.report.shares import Counts
 
@@ -54,20 +54,19 @@ def _facts(config: "StudyConfig", found: "Found") -> dict[str, str]:
     images = images_of(config)
     graphs = found.genome.phenotype.phases
     facts = {"key": found.genome.key, "phases": "; ".join(_phase(graph) for graph in graphs) or "none"}
-    for part in ("evaluation", "retraining"):
-        channels = getattr(config, part).channels
+    parts: tuple[Part, Part] = ("evaluation", "retraining")
+    for part in parts:
         cost = complexity(
             found.genome.phenotype,
-            channels=channels,
+            channels=getattr(config, part).channels,
             # What is not known yet changes the last layer alone.
             classes=images.classes if images else 10,
             stem_padding=config.space.stem_padding,
             image_size=config.dataset.image_size,
-            node=config.space.node,
+            node=config.node_of(part),
         )
-        shown = channels if isinstance(channels, int) else ", ".join(map(str, channels))
-        facts[f"MFLOPs at {shown} channels"] = f"{cost.flops / 1e6:.2f}"
-        facts[f"parameters at {shown} channels"] = f"{cost.parameters:,}"
+        facts[f"MFLOPs at {config.width_in_words(part)}"] = f"{cost.flops / 1e6:.2f}"
+        facts[f"parameters at {config.width_in_words(part)}"] = f"{cost.parameters:,}"
     if found.individual is not None:
         facts["validation error in the search"] = f"{100 * found.individual['error']:.1f} %"
         facts["adversarial error in the search"] = f"{100 * found.individual['adversarial_error']:.1f} %"

@@ -17,13 +17,16 @@ from roco.config.targets import TargetsConfig
 from roco.config.white_box import RobustnessConfig
 from roco.errors import ConfigError, GenomeError
 from roco.objectives import parse
-from roco.space.complexity import NodeKind
+from roco.space.complexity import NodeKind, channels_in_words
 from roco.space.genome import Genome
 
 PUBLISHED_GENOMES = {
     "paper_roco": "0010000000000000-1000101100001101-0001010111101111",
     "paper_baseline": "0010000010000000-0001100101011101-0100011100010101",
 }
+
+# The two places where a genome becomes a network; each has widths, and a recipe to train it by.
+Part = Literal["evaluation", "retraining"]
 
 # Of the first active phase, or of each in order.
 Widths = Count | Annotated[list[Count], Field(min_length=1)]
@@ -38,7 +41,7 @@ class DatasetConfig(Section):
     name: Literal["digits", "cifar10", "cifar100", "svhn", "fashion_mnist", "npz", "image_folder"]
     path: str | None = None
     image_size: Annotated[int, Field(ge=16, le=256)] = 32
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     train_images: Annotated[int, Field(ge=2)] | None = None
     test_images: Annotated[int, Field(ge=2)] | None = None
     seed: Seed = 0
@@ -92,6 +95,7 @@ class RetrainingConfig(Section):
     """How the networks of the final fronts are trained (paper, Section IV)."""
 
     channels: Widths = 32
+    node: NodeKind | None = None
     training: Recipe = Recipe(epochs=120, cutout=16)
     networks: Count | Literal["all"] = "all"
     searches: Annotated[list[Name], Field(min_length=1)] | Literal["all"] = "all"
@@ -245,6 +249,16 @@ class StudyConfig(Section):
         """The searches whose fronts are retrained."""
         chosen = self.retraining.searches
         return list(self.search.searches) if chosen == "all" else list(chosen)
+
+    def node_of(self, part: Part) -> NodeKind:
+        """What a node computes in the search (`evaluation`) or when its networks are retrained (`retraining`)."""
+        return self.space.node if part == "evaluation" else self.retraining.node or self.space.node
+
+    def width_in_words(self, part: Part) -> str:
+        """How wide networks are there, with the kind of node where the study has another than the paper's."""
+        words, node = channels_in_words(getattr(self, part).channels), self.node_of(part)
+        usual = {self.node_of("evaluation"), self.node_of("retraining")} == {"residual"}
+        return words if usual else f"{words}, {node} nodes"
 
     @property
     def slots(self) -> int:

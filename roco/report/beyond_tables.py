@@ -80,8 +80,13 @@ FEATURES: Mapping[str, tuple[str, Callable[[Phenotype], float]]] = MappingProxyT
     {
         "phases": ("active phases", lambda network: len(network.phases)),
         "depth": ("depth: nodes on the longest path", lambda network: sum(phase.depth for phase in network.phases)),
+        "width": ("width: most nodes side by side", lambda network: sum(phase.width for phase in network.phases)),
         "nodes": ("nodes", lambda network: sum(len(phase.inputs) for phase in network.phases)),
         "edges": ("edges between nodes", lambda network: sum(phase.edges for phase in network.phases)),
+        "ends": (
+            "ends: nodes that feed an output",
+            lambda network: sum(len(phase.outputs) for phase in network.phases),
+        ),
         "residual": ("phases with the residual bit", lambda network: sum(phase.residual for phase in network.phases)),
     }
 )
@@ -90,10 +95,12 @@ TOPOLOGY = ["feature", "quantity", "search", "value", "low", "high", "networks",
 
 def topology(study: Study, config: StudyConfig) -> Table:
     """What the networks of each front look like, against the reference search's, and which features go with PGD."""
-    described = _described(study.fronts)
+    described = described_networks(study.fronts)
     role, pgd = roles_of(config), attack_of(config, "pgd")
     searches = [role.reference, *role.others]
-    robust = _described(study.retrained[study.retrained["search"] != REFERENCES]).drop_duplicates(["seed", "key"])
+    robust = described_networks(study.retrained[study.retrained["search"] != REFERENCES]).drop_duplicates(
+        ["seed", "key"]
+    )
     measured = measurements(study)
     of_pgd = measured[measured["metric"] == pgd].drop_duplicates(["seed", "key"])
     robust = robust.merge(of_pgd[["seed", "key", "accuracy"]], on=["seed", "key"])
@@ -135,8 +142,12 @@ def _numbers(found: Interval, seeds: list[int]) -> tuple[Any, ...]:
     return found.value, found.low, found.high, len(seeds), len(set(seeds))
 
 
-def _described(networks: pd.DataFrame) -> pd.DataFrame:
-    """The networks with a column for each feature of their phenotype."""
+def described_networks(networks: pd.DataFrame) -> pd.DataFrame:
+    """Search, seed and key of networks, with a column for each feature of their phenotype; a row each, in their order.
+
+    Args:
+        networks: with columns search, seed, key and genome.
+    """
     phenotypes = [Genome.parse(text).phenotype for text in networks["genome"]]
     features = {name: [float(count(p)) for p in phenotypes] for name, (_, count) in FEATURES.items()}
     return networks[["search", "seed", "key"]].assign(**features)

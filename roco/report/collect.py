@@ -14,6 +14,8 @@ import pandas as pd
 from roco.artifacts import check_provenance, read_attributes, read_json, schema
 from roco.data.dataset import dataset_facts as dataset_facts
 from roco.errors import ArtifactError
+from roco.layout import INITIAL as INITIAL
+from roco.layout import REFERENCES as REFERENCES
 from roco.report.columns import (
     ATTACKS,
     BREAKDOWN,
@@ -33,14 +35,11 @@ from roco.report.columns import (
 from roco.report.example_rows import example_rows
 from roco.report.robustness_rows import attack_rows, curve_rows, flag_rows, network_row, perturbation_rows
 
-REFERENCES = "references"
 # Where a network is in a study, and where one of its retrainings.
 PLACE = ["search", "seed", "slot"]
 RETRAINING = [*PLACE, "training_seed"]
 # What is the same for all retrainings of a network.
 OF_NETWORK = ["genome", "key", "channels", "flops", "parameters", "search_flops", "search_parameters"]
-# The first population of a seed, which all its searches share, lies under this name.
-INITIAL = "initial"
 
 
 @dataclass(frozen=True)
@@ -174,8 +173,8 @@ def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def _check_together(files: StudyFiles) -> None:
     """Refuses files that were made from several data sets, or stand where another one belongs."""
     contents = [(path, read_attributes(path, "adversarial_set")) for path in files.adversarial_sets]
-    kinds = {"transfer": files.transfer, "front": files.fronts, "robustness": files.robustness}
-    for kind, paths in (*kinds.items(), ("training", files.trainings)):
+    kinds = ("transfer", files.transfer), ("front", files.fronts), ("robustness", files.robustness)
+    for kind, paths in (*kinds, ("training", files.trainings)):
         for path in paths:
             with schema(path, kind):
                 contents.append((path, dict(read_json(path, kind))))
@@ -261,10 +260,9 @@ def _slot(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
 def _measured_slot(path: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
     if content["status"] == "ok":
         needed = {"test_images", "test_error", "right_images", "adversarial_breakdown", "adversarial_sources"}
-        missing = (needed | {"white_box", "flops", "key"}) - set(content)
-        if missing:
+        if missing := (needed | {"white_box", "flops", "key"}) - set(content):
             raise KeyError(", ".join(sorted(missing)))
-        _ = content["white_box"]["right_images"]
+        _ = content["white_box"]["right_images"], content["adversarial_sources"]["noise_right"]
     return _slot(path, content)
 
 

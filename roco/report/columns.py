@@ -72,8 +72,9 @@ POPULATIONS = {
 }
 # further: the values of a search's other objectives by name.
 FRONTS = {"search": "str", "seed": "int64", "position": "int64", **_INDIVIDUAL, "further": "object"}
-# test_right: of each test image 1 or 0; adversarial_sizes, adversarial_right: of each source image how many images the
-# adversarial set has of it, and how many of them are right.
+# test_right: of each test image 1 or 0. Of each test image that the adversarial set was made from: adversarial_sizes,
+# how many images the set has of it; adversarial_right, how many of them are right; adversarial_noise_right, how many
+# are with noise of the same budgets in place of the attack's change; adversarial_before, 1 or 0, whether it is itself.
 NETWORKS = {
     "search": "str",
     "seed": "int64",
@@ -98,6 +99,8 @@ NETWORKS = {
     "adversarial_accuracy": "float64",
     "adversarial_sizes": "object",
     "adversarial_right": "object",
+    "adversarial_before": "object",
+    "adversarial_noise_right": "object",
     "white_box_images": "int64",
     "clean_accuracy": "float64",
 }

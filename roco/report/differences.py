@@ -52,12 +52,8 @@ def differences(study: Study, config: StudyConfig) -> pd.DataFrame:
     for the fronts where both have networks on either side (`interpolated`). `resolved` asks for five seeds; of the main
     comparison for p below 0.05, of all others for that after Holm's correction.
     """
-    role, measure = roles_of(config), main_measure(study, config)
-    measured, names = measurements(study), metrics(config)
-    if measure is not None and measure.name.startswith(RADIUS):
-        measured = pd.concat([within_radius(study, measure.radius), measured], ignore_index=True)
-        names = [measure.name, *names]
-    rows = []
+    role, measure, rows = roles_of(config), main_measure(study, config), list[tuple[Any, ...]]()
+    measured, names = compared_measures(study, config)
     for search in role.others:
         pairs = equal_flops_pairs(study, search, role.reference, tolerance=FLOPS_TOLERANCE)
         for metric in names:
@@ -76,6 +72,14 @@ def differences(study: Study, config: StudyConfig) -> pd.DataFrame:
     main = (numbers["search"] == role.main) & (numbers["metric"] == (measure.name if measure else None))
     main &= numbers["selection"] == main_selection(numbers[main], config)
     return judged(numbers.assign(main=main))[DIFFERENCES]
+
+
+def compared_measures(study: Study, config: StudyConfig) -> tuple[pd.DataFrame, list[str]]:
+    """The measurements that searches are compared by, and their metrics' names; a radius that is the main one too."""
+    measure, measured, names = main_measure(study, config), measurements(study), metrics(config)
+    if measure is None or not measure.name.startswith(RADIUS):
+        return measured, names
+    return pd.concat([within_radius(study, measure.radius), measured], ignore_index=True), [measure.name, *names]
 
 
 def judged(numbers: pd.DataFrame) -> pd.DataFrame:

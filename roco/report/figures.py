@@ -27,7 +27,6 @@ from roco.report.style import (
     say_empty,
     scale_counts,
 )
-from roco.space.complexity import channels_in_words
 
 NO_NETWORKS = "no retrained network"
 
@@ -82,7 +81,7 @@ def _scatter_distances(axis: Axes, data: pd.DataFrame, config: StudyConfig) -> N
 
 
 def _width(config: StudyConfig) -> str:
-    return f"at {channels_in_words(config.retraining.channels)}"
+    return f"at {config.width_in_words('retraining')}"
 
 
 def _flops_label(config: StudyConfig) -> str:

@@ -179,7 +179,7 @@ _PARTS = (
     _Part(
         "found",
         "What was found",
-        ("differences", "table_3", "table_4", "table_5"),
+        ("differences", "equal_accuracy", "table_3", "set_accuracy", "table_4", "table_5"),
         ("figure_5", "figure_6", "figure_2", "figure_3", "figure_4"),
     ),
     _Part(
@@ -188,8 +188,13 @@ _PARTS = (
         ("robustness_curve", "smallest_perturbations", "flags"),
         ("accuracy_radius",),
     ),
-    _Part("why", "What goes with robustness", ("objective", "objective_spread", "topology"), ()),
-    _Part("course", "How the searches went", ("searches", "control", "survivors", "fronts"), ("hypervolume",)),
+    _Part("why", "What goes with robustness", ("objective", "objective_spread", "topology", "explained"), ()),
+    _Part(
+        "course",
+        "How the searches went",
+        ("searches", "control", "hypervolume_test", "survivors", "fronts"),
+        ("hypervolume",),
+    ),
 )
 
 

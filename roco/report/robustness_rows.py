@@ -18,7 +18,7 @@ def network_row(slot: Mapping[str, Any]) -> Row:
     if slot["status"] != "ok":
         return dict(slot)
     test_right, sources = from_marks(slot["right_images"]), slot["adversarial_sources"]
-    sizes, right = (np.array(sources[name], dtype=np.int64) for name in ("images", "right"))
+    sizes, right, noise = (np.array(sources[name], dtype=np.int64) for name in ("images", "right", "noise_right"))
     images, correct = int(sizes.sum()), int(right.sum())
     return {
         **slot,
@@ -30,6 +30,8 @@ def network_row(slot: Mapping[str, Any]) -> Row:
         "adversarial_accuracy": correct / images if images else None,
         "adversarial_sizes": sizes,
         "adversarial_right": right,
+        "adversarial_before": test_right[np.array(sources["source_index"], dtype=np.int64)],
+        "adversarial_noise_right": noise,
         "white_box_images": slot["white_box"]["images"],
         "clean_accuracy": slot["white_box"]["clean_accuracy"],
     }

@@ -23,7 +23,7 @@ from roco.report.retrained_tables import (
 from roco.report.small_chart import small_chart
 from roco.report.style import looks
 from roco.report.table import NO_VALUE, Table, millions, missing, percent
-from roco.space.complexity import channels_in_words, widths_of
+from roco.space.complexity import widths_of
 from roco.space.genome import Genome, PhaseGraph
 
 
@@ -171,7 +171,7 @@ def _searched(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
         )
         for row in rows
     ]
-    title = f"In the search, at {channels_in_words(config.evaluation.channels)}"
+    title = f"In the search, at {config.width_in_words('evaluation')}"
     return Table("searched", title, pd.DataFrame(rows), (header, *cells))
 
 
@@ -188,7 +188,7 @@ def _retrained(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
         )
         for trained in _by_place(rows)
     ]
-    title = f"Retrained, at {channels_in_words(config.retraining.channels)}; accuracies in %"
+    title = f"Retrained, at {config.width_in_words('retraining')}; accuracies in %"
     title += ", in parentheses the smallest and the largest over retrainings" if again else ""
     return Table("retrained", title, pd.DataFrame(rows), (header, *cells))
 

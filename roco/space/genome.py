@@ -150,10 +150,20 @@ class PhaseGraph:
     @property
     def depth(self) -> int:
         """The number of nodes on the longest path."""
+        return max(self._depths)
+
+    @property
+    def width(self) -> int:
+        """The largest number of nodes side by side: at the same depth."""
+        return max(self._depths.count(depth) for depth in self._depths)
+
+    @property
+    def _depths(self) -> list[int]:
+        """For each node the number of nodes on the longest path that ends with it."""
         depths: list[int] = []
         for sources in self.inputs:
             depths.append(1 + max((depths[source] for source in sources), default=0))
-        return max(depths)
+        return depths
 
 
 @dataclass(frozen=True)

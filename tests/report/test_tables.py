@@ -16,7 +16,7 @@ from roco.report.collect import StudyFiles, collect
 from roco.report.paper import ADVERSARIAL_SAMPLES
 from roco.report.tables import TABLES, make_tables, write_tables
 
-NO_SOURCES: dict[str, list[int]] = {"source_index": [], "images": [], "right": []}
+NO_SOURCES: dict[str, list[int]] = {"source_index": [], "images": [], "right": [], "noise_right": []}
 
 
 def raw_slots(made: SimpleNamespace) -> list[dict[str, Any]]:
