@@ -33,6 +33,9 @@ __all__ = [
     "train_together",
 ]
 
+# Images times networks of a stack that are predicted at once.
+STACKED_IMAGES = 2048
+
 # ---------------------------------------------------------------------------------------------------------------
 # Training
 
@@ -238,7 +241,9 @@ def predict_together(networks: Sequence[nn.Module], images: Tensor, *, batch_siz
     if len(networks) < 2 or not len(images):
         return [predict(network, images, batch_size=batch_size) for network in networks]
     stack = Stack(networks)  # type: ignore[arg-type]
-    return list(logits_of(stack, images, batch_size=batch_size).argmax(dim=2).unbind(1))
+    # Fewer images for more networks: less memory than a step of their training takes.
+    few = max(1, min(batch_size, STACKED_IMAGES // len(networks)))
+    return list(logits_of(stack, images, batch_size=few).argmax(dim=2).unbind(1))
 
 
 def error_of(network: nn.Module, images: Tensor, *, labels: Tensor, batch_size: int = 256) -> float:
