@@ -59,6 +59,28 @@ def take_place():
         sys.exit(f"roco: {error}")
 
 
+def changed_images(wildcards):
+    """No input; but if the images are no longer those that the data set was made from, it is made anew, and all behind it.
+
+    Not by input or params: images are too many for input, and older ones in the place of newer ones would not be noticed;
+    Snakemake's notes on params may be gone, and what is downloaded is not known before.
+    """
+    # Jobs of their own processes read the data set alone.
+    if not workflow.is_main_process:
+        return []
+    from roco.data.origin import change_since
+
+    dataset = f"{FOLDER}/dataset.h5"
+    try:
+        change = change_since(CONFIG.dataset, dataset)
+    except RocoError as error:
+        sys.exit(f"roco: {error}")
+    if change and dataset not in workflow.dag.forcefiles:
+        logger.warning(f"roco: {change}")
+        workflow.dag.forcefiles.add(dataset)
+    return []
+
+
 def section(*keys):
     """A part of the configuration as plain data, for a rule's params."""
     part = CONFIG.model_dump(mode="json")
@@ -101,7 +123,9 @@ def retraining_settings():
     """What decides a retrained network but its genome and seed."""
     fields = ("channels", "training", "validation_images_too")
     settings = {name: section("retraining", name) for name in fields}
-    return settings | {name: section("space", name) for name in ("stem_padding", "node")}
+    return settings | {
+        name: section("space", name) for name in ("stem_padding", "node")
+    }
 
 
 def parents_of(wildcards):

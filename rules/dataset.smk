@@ -1,5 +1,7 @@
 # The images, cut into training, validation and test; and the targets, trained on the first.
 rule dataset:
+    input:
+        changed=changed_images,
     output:
         dataset=f"{FOLDER}/dataset.h5",
     log:

@@ -57,14 +57,16 @@ def read_image_folder(config: DatasetConfig) -> Source:
 
 def list_folder(root: Path) -> Folder:
     """What lies in an image folder, by names alone; see `read_image_folder`."""
-    left_out = [path for path in _entries(root) if path.name not in PARTS and _is_folder(path) and not _hidden(path)]
+    left_out = [
+        path for path, is_folder in _entries(root) if is_folder and path.name not in PARTS and not _hidden(path)
+    ]
     names = {part: _class_names(root / part, left_out) for part in PARTS}
     _check_equal(root, names["train"], names["test"])
     files: dict[str, list[Path]] = {part: [] for part in PARTS}
     labels: dict[str, list[int]] = {part: [] for part in PARTS}
     for part in PARTS:
         for label, name in enumerate(names[part]):
-            found = sorted(_files_below(root / part / name, left_out))
+            found = list(_files_below(root / part / name, left_out))
             if not found:
                 raise DatasetError(f"{root / part / name}: expected images (as .png, .jpg and so on), found none")
             files[part] += found
@@ -72,9 +74,11 @@ def list_folder(root: Path) -> Folder:
     return Folder(names["train"], files, labels, left_out)
 
 
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: Path) -> list[tuple[Path, bool]]:
+    """What lies in a folder, sorted, and whether each is a folder itself."""
     try:
-        return sorted(folder.iterdir())
+        with os.scandir(folder) as entries:
+            return [(folder / entry.name, entry.is_dir()) for entry in sorted(entries, key=lambda entry: entry.name)]
     except NotADirectoryError:
         raise DatasetError(f"{told(folder)}: expected a folder, got a file") from None
     except FileNotFoundError:
@@ -85,13 +89,6 @@ def _entries(folder: Path) -> list[Path]:
         raise DatasetError(f"{told(folder)}: cannot be read ({error.strerror}); see to it and run again") from None
 
 
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError as error:
-        raise DatasetError(f"{told(path)}: cannot be read ({error.strerror}); see to it and run again") from None
-
-
 def _hidden(path: Path) -> bool:
     return path.name.startswith(".")
 
@@ -99,8 +96,7 @@ def _hidden(path: Path) -> bool:
 def _class_names(folder: Path, left_out: list[Path]) -> tuple[str, ...]:
     """The classes of a part; what lies beside them joins `left_out`."""
     names = []
-    for path in _entries(folder):
-        is_folder = _is_folder(path)
+    for path, is_folder in _entries(folder):
         if is_folder and not _hidden(path):
             names.append(_checked_name(path))
         elif is_folder or is_picture(path) or not _hidden(path):
@@ -153,14 +149,13 @@ def _forms(one: str, other: str) -> str:
 
 
 def _files_below(folder: Path, left_out: list[Path], above: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """The images in a folder and those below it; what else lies there joins `left_out`."""
+    """The images in a folder and those below it, sorted; what else lies there joins `left_out`."""
     here = os.path.realpath(folder)
     if here in above:
         # A link to a folder that it lies in.
         left_out.append(folder)
         return
-    for path in _entries(folder):
-        is_folder = _is_folder(path)
+    for path, is_folder in _entries(folder):
         if is_folder and not _hidden(path):
             yield from _files_below(path, left_out, above | {here})
         elif not is_folder and is_picture(path) and not _hidden(path):

@@ -187,15 +187,15 @@ def test_grey_images_are_counted(folder: Path) -> None:
 @pytest.mark.parametrize("part", ["train", "train/cat"])
 def test_a_folder_that_may_not_be_read_is_one_line(folder: Path, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = folder / part
-    listed = os.listdir
+    scanned = os.scandir
 
     def refuse(path: Any = ".") -> Any:
         if Path(os.fspath(path)) == closed:
             raise PermissionError(13, "Permission denied", str(path))
-        return listed(path)
+        return scanned(path)
 
     # Not by its mode: tests may run as root, who reads everything.
-    monkeypatch.setattr(os, "listdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     assert refused("image_folder", folder) == f"{closed}: cannot be read (Permission denied); see to it and run again"
 
 
