@@ -105,7 +105,7 @@ class Trainee:
         self.number += 1
 
     def _batch(self, size: int) -> tuple[Tensor, Tensor]:
-        """Images uint8 `(n, c, h, w)`, labels `(n,)`; of networks that read different ones `(n, K * c, h, w)`, `(n, K)`."""
+        """Images uint8 `(n, c, h, w)` and labels `(n,)`; with several supplies `(n, K * c, h, w)` and `(n, K)`."""
         places = self.number * self.recipe.batch_size + self.offsets[:size]
         images = [supply.images.index_select(0, places) for supply in self.supplies]
         labels = [supply.labels.index_select(0, places) for supply in self.supplies]

@@ -47,7 +47,7 @@ def kernels(device: torch.device) -> Any | None:
 def _try(found: Any, device: torch.device) -> None:
     """Runs the first kernel of all on a map of four values; raises where it does not work."""
     values, partial = torch.ones(4, 1, device=device), torch.zeros(1, 2, 1, device=device)
-    found.moments[(1, 1)](values, partial, 4, 1, BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS, STEPS=1)
+    found.moments[(1, 1)](values, partial, 4, 1, 1, BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS)
     if partial.abs().sum() != 0:
         raise RuntimeError("Triton computes wrong sums here")
 
@@ -189,11 +189,17 @@ def _combine(
     found, rows = kernels(result.device), _rows(result)
     assert found is not None
     block, warps = TILES[phase.width]
+    maps, weights = _padded(maps, table), _padded(weights, table)
     found.combine[(len(table), -(-rows // block))](
-        tuple(maps), tuple(weights), table, result, rows, tuple(each.shape[1] for each in maps),
+        maps, weights, table, result, rows, tuple(each.shape[1] for each in maps),
         tuple(weight.shape[2] for weight in weights), result.shape[1], first_source,
         MAPS=len(maps), CHANNELS=phase.width, BLOCK=block, FORWARD=forward, num_warps=warps,
     )  # fmt: skip
+
+
+def _padded(tensors: Sequence[Tensor], table: Tensor) -> tuple[Tensor, ...]:
+    """As many as the table has columns; the further ones are never read."""
+    return (*tensors, *tensors[:1] * (table.shape[1] - len(tensors)))
 
 
 def _join_weights_back(
@@ -205,9 +211,11 @@ def _join_weights_back(
     block, warps = TILES[width]
     parts = max(1, min(WEIGHT_PARTS, rows // (8 * block)))
     partial = torch.zeros((parts, *weight.shape), device=weight.device)
+    padded = _padded(maps, table)
     found.weight_gradient[(len(table), parts)](
-        tuple(maps), gradient, table, partial, rows, tuple(each.shape[1] for each in maps), gradient.shape[1],
-        len(table), MAPS=len(maps), CHANNELS=width, BLOCK=block, STEPS=-(-rows // (parts * block)), num_warps=warps,
+        padded, gradient, table, partial, rows, tuple(each.shape[1] for each in padded), gradient.shape[1],
+        len(table), len(maps), -(-rows // (parts * block)),
+        MAPS=len(padded), CHANNELS=width, BLOCK=block, num_warps=warps,
     )  # fmt: skip
     return partial.sum(0).to(weight.dtype)
 
@@ -220,7 +228,7 @@ def _normalise(maps: Tensor, norm: StackedNorm, weight: Tensor, bias: Tensor) ->
     partial = torch.empty((parts, 2, width), device=maps.device)
     statistics = torch.empty((4, width), device=maps.device)
     found.moments[(blocks, parts)](
-        maps, partial, rows, width, BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS, STEPS=-(-rows // (parts * NORM_BLOCK))
+        maps, partial, rows, width, -(-rows // (parts * NORM_BLOCK)), BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS
     )
     found.finish_moments[(blocks,)](
         maps, partial, weight, bias, norm.running_mean, norm.running_var, statistics, rows, width, parts,
@@ -241,8 +249,8 @@ def _normalise_back(gradient: Tensor, maps: Tensor, statistics: Tensor) -> tuple
     partial = torch.empty((parts, 2, width), device=maps.device)
     sums, result = torch.empty((2, width), device=maps.device), torch.empty_like(maps)
     found.gradient_sums[(blocks, parts)](
-        gradient, maps, statistics, partial, rows, width,
-        BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS, STEPS=-(-rows // (parts * NORM_BLOCK)),
+        gradient, maps, statistics, partial, rows, width, -(-rows // (parts * NORM_BLOCK)),
+        BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS,
     )  # fmt: skip
     found.finish_gradient_sums[(blocks,)](partial, sums, width, parts, PARTS=NORM_PARTS, CHANNELS=NORM_CHANNELS)
     found.normalise_relu_gradient[(blocks, -(-rows // NORM_BLOCK))](

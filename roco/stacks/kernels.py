@@ -1,5 +1,8 @@
 """Triton kernels of a phase of stacked networks. They move each map as few times as they can; sums are float32.
 
+MAPS is larger than the number of maps, so that a few variants, compiled once, do for all joins; the table then says
+that the last ones are not there.
+
 A map lies in memory as rows of pixels, `(n * h * w, members * channels)`. `combine` adds up maps, each as it is or
 through a member's own matrix, so it is a join and, with the matrices transposed, the gradient of a map that several
 joins have read. Results are the same bits each time: nothing is added atomically.
@@ -10,8 +13,13 @@ import triton.language as tl
 
 # mypy: ignore-errors
 
+# Compiled once for all of these numbers; Triton would compile anew for 1 and for multiples of 16.
+SIZES_VARY = triton.jit(
+    do_not_specialize=["rows", "steps", "parts", "members", "sources", "first_source", "epsilon", "momentum"]
+)
 
-@triton.jit
+
+@SIZES_VARY
 def combine(
     maps, weights, table, result, rows, widths, weight_strides, result_width, first_source,
     MAPS: tl.constexpr, CHANNELS: tl.constexpr, BLOCK: tl.constexpr, FORWARD: tl.constexpr,
@@ -49,10 +57,10 @@ def combine(
     tl.store(target, total.to(result.dtype.element_ty), inside)
 
 
-@triton.jit
+@SIZES_VARY
 def weight_gradient(
-    maps, gradient, table, partial, rows, widths, gradient_width, members,
-    MAPS: tl.constexpr, CHANNELS: tl.constexpr, BLOCK: tl.constexpr, STEPS: tl.constexpr,
+    maps, gradient, table, partial, rows, widths, gradient_width, members, sources, steps,
+    MAPS: tl.constexpr, CHANNELS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """The gradient of a join's matrices over one part of the rows.
 
@@ -65,25 +73,25 @@ def weight_gradient(
         if (entry >= 0) & (entry % 2 == 1):
             place = entry // 2
             total = tl.zeros([CHANNELS, CHANNELS], tl.float32)
-            for step in range(STEPS):
+            for step in range(steps):
                 row = ((step * parts + part) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)
                 inside = row[:, None] < rows
                 of_result = gradient + row[:, None] * gradient_width + member * CHANNELS + channel[None, :]
                 of_map = maps[i] + row[:, None] * widths[i] + place * CHANNELS + channel[None, :]
                 outputs, inputs = tl.load(of_result, inside, 0.0), tl.load(of_map, inside, 0.0)
                 total += tl.dot(tl.trans(outputs), inputs, input_precision="ieee")
-            target = partial + ((part * members + member) * CHANNELS + channel[:, None]) * (MAPS * CHANNELS)
+            target = partial + ((part * members + member) * CHANNELS + channel[:, None]) * (sources * CHANNELS)
             tl.store(target + i * CHANNELS + channel[None, :], total)
 
 
-@triton.jit
-def moments(values, partial, rows, width, BLOCK: tl.constexpr, CHANNELS: tl.constexpr, STEPS: tl.constexpr):
+@SIZES_VARY
+def moments(values, partial, rows, width, steps, BLOCK: tl.constexpr, CHANNELS: tl.constexpr):
     """Sums of values and of their squares over one part of the rows, less the first row, so that nothing cancels."""
     channel = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
     part, parts, known = tl.program_id(1), tl.num_programs(1), channel < width
     shift = tl.load(values + channel, known, 0.0).to(tl.float32)
     total, squares = tl.zeros([CHANNELS], tl.float32), tl.zeros([CHANNELS], tl.float32)
-    for step in range(STEPS):
+    for step in range(steps):
         row = ((step * parts + part) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)
         inside = (row[:, None] < rows) & known[None, :]
         loaded = tl.load(values + row[:, None] * width + channel[None, :], inside, 0.0).to(tl.float32)
@@ -94,7 +102,7 @@ def moments(values, partial, rows, width, BLOCK: tl.constexpr, CHANNELS: tl.cons
     tl.store(partial + (part * 2 + 1) * width + channel, squares, known)
 
 
-@triton.jit
+@SIZES_VARY
 def finish_moments(
     values, partial, weight, bias, running_mean, running_var, kept, rows, width, parts, epsilon, momentum,
     PARTS: tl.constexpr, CHANNELS: tl.constexpr,
@@ -121,7 +129,7 @@ def finish_moments(
     tl.store(running_var + channel, old_var * (1 - momentum) + unbiased * momentum, known)
 
 
-@triton.jit
+@SIZES_VARY
 def normalise_relu(values, kept, result, rows, width, BLOCK: tl.constexpr, CHANNELS: tl.constexpr):
     """ReLU of scale * value + offset."""
     channel = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
@@ -137,9 +145,9 @@ def normalise_relu(values, kept, result, rows, width, BLOCK: tl.constexpr, CHANN
     tl.store(result + place, result_values.to(result.dtype.element_ty), inside)
 
 
-@triton.jit
+@SIZES_VARY
 def gradient_sums(
-    gradient, values, kept, partial, rows, width, BLOCK: tl.constexpr, CHANNELS: tl.constexpr, STEPS: tl.constexpr
+    gradient, values, kept, partial, rows, width, steps, BLOCK: tl.constexpr, CHANNELS: tl.constexpr
 ):  # fmt: skip
     """Sums of the gradient behind the ReLU, and of it times the normalised values, over one part of the rows."""
     channel = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
@@ -148,7 +156,7 @@ def gradient_sums(
     scale = tl.load(kept + 2 * width + channel, known, 0.0)
     offset = tl.load(kept + 3 * width + channel, known, 0.0)
     total, products = tl.zeros([CHANNELS], tl.float32), tl.zeros([CHANNELS], tl.float32)
-    for step in range(STEPS):
+    for step in range(steps):
         row = ((step * parts + part) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)
         inside = (row[:, None] < rows) & known[None, :]
         place = row[:, None] * width + channel[None, :]
@@ -161,7 +169,7 @@ def gradient_sums(
     tl.store(partial + (part * 2 + 1) * width + channel, products, known)
 
 
-@triton.jit
+@SIZES_VARY
 def finish_gradient_sums(partial, sums, width, parts, PARTS: tl.constexpr, CHANNELS: tl.constexpr):
     """Gradients of bias and weight, `(2, width)`."""
     channel = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
@@ -174,7 +182,7 @@ def finish_gradient_sums(partial, sums, width, parts, PARTS: tl.constexpr, CHANN
     tl.store(sums + width + channel, products, known)
 
 
-@triton.jit
+@SIZES_VARY
 def normalise_relu_gradient(
     gradient, values, kept, sums, result, rows, width, BLOCK: tl.constexpr, CHANNELS: tl.constexpr
 ):  # fmt: skip

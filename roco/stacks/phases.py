@@ -10,8 +10,11 @@ from roco.space.complexity import growth_of
 from roco.space.network import DensePhase, Phase
 from roco.stacks.fused import can_fuse, fused_phase
 from roco.stacks.layers import Gather, Parts, StackedConvolution, StackedJoin, StackedNorm, columns_of
-from roco.stacks.layout import PhaseLayout
+from roco.stacks.layout import ABSENT, PhaseLayout
 from roco.stacks.rows import RowLayout
+
+# Tables of joins are this wide: up to 3, 6 or 8 nodes and the output, the largest that a phase may have.
+TABLE_COLUMNS = (4, 7, 9)
 
 
 class StackedWiden(nn.Module):
@@ -65,7 +68,9 @@ class StackedPhase(nn.Module):
         self.finish = StackedNorm(f"{name}.finish", finish, rows)
         for number in range(len(layout.joins)):
             for kind, table in (("forward", layout.forward_table(number)), ("backward", layout.backward_table(number))):
-                tensor = torch.tensor(table, dtype=torch.int32)
+                columns = next(count for count in TABLE_COLUMNS if count >= len(layout.joins))
+                filled = [[*row, *[ABSENT] * (columns - len(row))] for row in table]
+                tensor = torch.tensor(filled, dtype=torch.int32)
                 self.register_buffer(f"{kind}_{number}", tensor, persistent=False)
 
     def table(self, kind: Literal["forward", "backward"], number: int) -> Tensor:

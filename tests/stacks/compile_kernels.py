@@ -12,6 +12,7 @@ from triton.compiler import ASTSource
 
 from roco.stacks import kernels
 from roco.stacks.fused import NORM_BLOCK, NORM_CHANNELS, NORM_PARTS, TILES
+from roco.stacks.phases import TABLE_COLUMNS
 
 MAP, FLOAT, INT = "*bf16", "*fp32", "i32"
 CAPABILITY = 90
@@ -31,25 +32,25 @@ def compile_one(kernel: Any, kinds: dict[str, Any], sizes: dict[str, Any], *, wa
 
 
 def main() -> None:
-    for maps in (1, 7):
-        many = (INT,) * maps
-        for width, (block, warps) in TILES.items():
-            sizes = {"MAPS": maps, "CHANNELS": width, "BLOCK": block}
-            kinds = {"maps": (MAP,) * maps, "weights": (MAP,) * maps, "table": "*i32", "result": MAP, "rows": INT}
-            kinds |= {"widths": many, "weight_strides": many, "result_width": INT, "first_source": INT}
-            for forward in (True, False):
-                compile_one(kernels.combine, kinds, {**sizes, "FORWARD": forward}, warps=warps)
-            kinds = {"maps": (MAP,) * maps, "gradient": MAP, "table": "*i32", "partial": FLOAT, "rows": INT}
-            kinds |= {"widths": many, "gradient_width": INT, "members": INT}
-            compile_one(kernels.weight_gradient, kinds, {**sizes, "STEPS": 57}, warps=warps)
+    maps = TABLE_COLUMNS[1]
+    many = (INT,) * maps
+    for width, (block, warps) in TILES.items():
+        sizes = {"MAPS": maps, "CHANNELS": width, "BLOCK": block}
+        kinds = {"maps": (MAP,) * maps, "weights": (MAP,) * maps, "table": "*i32", "result": MAP, "rows": INT}
+        kinds |= {"widths": many, "weight_strides": many, "result_width": INT, "first_source": INT}
+        for forward in (True, False):
+            compile_one(kernels.combine, kinds, {**sizes, "FORWARD": forward}, warps=warps)
+        kinds = {"maps": (MAP,) * maps, "gradient": MAP, "table": "*i32", "partial": FLOAT, "rows": INT}
+        kinds |= {"widths": many, "gradient_width": INT, "members": INT, "sources": INT, "steps": INT}
+        compile_one(kernels.weight_gradient, kinds, sizes, warps=warps)
     common = {"values": MAP, "partial": FLOAT, "kept": FLOAT, "rows": INT, "width": INT, "gradient": MAP, "result": MAP}
     common |= dict.fromkeys(("weight", "bias", "running_mean", "running_var", "sums"), FLOAT)
-    common |= {"parts": INT, "epsilon": "fp32", "momentum": "fp32"}
+    common |= {"parts": INT, "steps": INT, "epsilon": "fp32", "momentum": "fp32"}
     tile = {"BLOCK": NORM_BLOCK, "CHANNELS": NORM_CHANNELS}
-    compile_one(kernels.moments, common, {**tile, "STEPS": 57})
+    compile_one(kernels.moments, common, tile)
     compile_one(kernels.finish_moments, common, {"PARTS": NORM_PARTS, "CHANNELS": NORM_CHANNELS})
     compile_one(kernels.normalise_relu, common, tile)
-    compile_one(kernels.gradient_sums, common, {**tile, "STEPS": 57})
+    compile_one(kernels.gradient_sums, common, tile)
     compile_one(kernels.normalise_relu_gradient, common, tile)
 
 

@@ -80,7 +80,7 @@ def test_half_precision_maps_are_summed_in_single_precision(fusing: list[bool]) 
         found[dtype] = [result.detach().double(), maps.grad.double()]  # type: ignore[union-attr]
     for one, other in zip(found[torch.float16], found[torch.float64], strict=True):
         # A value near zero may fall on the other side of the ReLU.
-        assert float((one - other).norm() / other.norm()) < 0.03
+        assert float((one - other).norm() / other.norm()) < 0.05
 
 
 def test_what_is_no_number_in_one_network_reaches_no_other(fusing: list[bool]) -> None:
@@ -114,7 +114,7 @@ def test_kernels_compile_for_gpus_and_keep_their_numbers_in_registers() -> None:
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
     lines = ended.stdout.splitlines()
-    assert len(lines) == 2 * 4 * 3 + 5
+    assert len(lines) == 4 * 3 + 5
     for line in lines:
         # On the stack lies what registers did not hold.
         assert re.search(r"stack 0$", line), line

@@ -75,9 +75,10 @@ def test_a_dry_run_of_the_papers_study_shows_the_whole_search(tmp_path):
     assert result.returncode == 0, result.stderr
     jobs = jobs_of(result.stdout + result.stderr)
     # Three searches, one of them random; two of them are retrained.
-    assert jobs["evaluate"] == 5 + 3 * 20 * 5
+    assert jobs["evaluate"] == 1 + 3 * 20
     assert jobs["survivors"] == 3 * 21
-    assert jobs["retrain"] == jobs["robustness"] == 2 * 40 + 2
+    # A job for each front, and one for the published networks.
+    assert (jobs["retrain"], jobs["retrain_references"], jobs["robustness"]) == (2, 1, 2 * 40 + 2)
 
 
 def test_a_configuration_given_on_the_command_line_is_not_mixed_with_the_default_one(tmp_path):
