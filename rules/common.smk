@@ -23,7 +23,7 @@ except ConfigError as error:
     sys.exit(f"roco: {error}")
 
 FOLDER = CONFIG.folder
-STORE = f"{CONFIG.results}/store"
+STORE = CONFIG.store
 DEVICE = resolve_device(CONFIG.device)
 # How many GPUs a job asks for that trains or attacks.
 GPU = 1 if DEVICE == "cuda" else 0
