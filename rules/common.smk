@@ -29,7 +29,7 @@ except ConfigError as error:
     sys.exit(f"roco: {error}")
 
 FOLDER = CONFIG.folder
-STORE = f"{CONFIG.results}/store"
+STORE = CONFIG.store
 DEVICE = resolve_device(CONFIG.device)
 # How many GPUs a job asks for that trains or attacks.
 GPU = 1 if DEVICE == "cuda" else 0
@@ -80,6 +80,28 @@ def take_place():
             note_run(FOLDER, run)
     except RocoError as error:
         sys.exit(f"roco: {error}")
+
+
+def changed_images(wildcards):
+    """No input; but if the images are no longer those that the data set was made from, it is made anew, and all behind it.
+
+    Not by input or params: images are too many for input, and older ones in the place of newer ones would not be noticed;
+    Snakemake's notes on params may be gone, and what is downloaded is not known before.
+    """
+    # Jobs of their own processes read the data set alone.
+    if not workflow.is_main_process:
+        return []
+    from roco.data.origin import change_since
+
+    dataset = f"{FOLDER}/dataset.h5"
+    try:
+        change = change_since(CONFIG.dataset, dataset)
+    except RocoError as error:
+        sys.exit(f"roco: {error}")
+    if change and dataset not in workflow.dag.forcefiles:
+        logger.warning(f"roco: {change}")
+        workflow.dag.forcefiles.add(dataset)
+    return []
 
 
 def section(*keys):

@@ -1,6 +1,8 @@
 # The images, cut into training, validation and test; and the targets, trained on the first: those whose images the search
 # sees, and those of the test set.
 rule dataset:
+    input:
+        changed=changed_images,
     output:
         dataset=f"{FOLDER}/dataset.h5",
     log:

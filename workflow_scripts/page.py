@@ -16,5 +16,5 @@ if __name__ == "__main__":
             snakemake.output.page,
             figures=Path(snakemake.input.figures[0]).parent,
             tables=Path(snakemake.input.tables[0]).parent,
-            origin=origin_of(snakemake.input.dataset),
+            origin=origin_of(snakemake.input.dataset, beside=files.adversarial_sets),
         )

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from roco.config.attacks import AdversarialConfig
 from roco.config.levels import WRITTEN
 from roco.config.messages import one_line
+from roco.config.paths import PlainPath, plain_path
 from roco.config.reading import read_yaml
 from roco.config.search import SearchConfig
 from roco.config.section import Count, Name, Positive, Recipe, Section, Seed, Seeds
@@ -39,7 +40,7 @@ class DatasetConfig(Section):
     """The images: which, from where, how many, and how validation images are cut from the training images."""
 
     name: Literal["digits", "cifar10", "cifar100", "svhn", "fashion_mnist", "npz", "image_folder"]
-    path: str | None = None
+    path: PlainPath | None = None
     image_size: Annotated[int, Field(ge=16, le=256)] = 32
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     train_images: Annotated[int, Field(ge=2)] | None = None
@@ -144,7 +145,9 @@ class StudyConfig(Section):
 
     experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     # Braces are wildcards to Snakemake.
-    results: Annotated[str, Field(min_length=1, pattern=r"^[^{}\x00-\x1f\x7f]*$")] = "results"
+    results: Annotated[
+        str, Field(min_length=1), AfterValidator(plain_path), Field(pattern=r"^[^{}\x00-\x1f\x7f]*$")
+    ] = "results"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seeds: Seeds = [0]
     dataset: DatasetConfig
@@ -242,7 +245,12 @@ class StudyConfig(Section):
     @property
     def folder(self) -> str:
         """The folder of the experiment's results."""
-        return f"{self.results}/{self.experiment}"
+        return str(Path(self.results) / self.experiment)
+
+    @property
+    def store(self) -> str:
+        """The folder of finished work by its content, which the experiments of one results folder share."""
+        return str(Path(self.results) / STORE)
 
     @property
     def retrained_searches(self) -> list[str]:

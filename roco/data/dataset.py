@@ -11,6 +11,8 @@ import numpy as np
 
 from roco.artifacts import read_arrays, read_attributes, read_lengths, schema, write_arrays
 from roco.config import DatasetConfig
+from roco.data.origin import source_fingerprint
+from roco.data.plausible import check_difference, check_range
 from roco.data.pools import Pool, Source
 from roco.data.sources import read_source
 from roco.errors import ArtifactError, DatasetError
@@ -58,6 +60,7 @@ class Dataset:
         channel_std: likewise, at least 0.001.
         fingerprint: SHA-256 over all images and labels, in hex.
         notes: what was resized, padded, converted or limited, one sentence each.
+        source_fingerprint: SHA-256 over the files it was made from, in hex; None where it comes with a package.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Dataset:
     channel_std: tuple[float, ...]
     fingerprint: str
     notes: tuple[str, ...]
+    source_fingerprint: str | None = None
 
     @property
     def classes(self) -> int:
@@ -98,6 +102,7 @@ class Dataset:
             "channel_std": list(self.channel_std),
             "fingerprint": self.fingerprint,
             "notes": list(self.notes),
+            "source_fingerprint": self.source_fingerprint,
         }
         write_arrays(path, "dataset", arrays, attributes)
 
@@ -121,6 +126,7 @@ class Dataset:
                 channel_std=tuple(attributes["channel_std"]),
                 fingerprint=attributes["fingerprint"],
                 notes=tuple(attributes["notes"]),
+                source_fingerprint=attributes.get("source_fingerprint"),
             )
         except KeyError as error:
             raise ArtifactError(f"{path}: expected a data set, found no {error}; delete it and make it anew") from None
@@ -134,6 +140,7 @@ def make_dataset(config: DatasetConfig) -> Dataset:
     Raises:
         DatasetError: the images are missing or damaged, or are too few for what is asked.
     """
+    before = source_fingerprint(config)
     source = read_source(config)
     notes = list(source.notes)
     test_pool, train, test = _train_and_test(source, config, notes)
@@ -143,6 +150,13 @@ def make_dataset(config: DatasetConfig) -> Dataset:
     validation, train = _cut(train, source.train.labels, count, seed=config.seed, key="validation_fraction")
     _check_classes(source, {"training": train, "validation": validation})
     splits = [_take(source.train, train), _take(source.train, validation), _take(test_pool, test)]
+    if warning := check_range(config.title, [split.images for split in splits]):
+        log.warning("%s: %s", config.title, warning)
+        notes.append(warning)
+    check_difference(config.title, splits[0].images, splits[0].labels, source.class_names)
+    after = source_fingerprint(config)
+    if before is not None and before != after:
+        raise DatasetError(f"{config.title}: was changed while it was read; run again")
     mean, std = channel_statistics(splits[0].images)
     dataset = Dataset(
         name=config.name,
@@ -154,6 +168,7 @@ def make_dataset(config: DatasetConfig) -> Dataset:
         channel_std=std,
         fingerprint=_fingerprint(splits),
         notes=tuple(notes),
+        source_fingerprint=after,
     )
     sizes = ", ".join(f"{len(dataset.split(name))} {name}" for name in SPLITS)
     log.info("%s: %d classes, images: %s", config.name, dataset.classes, sizes)

@@ -97,6 +97,21 @@ def read_fashion_mnist(config: DatasetConfig) -> Source:
     )
 
 
+def published_files(config: DatasetConfig) -> list[Path]:
+    """The files that the reader of a published data set takes, sorted; none where they are still to be downloaded."""
+    root = _root(config)
+    if config.name == "svhn":
+        files = [root / name for name in ("train_32x32.mat", "test_32x32.mat")]
+    elif config.name == "fashion_mnist":
+        own = [_idx_file(root, name) for name in FASHION_MNIST_FILES]
+        raw = root / "FashionMNIST" / "raw"
+        files = [path for path in own if path] or [raw / name for name in FASHION_MNIST_FILES]
+    else:
+        folder = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}.get(config.name)
+        files = sorted((root / folder).glob("*")) if folder else []
+    return [path for path in files if path.is_file()]
+
+
 def _root(config: DatasetConfig) -> Path:
     return Path(config.path or "data")
 

@@ -1,21 +1,20 @@
 """Readers of the sources that a data set can come from. Splitting, limiting and storing are in `dataset`."""
 
-import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from roco.config import DatasetConfig
-from roco.data.pools import LabelledArrays, Pool, Source, source_of_arrays
+from roco.data.folders import read_image_folder
+from roco.data.pools import LabelledArrays, Source, source_of_arrays
 from roco.data.published import read_cifar, read_digits, read_fashion_mnist, read_svhn
 from roco.errors import DatasetError
 
 Array = np.ndarray[Any, Any]
 
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def read_source(config: DatasetConfig) -> Source:
@@ -77,7 +76,8 @@ def _npz_arrays(where: str) -> list[Array]:
 
 def _checked_images(images: Array, where: str) -> Array:
     if images.dtype != np.uint8:
-        raise DatasetError(f"{where}: expected uint8 values from 0 to 255, got {images.dtype}")
+        advice = "; multiply values in [0, 1] by 255 and round them first" if images.dtype.kind in "fb" else ""
+        raise DatasetError(f"{where}: expected uint8 values from 0 to 255, got {images.dtype}{advice}")
     if images.ndim not in (3, 4) or images.shape[3:] not in ((), (1,), (3,)) or not images.size:
         raise DatasetError(f"{where}: expected shape (n, h, w), (n, h, w, 1) or (n, h, w, 3), got {images.shape}")
     return images
@@ -89,77 +89,3 @@ def _checked_labels(labels: Array, where: str) -> Array:
     if flat.ndim != 1 or flat.dtype.kind not in "iu" or not flat.size:
         raise DatasetError(f"{where}: expected integers of shape (n,), got {labels.dtype} of shape {labels.shape}")
     return flat
-
-
-def read_image_folder(config: DatasetConfig) -> Source:
-    """Images in path/train/CLASS/ and path/test/CLASS/, in the order of their sorted names."""
-    root, size = Path(str(config.path)), config.image_size
-    train_names, test_names = (_class_folders(root / part) for part in ("train", "test"))
-    if different := sorted(set(train_names) ^ set(test_names)):
-        raise DatasetError(
-            f"{root}: expected the same classes in train and test, only one of them has '{different[0]}'"
-        )
-    train, test = (_folder_pool(root / part, train_names, size) for part in ("train", "test"))
-    files = [path for part in ("train", "test") for name in train_names for path in _images_in(root / part / name)]
-    return Source(train_names, train, test, _describe_resizing(files, size))
-
-
-def _describe_resizing(files: Sequence[Path], size: int) -> tuple[str, ...]:
-    """What resizing does to images of these shapes, from their headers; one that cannot be read is named when it is."""
-    from PIL import Image
-
-    shapes = set()
-    for path in files:
-        with contextlib.suppress(OSError, EOFError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError):
-            with Image.open(path) as image:
-                shapes.add((image.height, image.width))
-    if shapes <= {(size, size)}:
-        return ()
-    smallest, largest = (f"{height} x {width}" for height, width in (min(shapes), max(shapes)))
-    which = f"of {smallest} pixels" if len(shapes) == 1 else f"of {len(shapes)} shapes ({smallest} to {largest} pixels)"
-    stretched = ", those that are not square stretched" if any(height != width for height, width in shapes) else ""
-    return (f"images {which} were resized bilinearly to {size} x {size}{stretched}",)
-
-
-def _class_folders(folder: Path) -> tuple[str, ...]:
-    if not folder.is_dir():
-        raise DatasetError(f"{folder}: no such folder; an image_folder has its images in train/CLASS/ and test/CLASS/")
-    return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")))
-
-
-def _images_in(folder: Path) -> list[Path]:
-    return sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    )
-
-
-def _folder_pool(folder: Path, class_names: tuple[str, ...], size: int) -> Pool:
-    files: list[Path] = []
-    labels: list[int] = []
-    for label, name in enumerate(class_names):
-        found = _images_in(folder / name)
-        if not found:
-            raise DatasetError(f"{folder / name}: expected images ({', '.join(IMAGE_SUFFIXES)}), found none")
-        files += found
-        labels += [label] * len(found)
-
-    def take(indices: Array) -> Array:
-        images = np.empty((len(indices), 3, size, size), dtype=np.uint8)
-        for row, index in enumerate(indices):
-            images[row] = _read_image(files[index], size)
-        return images
-
-    return Pool(np.array(labels, dtype=np.int64), take)
-
-
-def _read_image(path: Path, size: int) -> Array:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            if image.mode.startswith(("I", "F")):
-                raise DatasetError(f"{path}: expected 8 bits a channel, got mode {image.mode}; convert it first")
-            resized = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
-    except (OSError, EOFError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{path}: cannot be read as an image ({type(error).__name__})") from None
-    return np.asarray(resized).transpose(2, 0, 1)

@@ -35,7 +35,7 @@ def draw_network(phenotype: Phenotype, path: str | Path, *, channels: Channels, 
     from matplotlib.figure import Figure
 
     count = max(1, len(phenotype.phases))
-    with mpl.rc_context({"svg.hashsalt": "roco", "svg.fonttype": "none"}):
+    with mpl.rc_context({"svg.hashsalt": "roco", "svg.fonttype": "none", "text.parse_math": False}):
         figure = Figure(figsize=(3.2 * count, 2.6), layout="constrained")
         axes = figure.subplots(1, count, squeeze=False)[0]
         widths = widths_of(channels, len(phenotype.phases))

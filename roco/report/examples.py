@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from roco.config import StudyConfig
 from roco.report.collect import Study, rows_of
+from roco.report.fonts import families
 from roco.report.setup_tables import NORM_TITLES, TARGET_TITLES
 from roco.report.style import new_figure, say_empty
 from roco.report.table import whole
@@ -108,7 +109,9 @@ def _draw_cell(axis: Axes, row: Any, left: float, top: float) -> None:
         name = f"{row.norm}-{row.threshold}-{row.target}-{place}"
         axis.imshow(image.transpose(1, 2, 0), extent=(x, x + 1, top + 1, top), interpolation="none", gid=name)
     said = f"{_short(row.class_name)} → {_short(row.predicted_class)}"
-    axis.text(middle, top + 1.06, said, ha="center", va="top", fontsize=6)
+    text = axis.text(middle, top + 1.06, said, ha="center", va="top", fontsize=6, family=families(said))
+    # What stands there where no font has the names.
+    text.set_label(f"{whole(row.label)} → {whole(row.prediction)}")
 
 
 def _short(name: str) -> str:

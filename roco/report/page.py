@@ -6,7 +6,7 @@ All numbers of the answer and of the tables are those of the tables' CSV files.
 import base64
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from roco.artifacts import check_provenance, read_attributes
 from roco.config import StudyConfig
 from roco.errors import ArtifactError
 from roco.files import atomic, opened
@@ -51,13 +52,20 @@ class Origin:
     train_images: int | None
 
 
-def origin_of(dataset_path: str | Path) -> Origin:
+def origin_of(dataset_path: str | Path, *, beside: Iterable[str | Path] = ()) -> Origin:
     """The versions of this environment, and what the data set's file says about itself.
 
+    Args:
+        dataset_path: the file.
+        beside: adversarial sets, and with them the whole study, that must have been made from this data set.
+
     Raises:
-        ArtifactError: the file is missing, damaged, or no data set.
+        ArtifactError: a file is missing or damaged, or the sets were made from another data set.
     """
     attributes, images = dataset_facts(dataset_path)
+    for path in beside:
+        found = read_attributes(path, "adversarial_set")
+        check_provenance(path, found, {"dataset_fingerprint": attributes["fingerprint"]})
     counts = ", ".join(f"{whole(count)} {split}" for split, count in images.items())
     facts = {"Data set": f"{attributes['name']}, {len(attributes['class_names'])} classes; images: {counts}"}
     facts |= {"Data set's fingerprint (SHA-256)": attributes["fingerprint"]}

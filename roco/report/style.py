@@ -4,6 +4,7 @@ Colours are Okabe and Ito's, which readers with any kind of colour vision can te
 """
 
 import io
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from roco.files import atomic
 from roco.report.collect import REFERENCES
+from roco.report.fonts import FAMILY, show_numbers_instead
 
 # The ink of text, axes and grid; the page puts its own text colour in its place, so that figures follow dark mode.
 INK = "#1b1f24"
@@ -56,7 +58,9 @@ def figure_settings() -> Iterator[None]:
     settings: Any = {
         "svg.hashsalt": "roco",
         "svg.fonttype": "none",
-        "font.family": "DejaVu Sans",
+        "font.family": FAMILY,
+        # Names are not mathematics: a class may be called $5_bill.
+        "text.parse_math": False,
         "font.size": 9,
         "axes.labelsize": 9,
         "axes.titlesize": 9,
@@ -127,7 +131,10 @@ def svg_text(figure: Figure) -> str:
     """The figure as SVG with text as text; the same figure gives the same bytes."""
     buffer = io.StringIO()
     empty: Mapping[str, Any] = {"Date": None, "Creator": None}
-    figure.savefig(buffer, format="svg", metadata=dict(empty), transparent=True)
+    with warnings.catch_warnings():
+        # Text stays text here: the fonts of whoever reads it draw it.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+        figure.savefig(buffer, format="svg", metadata=dict(empty), transparent=True)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
@@ -137,5 +144,6 @@ def save(figure: Figure, stem: Path) -> None:
         temporary.write_text(svg_text(figure), encoding="utf-8", newline="\n")
     # Laid out once, for both.
     figure.set_layout_engine("none")
+    show_numbers_instead(figure)
     with atomic(stem.with_suffix(".png")) as temporary:
         figure.savefig(temporary, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})

@@ -1,4 +1,5 @@
 import base64
+import html
 import io
 import re
 from dataclasses import replace
@@ -10,13 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from fabricated_study import FabricatedStudy, config_of, fabricate
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.image import imread
 
 from roco.artifacts import read_arrays, write_arrays
 from roco.errors import ArtifactError
 from roco.report.collect import StudyFiles, collect
 from roco.report.examples import difference_on_grey, draw, examples
-from roco.report.style import svg_text
+from roco.report.fonts import FAMILY, families, lacking, show_numbers_instead
+from roco.report.style import figure_settings, save, svg_text
 
 
 @pytest.fixture
@@ -101,3 +105,43 @@ def test_a_set_of_another_data_set_is_refused(tmp_path: Path) -> None:
     write_arrays(tmp_path / "dataset.h5", "dataset", arrays, attributes | {"fingerprint": "cd" * 32})
     with pytest.raises(ArtifactError, match=r"test\.h5: expected dataset_fingerprint"):
         collect(files)
+
+
+# Names are people's own: dollars, carets and underscores came as formulas, or as a traceback in the last rule.
+@pytest.mark.parametrize(
+    ("one", "other"), [("$5_bill", "a_$x_"), ("a_$x_", "b$^"), (r"\frac{", "<i>&amp;"), ("日本", "中")]
+)
+def test_names_of_classes_are_drawn_as_they_are(
+    made: SimpleNamespace, tmp_path: Path, one: str, other: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = {"0": one, "1": other}
+    named = {name: made.study.examples[name].map(names) for name in ("class_name", "predicted_class")}
+    study = replace(made.study, examples=made.study.examples.assign(**named))
+    with figure_settings():
+        save(draw(examples(study, made.config), made.config), tmp_path / "examples")
+    drawn = {html.unescape(text) for text in re.findall(r">([^<>]+)</text>", (tmp_path / "examples.svg").read_text())}
+    assert {f"{one} → {other}", f"{other} → {one}"} & drawn
+    boxes = bool(lacking(one, families(one)))
+    assert ("the PNG shows numbers of classes instead" in caplog.text) == boxes
+
+
+def test_characters_of_other_fonts_are_taken_from_them() -> None:
+    both = [{chr(c) for c in get_font(findfont(name)).get_charmap()} for name in (FAMILY, "STIXGeneral")]
+    character = min(both[1] - both[0])
+    assert families("plain") == [FAMILY]
+    found = families(f"a {character}")
+    assert found[0] == FAMILY
+    assert len(found) > 1
+    assert lacking(character, [FAMILY]) == character
+    assert lacking(f"a {character}", found) == ""
+
+
+def test_what_no_font_has_is_a_number_and_no_box(caplog: pytest.LogCaptureFixture) -> None:
+    figure = Figure()
+    # Not assigned, and never will be.
+    text = figure.text(0.5, 0.5, "a \U0003fffd", label="0 → 1")
+    figure.text(0.5, 0.2, "plain", label="another")
+    show_numbers_instead(figure)
+    assert text.get_text() == "0 → 1"
+    assert [other.get_text() for other in figure.texts] == ["0 → 1", "plain"]
+    assert "no font of this machine has '\U0003fffd'" in caplog.text

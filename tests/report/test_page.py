@@ -11,6 +11,7 @@ from fabricated_images import write_dataset
 from fabricated_study import FabricatedStudy, config_of, fabricate
 from markupsafe import escape
 
+from roco.artifacts import read_arrays, write_arrays
 from roco.errors import ArtifactError
 from roco.report.answer import answer
 from roco.report.collect import collect
@@ -259,3 +260,13 @@ def test_rules_name_every_table_and_figure_and_have_their_captions() -> None:
     assert listed == [*TABLES, *FIGURES]
     for name in (*listed, "page"):
         assert (root / "report" / f"{name}.rst").read_text().strip()
+
+
+def test_a_data_set_that_the_study_was_not_made_from_is_refused(made: SimpleNamespace, tmp_path: Path) -> None:
+    sets = made.files.adversarial_sets
+    assert sets
+    assert origin_of(made.folder / "dataset.h5", beside=sets) == origin_of(made.folder / "dataset.h5")
+    arrays, attributes = read_arrays(made.folder / "dataset.h5", "dataset")
+    write_arrays(tmp_path / "dataset.h5", "dataset", arrays, attributes | {"fingerprint": "cd" * 32})
+    with pytest.raises(ArtifactError, match=r"\.h5: expected dataset_fingerprint 'cdcd.*made for something else"):
+        origin_of(tmp_path / "dataset.h5", beside=sets)

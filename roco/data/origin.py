@@ -1,0 +1,135 @@
+"""The files that a data set is made from, and whether they are the same: by names, sizes, times, then by content."""
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from roco.artifacts import atomic, read_attributes
+from roco.config import DatasetConfig
+from roco.data.folders import PARTS, list_folder
+from roco.data.pictures import told
+from roco.data.published import published_files
+from roco.errors import ArtifactError, DatasetError
+
+# A file that was written so recently may be written again within the same tick of its file system's clock.
+_SETTLED_SECONDS = 2.0
+_BLOCK = 1 << 20
+
+
+def source_fingerprint(config: DatasetConfig) -> str | None:
+    """SHA-256 over the names and contents of the files that a data set is made from, in hex.
+
+    Contents are read only where names, sizes or times are not those of the last reading, which the user's cache keeps.
+
+    Returns:
+        None where there are none: digits come with a package, published ones may still have to be downloaded.
+
+    Raises:
+        DatasetError: they cannot be read.
+    """
+    files = _files(config)
+    if not files:
+        return None
+    try:
+        state = _state(files)
+        kept = _cached(config)
+        if kept is not None and kept.get("state") == state:
+            return str(kept["fingerprint"])
+        begun = time.time()
+        fingerprint = _content(files)
+        if _state(files) != state:
+            raise DatasetError(f"{told(config.path or config.name)}: was changed while it was read; run again")
+    except OSError as error:
+        where = told(error.filename or config.path or config.name)
+        raise DatasetError(f"{where}: cannot be read ({error.strerror or error}); see to it and run again") from None
+    if _newest(files) < begun - _SETTLED_SECONDS:
+        _keep(config, {"state": state, "fingerprint": fingerprint})
+    return fingerprint
+
+
+def change_since(config: DatasetConfig, dataset_path: str | Path) -> str | None:
+    """Whether a data set file has to be made anew, as its source is not what it was made from.
+
+    Returns:
+        One sentence if so; None if the source is the same, or is not there any more, or there is no data set yet.
+
+    Raises:
+        DatasetError: the source cannot be read.
+    """
+    if not Path(dataset_path).exists():
+        return None
+    try:
+        attributes = read_attributes(dataset_path, "dataset")
+    except ArtifactError:
+        # Whoever needs it says so.
+        return None
+    fingerprint = source_fingerprint(config)
+    if fingerprint is None or fingerprint == attributes.get("source_fingerprint"):
+        return None
+    source = told(config.path or config.name)
+    if "source_fingerprint" not in attributes:
+        return f"{dataset_path} does not say which images of {source} it was made from; it is made anew"
+    return f"{source} was changed since {dataset_path} was made from it; what depends on it is made anew"
+
+
+def _files(config: DatasetConfig) -> list[tuple[str, Path]]:
+    """The files by name and in order, as names are part of what is fingerprinted; none for digits."""
+    root = Path(str(config.path))
+    if config.name == "npz":
+        # Whatever its name is, the same content is the same source.
+        return [("", root)]
+    if config.name == "image_folder":
+        files, above = list_folder(root).files, str(root)
+        # Not relative_to, which takes as long as all else for many thousand images.
+        return [(str(path).removeprefix(above).lstrip("/"), path) for part in PARTS for path in files[part]]
+    return [(path.name, path) for path in published_files(config)]
+
+
+def _state(files: Sequence[tuple[str, Path]]) -> str:
+    """A digest of names, sizes and times. The time of the last change of the entry is one that `cp -p` cannot set."""
+    checksum = hashlib.sha256()
+    for name, path in files:
+        found = path.stat()
+        facts = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+        checksum.update(os.fsencode(name) + b"\0" + repr(facts).encode())
+    return checksum.hexdigest()
+
+
+def _newest(files: Sequence[tuple[str, Path]]) -> float:
+    return max(max(found.st_mtime, found.st_ctime) for found in (path.stat() for _, path in files))
+
+
+def _content(files: Sequence[tuple[str, Path]]) -> str:
+    checksum = hashlib.sha256()
+    for name, path in files:
+        checksum.update(os.fsencode(name) + b"\0" + str(path.stat().st_size).encode() + b"\0")
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                checksum.update(block)
+    return checksum.hexdigest()
+
+
+def _cache_file(config: DatasetConfig) -> Path:
+    # Not from roco.compiled, which wants torch.
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "roco" / "sources"
+    place = os.path.abspath(config.path or "data")  # noqa: PTH100 (a link is another place)
+    return root / f"{hashlib.sha256(f'{config.name}:{place}'.encode()).hexdigest()[:24]}.json"
+
+
+def _cached(config: DatasetConfig) -> dict[str, str] | None:
+    # RuntimeError: of a user without a home.
+    try:
+        kept = json.loads(_cache_file(config).read_text())
+    except (OSError, ValueError, RuntimeError):
+        return None
+    return kept if isinstance(kept, dict) and kept.keys() == {"state", "fingerprint"} else None
+
+
+def _keep(config: DatasetConfig, kept: dict[str, str]) -> None:
+    # It only saves time.
+    with contextlib.suppress(OSError, RuntimeError, ArtifactError), atomic(_cache_file(config)) as temporary:
+        temporary.write_text(json.dumps(kept))

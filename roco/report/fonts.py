@@ -1,0 +1,67 @@
+"""Fonts for names that people chose: which of this machine's fonts have the characters that the usual one has not."""
+
+import functools
+import logging
+from collections.abc import Iterable
+
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.text import Text
+
+log = logging.getLogger("roco")
+
+FAMILY = "DejaVu Sans"
+
+
+def families(text: str) -> list[str]:
+    """The usual family, and behind it those that have what it has not; matplotlib takes a character from the first."""
+    found, missing = [FAMILY], set(lacking(text, [FAMILY]))
+    if not missing:
+        return found
+    having = _characters_of(frozenset(missing))
+    for name in sorted(having, key=lambda name: (-len(having[name]), name)):
+        if having[name] & missing:
+            found.append(name)
+            missing -= having[name]
+    return found
+
+
+def lacking(text: str, of: Iterable[str]) -> str:
+    """The characters of a text that none of the families has, each once; a line's end is none."""
+    fonts = [get_font(findfont(FontProperties(family=[name]))) for name in of]
+    return "".join(c for c in dict.fromkeys(text) if c != "\n" and not any(f.get_char_index(ord(c)) for f in fonts))
+
+
+def show_numbers_instead(figure: Figure) -> None:
+    """Puts its label in the place of each text that no font here has, which would be boxes where pixels are drawn."""
+    absent = ""
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        if found := lacking(text.get_text(), text.get_fontfamily()):
+            absent += found
+            text.set_text(str(text.get_label()) or text.get_text())
+    if absent:
+        characters = "".join(dict.fromkeys(absent))[:20]
+        log.warning(
+            "no font of this machine has '%s': the PNG shows numbers of classes instead, the SVG shows the names where "
+            "it is read; with such a font (fonts-noto-cjk on Debian) both do",
+            characters,
+        )
+
+
+@functools.cache
+def _characters_of(wanted: frozenset[str]) -> dict[str, frozenset[str]]:
+    """Of each family of this machine those of some characters that it has."""
+    found: dict[str, frozenset[str]] = {}
+    for entry in fontManager.ttflist:
+        # The last resort has a glyph for everything, a box with the name of the script; styles other than the plain
+        # one would be chosen by no text.
+        if entry.style != "normal" or "last resort" in entry.name.lower():
+            continue
+        try:
+            font = get_font(entry.fname)
+        except (OSError, RuntimeError):
+            continue
+        have = frozenset(c for c in wanted if font.get_char_index(ord(c)))
+        found[entry.name] = found.get(entry.name, frozenset()) | have
+    return found
