@@ -119,6 +119,14 @@ class Supply:
 
     They are the same for every network that reads them, and do not depend on how many do, nor on the window.
 
+    Args:
+        images: uint8 `(n, c, h, w)`, on the device that works.
+        labels: int64 `(n,)`, on the same device.
+        recipe: batch size and augmentation.
+        seed: of order and augmentation.
+        sharing: how many supplies, with this one, share the memory of the windows.
+        window: see the attribute; as large as memory allows, if not given.
+
     Attributes:
         batches: how many an epoch has; the last may be smaller.
         window: how many batches lie ready at once: one on a CPU, whose cache they fit, all on a GPU if they may.
@@ -126,14 +134,23 @@ class Supply:
         labels: int64 `(window * batch size,)`.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor, recipe: Recipe, *, seed: int, window: int | None = None) -> None:
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        recipe: Recipe,
+        *,
+        seed: int,
+        sharing: int = 1,
+        window: int | None = None,
+    ) -> None:
         self.source, self.source_labels = images, labels
         self.recipe, self.seed = recipe, seed
         n, channels, self.height, self.width = images.shape
         self.batches = math.ceil(n / recipe.batch_size)
         if window is None:
             bytes_a_batch = recipe.batch_size * channels * self.height * self.width
-            window = max(1, WINDOW_BYTES // bytes_a_batch) if images.is_cuda else 1
+            window = max(1, WINDOW_BYTES // sharing // bytes_a_batch) if images.is_cuda else 1
         self.window = min(window, max(self.batches, 1))
         places = min(self.window * recipe.batch_size, n)
         self.images = images.new_empty((places, self.height, self.width, channels))

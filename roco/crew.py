@@ -1,7 +1,7 @@
 """Worker processes and the genomes that they are given: who gets what, and what becomes of one whose worker dies.
 
 What a worker does is in workers.py. On a CPU each worker trains one genome at a time; on a GPU one worker trains
-several side by side, in one CUDA context. Nothing here imports torch.
+stacks of them. Nothing here imports torch.
 """
 
 import json
@@ -26,43 +26,16 @@ from roco.store import Store
 
 log = logging.getLogger("roco")
 
-# Finished evaluations in the store, and measurements of networks that are trained up to some epoch.
-KIND, RUNG_KIND = "evaluation", "rung"
+# Of finished evaluations in the store.
+KIND = "evaluation"
 # How often a genome is given to a worker alone before its record says that it failed.
 ATTEMPTS = 2
 # Sent by whoever wants the whole job to end: no fault of a network.
 STOPPED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-@dataclass(frozen=True)
-class Task:
-    """What a worker is asked for at once, a line of JSON.
-
-    Attributes:
-        genomes: that are trained side by side.
-        until: the epoch up to which they are trained and then measured; None: to the end.
-        after: the epoch at which they were measured before, and from which they go on; None: from the beginning.
-    """
-
-    genomes: tuple[Genome, ...]
-    until: int | None = None
-    after: int | None = None
-
-    def line(self) -> str:
-        """The task as a worker reads it."""
-        return json.dumps({**asdict(self), "genomes": [str(genome) for genome in self.genomes]})
-
-    @classmethod
-    def parse(cls, line: str) -> Self:
-        """The task of a line."""
-        content = json.loads(line)
-        return cls(tuple(map(Genome.parse, content["genomes"])), content["until"], content["after"])
-
-    def entry(self, genome: Genome, settings: EvaluationSettings) -> tuple[str, str]:
-        """Where the store keeps what comes of a genome: kind and key."""
-        if self.until is None:
-            return KIND, settings.store_key(genome)
-        return RUNG_KIND, settings.store_key(genome, epochs=self.until)
+# Genomes that a worker is asked for at once, a line of JSON.
+Task = tuple[Genome, ...]
 
 
 @dataclass
@@ -72,10 +45,11 @@ class Crew:
     Attributes:
         settings: of all evaluations.
         store: where finished work is looked up and kept.
-        workers: genomes at once: processes on a CPU, genomes side by side in one process on a GPU.
+        processes: how many train at once on a CPU.
+        largest_stack: how many networks a GPU trains as one at most.
         log_file: where the workers log; stderr, if not given.
-        time_limit_minutes: how long one genome may take; a worker's start counts for its first one. Genomes side by
-            side have as many times as long, as they share the device.
+        time_limit_minutes: how long one genome may take; a worker's start counts for its first one. A stack has as many
+            times as long, as its genomes share the device.
         failures: records of genomes whose workers died, by key.
         errors: why all work has to stop.
         attempts: how many workers died of a genome alone, by key.
@@ -84,7 +58,8 @@ class Crew:
 
     settings: EvaluationSettings
     store: Store
-    workers: int
+    processes: int
+    largest_stack: int = 1
     log_file: str | None = None
     time_limit_minutes: float | None = None
     failures: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -101,44 +76,39 @@ class Crew:
             worker.kill() if self.errors else None
             worker.communicate()
 
-    def records(
-        self, genomes: Sequence[Genome], *, until: int | None = None, after: int | None = None
-    ) -> list[dict[str, Any]]:
-        """The records of genomes, in their order; what the store has is not computed again. See `Task`.
+    def records(self, genomes: Sequence[Genome]) -> list[dict[str, Any]]:
+        """The records of genomes, in their order; what the store has is not computed again.
 
         Raises:
             RocoError: a worker could not do its work (a damaged file, no GPU, a full disk) or was told to stop, with
                 the reason.
         """
-        whole = Task(tuple(genomes), until, after)
-        missing = [genome for genome in genomes if self._kept(whole, genome) is None]
-        form = "%d genomes: %d in the store, %d to evaluate"
-        if until is not None:
-            # Not in the words that tell how far a job is.
-            form = "up to a rung: %d genomes, %d of them in the store, %d to train"
-        log.info(form, len(genomes), len(genomes) - len(missing), len(missing))
-        self._work(missing, whole)
+        missing = [genome for genome in genomes if self._kept(genome) is None]
+        log.info("%d genomes: %d in the store, %d to evaluate", len(genomes), len(genomes) - len(missing), len(missing))
+        self._work(missing)
         if self.errors:
             raise RocoError(self.errors[0])
-        records = [self._kept(whole, genome) for genome in genomes]
+        records = [self._kept(genome) for genome in genomes]
         if any(record is None for record in records):
             raise RocoError(f"{self.store.root}: evaluations that were just written cannot be read; is the disk full?")
         # The genome text is this caller's own; an equal phenotype may have been stored under another text.
         return [record | {"genome": str(genome)} for genome, record in zip(genomes, records, strict=True) if record]
 
-    def _kept(self, task: Task, genome: Genome) -> dict[str, Any] | None:
+    def _kept(self, genome: Genome) -> dict[str, Any] | None:
         found: dict[str, Any] | None = self.failures.get(genome.key) or self.store.read(
-            *task.entry(genome, self.settings)
+            KIND, self.settings.store_key(genome)
         )
         return found
 
-    def _work(self, genomes: Sequence[Genome], whole: Task) -> None:
-        together = max(1, self.workers) if resolve_device(self.settings.device) == "cuda" else 1
-        parts = [tuple(genomes[start : start + together]) for start in range(0, len(genomes), together)]
+    def _work(self, genomes: Sequence[Genome]) -> None:
+        on_gpu = resolve_device(self.settings.device) == "cuda"
+        # Networks of equally many active phases can be one stack.
+        ordered = sorted(genomes, key=lambda genome: len(genome.phenotype.phases)) if on_gpu else list(genomes)
+        size = max(1, self.largest_stack) if on_gpu else 1
         pending: queue.SimpleQueue[Task] = queue.SimpleQueue()
-        for part in parts:
-            pending.put(Task(part, whole.until, whole.after))
-        at_once = 1 if together > 1 else min(max(1, self.workers), len(parts))
+        for start in range(0, len(ordered), size):
+            pending.put(tuple(ordered[start : start + size]))
+        at_once = 1 if on_gpu else min(max(1, self.processes), pending.qsize())
         threads = [threading.Thread(target=self._serve, args=(pending,), daemon=True) for _ in range(at_once)]
         for thread in threads:
             thread.start()
@@ -155,7 +125,7 @@ class Crew:
                 except queue.Empty:
                     break
                 worker = worker or self._worker()
-                limit = self.time_limit_minutes and self.time_limit_minutes * len(task.genomes)
+                limit = self.time_limit_minutes and self.time_limit_minutes * len(task)
                 answer, too_slow = _ask(worker, task, limit_minutes=limit)
                 if answer.startswith("error "):
                     self.errors.append(answer.removeprefix("error ").strip())
@@ -174,12 +144,12 @@ class Crew:
         try:
             return self.idle.get_nowait()
         except queue.Empty:
-            return _start(self.settings, self.store, self.log_file)
+            return _start(self.settings, self.store, self.largest_stack, self.log_file)
 
     def _died(self, task: Task, code: int, *, too_slow: bool) -> list[Task]:
         """What is tried again of a task whose worker ended without an answer; the rest has failed."""
         how = f"the worker process ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
-        keys = ", ".join(genome.key for genome in task.genomes)
+        keys = ", ".join(genome.key for genome in task)
         if too_slow:
             how = f"it took longer than {self.time_limit_minutes:g} minutes (evaluation.time_limit_minutes)"
         elif -code in STOPPED:
@@ -188,22 +158,23 @@ class Crew:
         elif code >= 0:
             self.errors.append(f"{keys}: {how}, which no network should do; see the log above")
             return []
-        if len(task.genomes) > 1:
-            # One of them is to blame; each alone will tell.
-            log.warning("%s: %s; each is tried alone", keys, how)
-            return [Task((genome,), task.until, task.after) for genome in task.genomes]
+        # Its networks that had ended are in the store.
+        left = tuple(genome for genome in task if self._kept(genome) is None)
+        if len(task) > 1:
+            log.warning("%s: %s; tried again in two halves", keys, how)
+            return [half for half in (left[: len(left) // 2], left[len(left) // 2 :]) if half]
         self.attempts[keys] += 1
         log.warning("%s, attempt %d: %s", keys, self.attempts[keys], how)
         if not too_slow and self.attempts[keys] < ATTEMPTS:
             return [task]
         size, classes = dataset_shape(self.settings.dataset)
-        self.failures[keys] = failed_record(
-            task.genomes[0], self.settings, reason=how, image_size=size, classes=classes
-        )
+        self.failures[keys] = failed_record(task[0], self.settings, reason=how, image_size=size, classes=classes)
         return []
 
 
-def _start(settings: EvaluationSettings, store: Store, log_file: str | None) -> "subprocess.Popen[str]":
+def _start(
+    settings: EvaluationSettings, store: Store, largest_stack: int, log_file: str | None
+) -> "subprocess.Popen[str]":
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     stderr = Path(log_file).open("a") if log_file else None  # noqa: SIM115 (closed below, the worker keeps its own)
     try:
@@ -219,7 +190,8 @@ def _start(settings: EvaluationSettings, store: Store, log_file: str | None) -> 
         if stderr is not None:
             stderr.close()
     assert worker.stdin is not None
-    worker.stdin.write(json.dumps({"settings": asdict(settings), "store": str(store.root)}) + "\n")
+    request = {"settings": asdict(settings), "store": str(store.root), "largest_stack": largest_stack}
+    worker.stdin.write(json.dumps(request) + "\n")
     return worker
 
 
@@ -237,7 +209,7 @@ def _ask(worker: "subprocess.Popen[str]", task: Task, *, limit_minutes: float | 
     try:
         if timer is not None:
             timer.start()
-        worker.stdin.write(f"{task.line()}\n")
+        worker.stdin.write(json.dumps([str(genome) for genome in task]) + "\n")
         worker.stdin.flush()
         answer = worker.stdout.readline()
     except BrokenPipeError:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,13 +17,14 @@ from roco.space.genome import Genome
 if TYPE_CHECKING:
     import torch
 
-    from roco.store import Store
     from roco.training import Start, Training
 
 log = logging.getLogger("roco")
 
 # Raised by hand when an evaluation comes to give other numbers: it invalidates what is in the store.
-EVALUATION_VERSION = 6
+EVALUATION_VERSION = 7
+# A checkpoint of a stack is some hundred megabytes; one that ends sooner leaves none.
+CHECKPOINT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,9 @@ class EvaluationSettings:
     measurements: tuple[str, ...] = ()
     node: NodeKind = "residual"
 
-    def store_key(self, genome: Genome, *, epochs: int | None = None) -> str:
-        """The content key of a genome's evaluation: equal keys mean equal numbers on one kind of device.
-
-        With `epochs`, the key of what is measured when so many of the recipe's epochs are done.
-        """
-        until = {} if epochs is None else {"until": epochs}
-        return f"{genome.key}-{digest({**self._decided_by(), 'key': genome.key, **until}, length=20)}"
+    def store_key(self, genome: Genome) -> str:
+        """The content key of a genome's evaluation: equal keys mean equal numbers on one kind of device."""
+        return f"{genome.key}-{digest({**self._decided_by(), 'key': genome.key}, length=20)}"
 
     def origin(self) -> dict[str, str]:
         """What all evaluations with these settings share: `dataset_fingerprint` and `settings_hash`."""
@@ -112,48 +109,78 @@ class Evaluator:
 
     def evaluate(self, genome: Genome) -> dict[str, Any]:
         """The evaluation record of one genome."""
-        return self.evaluate_together([genome])[0]
+        [[(_, record)]] = self.evaluate_all([genome])
+        return record
 
-    def evaluate_together(
-        self, genomes: Sequence[Genome], *, until: int | None = None, checkpoints: "Store | None" = None
-    ) -> list[dict[str, Any]]:
-        """The evaluation records of genomes that are trained side by side; a training that fails is a record too.
-
-        With `until` they are measured after so many epochs. With `checkpoints` they leave their state there, and go on
-        from what is there.
+    def evaluate_all(
+        self, genomes: Sequence[Genome], *, largest_stack: int = 1, checkpoints: Path | None = None
+    ) -> Iterator[list[tuple[Genome, dict[str, Any]]]]:
+        """The evaluation records of genomes; a training that fails is a record too.
 
         Order and augmentation come from the settings' seed alone, so that all genomes see the same. A record's seconds
-        are the genome's share of what all of them took.
+        are the genome's share of what those that were trained with it took.
+
+        Args:
+            genomes: with different keys.
+            largest_stack: how many networks a GPU trains as one at most.
+            checkpoints: a folder from which an interrupted training on a GPU goes on; None: it begins anew.
+
+        Yields:
+            Genomes with their records, those that were trained as one at once.
 
         Differs from the paper, which does not say so: the same order for all makes two genomes differ by less chance.
         """
-        from roco.training import train_within_memory
+        from roco.training import train_all
 
-        start = time.perf_counter()
-        trainings = train_within_memory(
-            [self._start(genome, checkpoints) for genome in genomes],
+        began = time.perf_counter()
+        for ended in train_all(
+            [self._start(genome) for genome in genomes],
             self.train_images,
             labels=self.train_labels,
             recipe=self.recipe,
-            seed=seed_from("order", self.settings.seed),
-            until=until,
-        )
-        records = [self._record(genome, training) for genome, training in zip(genomes, trainings, strict=True)]
-        seconds = round((time.perf_counter() - start) / len(genomes), 3)
-        reached = {} if until is None else {"epochs": until}
-        return [record | reached | {"seconds": seconds} for record in records]
+            largest_stack=largest_stack,
+            checkpoints=checkpoints if self.train_images.is_cuda else None,
+            checkpoint_seconds=CHECKPOINT_SECONDS,
+        ):
+            chosen = [genomes[number] for number, _ in ended]
+            records = self._records(chosen, [training for _, training in ended])
+            seconds = round((time.perf_counter() - began) / len(ended), 3)
+            yield [(genome, record | {"seconds": seconds}) for genome, record in zip(chosen, records, strict=True)]
+            began = time.perf_counter()
 
-    def _start(self, genome: Genome, checkpoints: "Store | None") -> "Start":
+    def _start(self, genome: Genome) -> "Start":
         from roco.training import Start
 
         def show(epoch: int, loss: float) -> None:
             log.info("%s epoch %d/%d loss %.4f", genome.key, epoch, self.recipe.epochs, loss)
 
-        key = self.settings.store_key(genome)
-        path = None if checkpoints is None else checkpoints.path("checkpoint", key, suffix=".safetensors")
-        return Start(lambda: self._fresh_network(genome), checkpoint=path, on_epoch=show)
+        return Start(
+            key=self.settings.store_key(genome),
+            fresh_network=lambda: self._fresh_network(genome),
+            seed=seed_from("order", self.settings.seed),
+            # What else a stack has to share is in the settings.
+            alike=len(genome.phenotype.phases),
+            on_epoch=show,
+        )
 
-    def _record(self, genome: Genome, training: "Training") -> dict[str, Any]:
+    def _records(self, genomes: Sequence[Genome], trainings: "Sequence[Training]") -> list[dict[str, Any]]:
+        from roco.training import predict_together
+
+        sound = [training.network for training in trainings if training.failure is None]
+        images = (self.validation_images, self.adversarial_images)
+        predictions = iter(zip(*(predict_together(sound, each) for each in images), strict=True))
+        records = []
+        for genome, training in zip(genomes, trainings, strict=True):
+            record = self._failed(genome, training)
+            if training.failure is None:
+                measured = self._measured(training.network, *next(predictions))
+                record |= {"status": "ok", "reason": None, **measured, "train_loss": training.losses}
+            else:
+                log.warning("%s failed: %s", genome.key, training.failure)
+            records.append(record)
+        return records
+
+    def _failed(self, genome: Genome, training: "Training") -> dict[str, Any]:
         record = failed_record(
             genome,
             self.settings,
@@ -161,17 +188,14 @@ class Evaluator:
             image_size=self.dataset.image_size,
             classes=self.dataset.classes,
         )
-        record["device"] = self.device.type
-        if training.failure is not None:
-            log.warning("%s failed: %s", genome.key, training.failure)
-            return record
-        return record | {"status": "ok", **self._measured(training.network), "train_loss": training.losses}
+        return record | {"device": self.device.type, "stack": training.stack}
 
-    def _measured(self, network: "torch.nn.Module") -> dict[str, Any]:
+    def _measured(
+        self, network: "torch.nn.Module", predictions: "torch.Tensor", adversarial: "torch.Tensor"
+    ) -> dict[str, Any]:
         from roco.attacks.sets import adversarial_error, breakdown
-        from roco.training import error_of, predict
 
-        predictions = predict(network, self.adversarial_images).cpu().numpy()
+        on_adversarial = adversarial.cpu().numpy()
         validation = (self.validation_images, self.validation_labels)
         measured = {
             name: measure(name, network, *validation, adversarial=self.adversarial)
@@ -179,9 +203,9 @@ class Evaluator:
         }
         return {
             **({"measured": measured} if measured else {}),
-            "error": error_of(network, self.validation_images, labels=self.validation_labels),
-            "adversarial_error": adversarial_error(predictions, self.adversarial),
-            "adversarial_breakdown": breakdown(predictions, self.adversarial),
+            "error": float((predictions != self.validation_labels).double().mean()),
+            "adversarial_error": adversarial_error(on_adversarial, self.adversarial),
+            "adversarial_breakdown": breakdown(on_adversarial, self.adversarial),
         }
 
     def _fresh_network(self, genome: Genome) -> "torch.nn.Module":
@@ -230,6 +254,7 @@ def failed_record(
         "precision": settings.precision,
         "train_loss": [],
         "seconds": 0.0,
+        "stack": 1,
         "versions": versions(),
         **settings.origin(),
     }

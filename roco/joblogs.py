@@ -7,7 +7,7 @@ from pathlib import Path
 
 _LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ([A-Z]+) (.*)$")
 _EPOCH = re.compile(r"^([0-9a-f]{12}) epoch (\d+)/(\d+) ")
-_FAILED = re.compile(r"^([0-9a-f]{12}) (?:failed|stopped): ")
+_FAILED = re.compile(r"^([0-9a-f]{12}) failed: ")
 _KEPT = re.compile(r"^\d+ genomes: (\d+) in the store")
 
 
@@ -21,7 +21,7 @@ class JobLog:
         message: what its last line says, without time and level.
         ended: whether it says that the job ended well.
         error: the last line that is an error; empty if there is none.
-        evaluated: how many genomes it says are evaluated, those that the store had included.
+        trained: how many networks it says are trained, those that the store had included.
     """
 
     begun: datetime
@@ -29,7 +29,7 @@ class JobLog:
     message: str
     ended: bool
     error: str
-    evaluated: int
+    trained: int
 
     @property
     def seconds(self) -> float:
@@ -50,10 +50,12 @@ def read_log(path: str | Path) -> JobLog | None:
     errors = [message for _, level, message in lines if level in ("ERROR", "CRITICAL")]
     messages = [message for *_, message in lines]
     error = errors[-1] if errors else ""
-    return JobLog(begun, written, messages[-1], messages[-1] == "done", error, _evaluated(messages))
+    return JobLog(begun, written, messages[-1], messages[-1] == "done", error, _trained(messages))
 
 
-def _evaluated(messages: list[str]) -> int:
+def _trained(messages: list[str]) -> int:
     kept = sum(int(match[1]) for message in messages if (match := _KEPT.match(message)))
-    last_epochs = {m[1] for message in messages if (m := _EPOCH.match(message)) and m[2] == m[3]}
-    return kept + len(last_epochs | {m[1] for message in messages if (m := _FAILED.match(message))})
+    last_epochs = [m[1] for message in messages if (m := _EPOCH.match(message)) and m[2] == m[3]]
+    failed = {m[1] for message in messages if (m := _FAILED.match(message))}
+    # A network may be trained with several seeds; one that failed did so once.
+    return kept + len(last_epochs) + len(failed.difference(last_epochs))

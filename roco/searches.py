@@ -25,7 +25,6 @@ class SearchState:
         generations: how many there will be.
         evaluated: different networks that it has seen.
         failed: evaluations that failed, of those records that are written.
-        stopped: likewise those that successive halving stopped early.
         front: how many networks of the last population are Pareto-optimal.
         best: the smallest value of each objective in that population, by name, without failed networks.
         hypervolume: of the last population, on the scale of all populations of the study so far; None without one.
@@ -37,7 +36,6 @@ class SearchState:
     generations: int
     evaluated: int
     failed: int
-    stopped: int
     front: int
     best: dict[str, float]
     hypervolume: float | None
@@ -92,7 +90,6 @@ def _state(
         generations=generations,
         evaluated=len(last["seen"]) if last else 0,
         failed=counts["failed"],
-        stopped=counts["stopped"],
         front=sum(each["rank"] == 0 for each in found),
         best={name: min(each[name] for each in found) for name in (*VOLUME_OBJECTIVES, "parameters")} if found else {},
         hypervolume=hypervolume,

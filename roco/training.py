@@ -1,26 +1,41 @@
-"""The one training loop, for search, retraining and targets; and predictions of a trained network.
+"""The one training loop, for search, retraining and targets; and predictions of trained networks.
 
-Networks are trained side by side on the same batches; one alone is a crew of one. Nothing is chosen: the weights of the
-last epoch count, so no split but the training one is ever looked at. What a step does is in steps.py, what it is fed
-with in batches.py.
+A GPU trains networks of genomes as one stack (roco.stacks); anything else is trained alone. Nothing is chosen: the
+weights of the last epoch count, so no split but the training one is ever looked at. What a step does is in steps.py,
+what it is fed with in batches.py.
 """
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from roco.artifacts import digest
 from roco.batches import Supply, to_unit
 from roco.checkpoints import restore_checkpoint, save_checkpoint
 from roco.config import Recipe
 from roco.errors import TrainingFailed
-from roco.steps import Trainee, is_out_of_memory
+from roco.space.network import GenomeNetwork
+from roco.stacks.stack import Stack
+from roco.steps import Trainee, is_out_of_memory, own_stream
 
-__all__ = ["Training", "error_of", "logits_of", "predict", "to_unit", "train", "train_together", "train_within_memory"]
+__all__ = [
+    "Start",
+    "Training",
+    "error_of",
+    "logits_of",
+    "predict",
+    "predict_together",
+    "to_unit",
+    "train",
+    "train_all",
+    "train_together",
+]
 
 log = logging.getLogger("roco")
 
@@ -30,28 +45,25 @@ log = logging.getLogger("roco")
 
 @dataclass(eq=False)
 class Training:
-    """A network to train, and what has come of it.
+    """A network to train, and how its training went.
 
     Attributes:
         network: on the device of the images; takes float32 images in [0, 1].
-        checkpoint: a file, named after all that decides the training, that holds the state after each epoch, and from
-            which an interrupted training goes on; the result is the same, bit for bit. It is deleted at the end.
+        seed: of the order of the images and of their augmentation.
         on_epoch: called after each epoch with its number (from 1) and its mean loss.
         losses: the mean training loss of each epoch so far.
         failure: why the training ended early: the loss is not a finite number, or memory ran out.
         out_of_memory: whether it is the latter.
+        stack: how many networks were trained as one with it, itself included.
     """
 
     network: nn.Module
-    checkpoint: Path | None = None
+    seed: int
     on_epoch: Callable[[int, float], None] | None = None
     losses: list[float] = field(default_factory=list)
     failure: str | None = None
     out_of_memory: bool = False
-
-    def run_out_of_memory(self) -> None:
-        """Notes that there was not enough memory."""
-        self.failure, self.out_of_memory = "out of memory", True
+    stack: int = 1
 
 
 def train_together(
@@ -60,125 +72,123 @@ def train_together(
     *,
     labels: Tensor,
     recipe: Recipe,
-    seed: int,
     pieces: int = 1,
-    until: int | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 0.0,
     capture: bool = True,
 ) -> None:
-    """Trains networks side by side, in place, by SGD with momentum, a cosine schedule to zero and gradient clipping.
+    """Trains a network, or several as a stack, in place: SGD with momentum, cosine schedule to zero, gradient clipping.
 
-    Each sees the same batches, and what becomes of one hangs on no other: on a CPU its weights are the same bytes
-    whether it is trained alone or beside others; on a GPU the same up to rounding. There each has a stream of its own
-    and, after a few steps, replays them from a CUDA graph; the host waits for the GPU once an epoch. One whose loss is
-    no number, or for which memory runs out, is marked and left behind.
+    Loss, clipping, momentum and running statistics are each network's own, so its result is what it is alone, up to
+    rounding. One whose loss is no number is marked and left behind; the others are not disturbed. On a GPU steps are
+    replayed from a CUDA graph after the first few, and the host waits for the device once an epoch.
 
     Args:
-        trainings: the networks; what comes of them is noted there.
+        trainings: one of any network, or several of networks of one `likeness` (roco.stacks.stack). What becomes of
+            them is noted there. If memory runs out, all are marked.
         images: uint8 `(n, c, h, w)`, on the device that works.
         labels: int64 `(n,)`, on the same device.
         recipe: epochs, batch size, precision and the rest. In bf16 weights, normalisation statistics and the loss stay
             float32. The last batch of an epoch may be smaller; one of a single image, which batch normalisation cannot
             take, is left out.
-        seed: of the order of the images and of their augmentation.
         pieces: into how many parts a batch is cut, their gradients added up, to need less memory. Batch normalisation
             then sees the parts, so the result differs a little.
-        until: the epoch after which to stop, with the checkpoint kept for going on; the recipe's last, if not given.
+        checkpoint: a file, named after all that decides the trainings, that holds the state after each epoch, and from
+            which an interrupted training goes on; the result is the same, bit for bit. It is deleted at the end.
+        checkpoint_seconds: epochs that end sooner than this after the last checkpoint leave none.
         capture: whether a GPU replays steps from graphs; a CPU never does.
 
     Source: paper, Section IV. Differs from the paper: images are shuffled, and augmented anew in each epoch; networks
     with the same seed see the same order and augmentation, so that chance there does not tell between them.
     """
-    last = recipe.epochs if until is None else min(until, recipe.epochs)
-    crew: dict[Training, Trainee] = {}
+    module = _as_one([training.network for training in trainings], images.device)
+    trainee: Trainee | None = None
+    for training in trainings:
+        training.stack = len(trainings)
     try:
-        supply = Supply(images, labels, recipe, seed=seed)
-        for one in trainings:
-            crew[one] = Trainee(one.network, recipe, supply, pieces=pieces, capture=capture)
-            if one.checkpoint is not None and one.checkpoint.exists():
-                one.losses = restore_checkpoint(one.checkpoint, one.network, momenta=crew[one].momenta, last=last)
-            one.network.train()
-        for epoch in range(min((len(one.losses) for one in trainings), default=last), last):
-            # Those that were restored from a later epoch join when the others have got there.
-            present = {one: crew[one] for one in trainings if one.failure is None and len(one.losses) == epoch}
-            _one_epoch(present, supply, recipe, epoch=epoch)
-            for one in present:
-                _after_epoch(one, crew[one], recipe, images=len(images))
+        with own_stream(images.device):
+            seeds = {training.seed for training in trainings}
+            supplies = {seed: Supply(images, labels, recipe, seed=seed, sharing=len(seeds)) for seed in seeds}
+            trainee = Trainee(
+                module, recipe, [supplies[training.seed] for training in trainings], pieces=pieces, capture=capture
+            )
+            done = restore_checkpoint(checkpoint, module, trainee.momenta, trainings) if checkpoint else 0
+            module.train()
+            saved = time.monotonic()
+            for epoch in range(done, recipe.epochs):
+                _one_epoch(trainee, recipe, epoch=epoch)
+                _note_losses(trainings, trainee, recipe, epoch=epoch, images=len(images))
+                if all(training.failure is not None for training in trainings):
+                    break
+                due = time.monotonic() - saved >= checkpoint_seconds
+                if checkpoint is not None and due and epoch + 1 < recipe.epochs:
+                    save_checkpoint(checkpoint, module, trainee.momenta, trainings, epochs=epoch + 1)
+                    saved = time.monotonic()
+                _tell(trainings)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        # Not in a network's step, so it is nobody's fault.
-        for one in trainings:
-            if one.failure is None and len(one.losses) < last:
-                one.run_out_of_memory()
+        for training in trainings:
+            training.failure, training.out_of_memory = "out of memory", True
     finally:
-        if images.is_cuda:
-            torch.cuda.synchronize()
-        for trainee in crew.values():
+        if trainee is not None:
             trainee.release()
-    for one in trainings:
-        one.network.eval()
-        if one.checkpoint is not None and one.failure is None and last == recipe.epochs:
-            one.checkpoint.unlink(missing_ok=True)
+    if isinstance(module, Stack):
+        module.write_back()
+    for training in trainings:
+        training.network.eval()
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
 
 
-def _one_epoch(crew: dict[Training, Trainee], supply: Supply, recipe: Recipe, *, epoch: int) -> None:
-    """Trains those that are present for an epoch; nothing is asked of the device before its end."""
-    supply.begin(epoch)
-    for trainee in crew.values():
-        trainee.begin_epoch()
-    for first in range(0, supply.batches, supply.window):
-        # What the supply writes next comes after all that its readers were told to do.
-        for trainee in crew.values():
-            trainee.let_others_wait()
-        sizes = supply.fill(first)
-        rates = [_learning_rate(recipe, epoch + (first + i) / supply.batches) for i in range(len(sizes))]
-        for trainee in crew.values():
-            trainee.begin_window(rates)
+def _as_one(networks: Sequence[nn.Module], device: torch.device) -> nn.Module:
+    """A stack, or the network itself: a single one is a stack where those are the faster way."""
+    if len(networks) > 1 or (_stacks_on(device) and isinstance(networks[0], GenomeNetwork)):
+        return Stack(networks)  # type: ignore[arg-type]
+    return networks[0]
+
+
+def _stacks_on(device: torch.device) -> bool:
+    """Whether networks are trained as stacks: on a CPU a process for each is faster (benchmarks/README.md)."""
+    return device.type == "cuda"
+
+
+def _one_epoch(trainee: Trainee, recipe: Recipe, *, epoch: int) -> None:
+    """Trains for an epoch; nothing is asked of the device."""
+    trainee.loss_sums.zero_()
+    first_supply = trainee.supplies[0]
+    for supply in trainee.supplies:
+        supply.begin(epoch)
+    for first in range(0, first_supply.batches, first_supply.window):
+        sizes, *_ = [supply.fill(first) for supply in trainee.supplies]
+        trainee.begin_window(
+            [_learning_rate(recipe, epoch + (first + i) / first_supply.batches) for i in range(len(sizes))]
+        )
         for size in sizes:
-            if size < 2:
-                continue
-            for training, trainee in crew.items():
-                if training.failure is None:
-                    _step(training, trainee, size)
-    if any(trainee.stream is not None for trainee in crew.values()):
-        torch.cuda.synchronize()
+            if size > 1:
+                trainee.step(size)
 
 
 def _learning_rate(recipe: Recipe, epochs_done: float) -> float:
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * epochs_done / recipe.epochs))
 
 
-def _step(training: Training, trainee: Trainee, size: int) -> None:
-    try:
-        trainee.step(size)
-        return
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        training.run_out_of_memory()
-    # Here the error is gone, and with it its hold on what the step had made.
-    if trainee.stream is not None:
-        torch.cuda.synchronize()
-    trainee.release()
-    if trainee.stream is not None:
-        torch.cuda.empty_cache()
-
-
-def _after_epoch(training: Training, trainee: Trainee, recipe: Recipe, *, images: int) -> None:
-    if training.failure is not None:
-        return
+def _note_losses(trainings: Sequence[Training], trainee: Trainee, recipe: Recipe, *, epoch: int, images: int) -> None:
     used = images - (images % recipe.batch_size == 1)
-    mean_loss = float(trainee.loss_sum) / max(used, 1)
-    epoch = len(training.losses) + 1
-    if not math.isfinite(mean_loss):
-        training.failure = f"the training loss of epoch {epoch} is {mean_loss}"
-        trainee.release()
-        return
-    training.losses = [*training.losses, mean_loss]
-    if training.checkpoint is not None and epoch < recipe.epochs:
-        save_checkpoint(training.checkpoint, training.network, momenta=trainee.momenta, losses=training.losses)
-    if training.on_epoch is not None:
-        training.on_epoch(epoch, mean_loss)
+    for training, loss_sum in zip(trainings, trainee.loss_sums.tolist(), strict=True):
+        if training.failure is not None:
+            continue
+        mean_loss = loss_sum / max(used, 1)
+        if math.isfinite(mean_loss):
+            training.losses = [*training.losses, mean_loss]
+        else:
+            training.failure = f"the training loss of epoch {epoch + 1} is {mean_loss}"
+
+
+def _tell(trainings: Sequence[Training]) -> None:
+    for training in trainings:
+        if training.failure is None and training.on_epoch is not None:
+            training.on_epoch(len(training.losses), training.losses[-1])
 
 
 def train(
@@ -200,70 +210,117 @@ def train(
     Raises:
         TrainingFailed: the loss of an epoch is not a finite number, or memory ran out.
     """
-    one = Training(network, checkpoint, on_epoch)
-    train_together([one], images, labels=labels, recipe=recipe, seed=seed, pieces=pieces)
-    if one.failure is not None:
-        raise TrainingFailed(one.failure)
-    return one.losses
+    training = Training(network, seed, on_epoch)
+    train_together([training], images, labels=labels, recipe=recipe, pieces=pieces, checkpoint=checkpoint)
+    if training.failure is not None:
+        raise TrainingFailed(training.failure)
+    return training.losses
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Many networks
 
 
 @dataclass(frozen=True)
 class Start:
-    """How a network comes to be that is to be trained.
+    """A training that is yet to begin.
 
     Attributes:
-        fresh_network: makes it, with the same weights each time.
-        checkpoint: see `Training`.
+        key: names the training and all that decides it.
+        fresh_network: makes the network, with the same weights each time.
+        seed: see `Training`.
+        alike: equal for networks that can be one stack; None: the network is trained alone.
         on_epoch: see `Training`.
     """
 
+    key: str
     fresh_network: Callable[[], nn.Module]
-    checkpoint: Path | None = None
+    seed: int
+    alike: Hashable | None = None
     on_epoch: Callable[[int, float], None] | None = None
 
-    def begin(self, pieces: int) -> Training:
-        """A training with batches in so many pieces, whose checkpoint is its own."""
-        path = self.checkpoint and self.checkpoint.with_stem(f"{self.checkpoint.stem}-{pieces}")
-        return Training(self.fresh_network(), path, self.on_epoch)
 
-
-def train_within_memory(
+def train_all(
     starts: Sequence[Start],
     images: Tensor,
     *,
     labels: Tensor,
     recipe: Recipe,
-    seed: int,
-    until: int | None = None,
-) -> list[Training]:
-    """Trains fresh networks as `train_together`; one for which memory runs out is trained again from the start.
+    largest_stack: int = 1,
+    checkpoints: Path | None = None,
+    checkpoint_seconds: float = 0.0,
+) -> Iterator[list[tuple[int, Training]]]:
+    """Trains fresh networks: on a GPU those that are alike in stacks, on a CPU one after the other.
 
-    First alone, if it was not, as its neighbours may have had the memory: its result must not hang on them. Then alone
-    with each batch in two halves. If memory still does not do, its `failure` says so.
+    When memory runs out, a stack is trained again from the start as two halves, and a single network with each batch in
+    two halves. If memory still does not do, the training's `failure` says so.
 
-    Returns:
-        The trainings, in the order of `starts`.
+    Args:
+        starts: what to train.
+        images: see `train_together`.
+        labels: see `train_together`.
+        recipe: see `train_together`.
+        largest_stack: how many networks are trained as one at most.
+        checkpoints: the folder of checkpoints; None: there are none.
+        checkpoint_seconds: see `train_together`.
+
+    Yields:
+        Trainings that ended together, each with its number in `starts`.
     """
-
-    def trained(chosen: Sequence[Start], pieces: int) -> list[Training]:
-        begun = [start.begin(pieces) for start in chosen]
-        train_together(begun, images, labels=labels, recipe=recipe, seed=seed, pieces=pieces, until=until)
-        return begun
-
-    trainings = trained(starts, 1)
-    for place, start in enumerate(starts):
-        for pieces in (1, 2) if len(starts) > 1 else (2,):
-            if not trainings[place].out_of_memory:
-                break
-            log.warning("out of memory; trained again alone with batches of %d", recipe.batch_size // pieces)
-            # First given back, then made anew.
-            trainings[place].network.to("meta")
+    numbers: dict[Hashable, list[int]] = {}
+    for number, start in enumerate(starts):
+        alike = ("alone", number) if start.alike is None or not _stacks_on(images.device) else start.alike
+        numbers.setdefault(alike, []).append(number)
+    pending = [(part, 1) for alike in numbers.values() for part in _parts(alike, largest_stack)]
+    while pending:
+        part, pieces = pending.pop(0)
+        trainings = [_begin(starts[number]) for number in part]
+        name = digest([starts[number].key for number in part], length=20) if len(part) > 1 else starts[part[0]].key
+        checkpoint = checkpoints and checkpoints / f"{name}-{pieces}.safetensors"
+        train_together(
+            trainings,
+            images,
+            labels=labels,
+            recipe=recipe,
+            pieces=pieces,
+            checkpoint=checkpoint,
+            checkpoint_seconds=checkpoint_seconds,
+        )
+        again = _smaller(part, pieces) if trainings[0].out_of_memory else []
+        if again:
+            log.warning("out of memory with %s; trained again in two halves", _in_words(len(part), recipe.batch_size))
+            pending = again + pending
+            # Given back before anything is made anew.
+            del trainings
             if images.is_cuda:
                 torch.cuda.empty_cache()
-            trainings[place] = trained([start], pieces)[0]
-        if trainings[place].out_of_memory:
-            trainings[place].failure = f"out of memory, also with batches of {recipe.batch_size // 2}"
-    return trainings
+            continue
+        for training in trainings:
+            if training.out_of_memory:
+                training.failure = f"out of memory, also with batches of {recipe.batch_size // 2}"
+        yield list(zip(part, trainings, strict=True))
+
+
+def _begin(start: Start) -> Training:
+    return Training(start.fresh_network(), start.seed, start.on_epoch)
+
+
+def _parts(numbers: Sequence[int], largest: int) -> Iterator[list[int]]:
+    """Parts of nearly one size, none larger than `largest`."""
+    count = -(-len(numbers) // max(1, largest))
+    for part in range(count):
+        yield list(numbers[part * len(numbers) // count : (part + 1) * len(numbers) // count])
+
+
+def _smaller(part: Sequence[int], pieces: int) -> list[tuple[list[int], int]]:
+    """What to try when memory did not do; nothing, if there is nothing left to try."""
+    if len(part) > 1:
+        return [(half, pieces) for half in _parts(part, -(-len(part) // 2))]
+    return [(list(part), 2)] if pieces == 1 else []
+
+
+def _in_words(networks: int, batch_size: int) -> str:
+    return f"{networks} networks at once" if networks > 1 else f"batches of {batch_size}"
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -272,7 +329,10 @@ def train_within_memory(
 
 @torch.no_grad()
 def logits_of(network: nn.Module, images: Tensor, *, batch_size: int = 256) -> Tensor:
-    """Logits float32 `(n, classes)` of uint8 images `(n, c, h, w)`, in evaluation mode, on the images' device."""
+    """Logits float32 `(n, classes)` of uint8 images `(n, c, h, w)`, in evaluation mode, on the images' device.
+
+    Those of a stack are `(n, networks, classes)`.
+    """
     network.eval()
     batches = [network(to_unit(batch)) for batch in images.split(batch_size)]
     return torch.cat(batches)
@@ -283,6 +343,14 @@ def predict(network: nn.Module, images: Tensor, *, batch_size: int = 256) -> Ten
     if not len(images):
         return torch.zeros(0, dtype=torch.int64, device=images.device)
     return logits_of(network, images, batch_size=batch_size).argmax(dim=1)
+
+
+def predict_together(networks: Sequence[nn.Module], images: Tensor, *, batch_size: int = 256) -> list[Tensor]:
+    """Predicted classes of several networks, as `predict`; of several networks of one likeness in the same passes."""
+    if len(networks) < 2 or not len(images):
+        return [predict(network, images, batch_size=batch_size) for network in networks]
+    stack = Stack(networks)  # type: ignore[arg-type]
+    return list(logits_of(stack, images, batch_size=batch_size).argmax(dim=2).unbind(1))
 
 
 def error_of(network: nn.Module, images: Tensor, *, labels: Tensor, batch_size: int = 256) -> float:

@@ -55,6 +55,11 @@ class Work:
     gradient: int = 0
     alone: int = 0
 
+    def times(self, networks: int) -> "Work":
+        """The same passes of so many networks."""
+        passes = (self.trained, self.forward, self.gradient, self.alone)
+        return Work(self.network, *(networks * each for each in passes))
+
     def flops(self, forward_flops: int) -> int:
         """Multiply-adds, a backward pass counted as two forward passes.
 

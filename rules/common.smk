@@ -4,7 +4,7 @@ import sys
 try:
     from roco.config import check_config, read_yaml
     from roco.errors import ConfigError, RocoError
-    from roco.layout import INITIAL, REFERENCES, Layout
+    from roco.layout import INITIAL, REFERENCES, Layout, retrained_folder
     from roco.runtime import guard_run, resolve_device
     from roco.slurm import note_run, settle_earlier_run
 except ModuleNotFoundError as error:
@@ -100,6 +100,25 @@ def genomes_of(wildcards):
     search = wildcards.search if int(wildcards.generation) else INITIAL
     folder = LAYOUT.generation_folder(search, wildcards.seed, wildcards.generation)
     return f"{folder}/genomes.json"
+
+
+def retrained_files(name, slots):
+    """A file of each training of a front's networks, with the search and its seed as wildcards."""
+    return [
+        f"{FOLDER}/{retrained_folder('{search}', '{seed}', slot, training_seed)}/{name}"
+        for slot in range(slots)
+        for training_seed in CONFIG.retraining.seeds
+    ]
+
+
+def retraining_settings():
+    """What decides a retrained network but its genome and seed."""
+    fields = ("channels", "training", "validation_images_too")
+    settings = {name: section("retraining", name) for name in fields}
+    return settings | {
+        "stem_padding": section("space", "stem_padding"),
+        "node": CONFIG.node_of("retraining"),
+    }
 
 
 def parents_of(wildcards):

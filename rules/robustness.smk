@@ -1,12 +1,12 @@
 # Retrained networks on test images, on the test adversarial set, and under white-box attacks.
 rule robustness:
     input:
-        network=rules.retrain.output.network,
-        training=rules.retrain.output.training,
+        network=f"{RETRAINED}/network.safetensors",
+        training=f"{RETRAINED}/training.json",
         dataset=rules.dataset.output.dataset,
         adversarial=f"{FOLDER}/adversarial/test.h5",
     output:
-        robustness=f"{FOLDER}/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/training_{{training_seed}}/robustness.json",
+        robustness=f"{RETRAINED}/robustness.json",
     log:
         f"{FOLDER}/logs/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/training_{{training_seed}}/robustness.log",
     threads: 1

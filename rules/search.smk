@@ -47,8 +47,8 @@ rule evaluate:
     log:
         f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/generation_{{generation}}/shard_{{shard}}.log",
     priority: SEARCH_PRIORITY
-    # On a GPU one process trains several genomes side by side.
-    threads: 1 if GPU else min(CONFIG.evaluation.workers, CONFIG.evaluation.genomes_per_job)
+    # On a GPU one process trains stacks of genomes.
+    threads: 1 if GPU else min(CONFIG.evaluation.processes, CONFIG.evaluation.genomes_per_job)
     resources:
         gpu=GPU,
         mem_mb=memory(8000),
@@ -60,9 +60,6 @@ rule evaluate:
         node=section("space", "node"),
         genomes_per_job=section("evaluation", "genomes_per_job"),
         measurements=CONFIG.search.measurements,
-        halving=section("evaluation", "halving"),
-        # Halving alone looks at them.
-        objectives=CONFIG.search.objectives if CONFIG.evaluation.halving else [],
         store=STORE,
     script:
         "../workflow_scripts/evaluate.py"

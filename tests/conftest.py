@@ -1,12 +1,19 @@
 """Settings of all tests, and the tiny study that several of them train on."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 from tiny_study import TinyStudy, make_tiny_study
+
+from roco.runtime import has_nvidia_driver
+
+# Triton reads it when it is imported: without a GPU its kernels run in its interpreter.
+if not has_nvidia_driver():
+    os.environ["TRITON_INTERPRET"] = "1"
 
 # Slow machines are not failures, and a run of the suite is to be repeatable.
 settings.register_profile("roco", deadline=None, derandomize=True)

@@ -301,15 +301,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         load_config(tmp_path / "absent.yaml")
 
 
-def test_a_rung_is_before_the_end_of_the_training() -> None:
-    assert check_config(minimal()).evaluation.halving is None
-    config = check_config(with_value("evaluation.halving", {"epochs": 24}))
-    assert config.evaluation.halving is not None
-    assert (config.evaluation.halving.epochs, config.evaluation.halving.margin) == (24, 0.05)
-    with pytest.raises(ConfigError, match=r"halving\.epochs: expected fewer than training\.epochs \(25\), got 25"):
-        check_config(with_value("evaluation.halving", {"epochs": 25}))
-
-
 def test_the_authors_procedure_is_a_configuration() -> None:
     config = load_config(Path(__file__).parents[1] / "configs" / "authors.yaml")
     assert (config.node_of("evaluation"), config.node_of("retraining")) == ("residual", "dense")

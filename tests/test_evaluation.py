@@ -42,14 +42,13 @@ def test_a_record_says_what_the_trained_network_does(
     tiny: TinyStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained: list[torch.nn.Module] = []
-    train_within_memory = training.train_within_memory
+    train_together = training.train_together
 
-    def keep(*arguments: Any, **named: Any) -> list[training.Training]:
-        trainings = train_within_memory(*arguments, **named)
+    def keep(trainings: list[training.Training], *arguments: Any, **named: Any) -> None:
+        train_together(trainings, *arguments, **named)
         trained.extend(one.network for one in trainings)
-        return trainings
 
-    monkeypatch.setattr(training, "train_within_memory", keep)
+    monkeypatch.setattr(training, "train_together", keep)
     record = Evaluator(settings_of(tiny)).evaluate(GENOMES[1])
 
     def wrong(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -93,12 +92,29 @@ def test_an_evaluation_belongs_to_phenotype_and_seed_whatever_came_before(tiny: 
     assert other["train_loss"] != first["train_loss"]
 
 
-def test_genomes_side_by_side_have_the_records_that_they_have_alone(tiny: TinyStudy) -> None:
+def test_genomes_of_a_job_have_the_records_that_they_have_alone(tiny: TinyStudy) -> None:
     evaluator = Evaluator(settings_of(tiny))
     alone = [evaluator.evaluate(genome) for genome in GENOMES]
-    together = evaluator.evaluate_together(GENOMES)
-    assert [without_seconds(record) for record in together] == [without_seconds(record) for record in alone]
-    assert len({record["seconds"] for record in together}) == 1
+    ended = list(evaluator.evaluate_all(GENOMES, largest_stack=3))
+    assert [[genome for genome, _ in part] for part in ended] == [[genome] for genome in GENOMES]
+    assert [without_seconds(part[0][1]) for part in ended] == [without_seconds(record) for record in alone]
+
+
+def test_a_stack_is_measured_as_one_and_its_records_say_how_many_it_had(
+    tiny: TinyStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluator = Evaluator(settings_of(tiny))
+    alone = [evaluator.evaluate(genome) for genome in GENOMES]
+    monkeypatch.setattr(training, "_stacks_on", lambda device: True)
+    [ended] = evaluator.evaluate_all(GENOMES, largest_stack=3)
+    assert [record["stack"] for _, record in ended] == [3] * 3
+    assert len({record["seconds"] for _, record in ended}) == 1
+    for (genome, record), expected in zip(ended, alone, strict=True):
+        assert (record["key"], record["status"], expected["stack"]) == (genome.key, "ok", 1)
+        assert record["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-3)
+        # A prediction may turn by rounding.
+        for name in ("error", "adversarial_error"):
+            assert abs(record[name] - expected[name]) < 0.2
 
 
 def test_a_training_that_diverges_is_a_record_with_the_worst_errors(tiny: TinyStudy, tmp_path: Path) -> None:

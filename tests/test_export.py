@@ -17,7 +17,7 @@ from roco.artifacts import read_json, write_json, write_tensors
 from roco.cli import main
 from roco.errors import ArtifactError
 from roco.networks import KIND, build, describe_genome, save_network
-from roco.retraining import RetrainingSettings, retrain
+from roco.retraining import Retraining, RetrainingSettings, retrain
 from roco.search.population import unevaluated, write_front
 from roco.space.genome import Genome
 from roco.store import Store
@@ -36,10 +36,16 @@ def study(tiny: TinyStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     member = unevaluated(GENOMES[1], channels=2, classes=3, stem_padding=0, image_size=16)
     objectives = ["error", "flops"]
     write_front(experiment / "search/roco/seed_0/front.json", [member], search="roco", seed=0, objectives=objectives)
-    settings = RetrainingSettings(2, RECIPE, validation_images_too=True, seed=0, stem_padding=0)
-    files = {"dataset_path": experiment / "dataset.h5", "network_path": slot / "network.safetensors"}
+    settings = RetrainingSettings(2, RECIPE, validation_images_too=True, stem_padding=0)
+    retraining = Retraining(member, 0, slot / "network.safetensors")
     place = {"search": "roco", "seed": 0, "slot": 0, "training_seed": 0}
-    training = retrain(member, settings, **files, device="cpu", store=Store(results / "store"))
+    [training] = retrain(
+        [retraining],
+        settings,
+        dataset_path=experiment / "dataset.h5",
+        device="cpu",
+        store=Store(results / "store"),
+    )
     write_json(slot / "training.json", "training", {**training, **place})
     attacks = {"pgd": {"accuracy": 0.25, "settings": {"method": "pgd", "eps": 8.0}}}
     measured = {"test_images": 15, "test_error": 0.2, "adversarial_error": 0.5, "white_box": {"images": 8}}

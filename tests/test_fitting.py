@@ -10,7 +10,7 @@ from tiny_study import GENOMES, RECIPE, TinyStudy
 from roco import training
 from roco.config import Recipe
 from roco.errors import TrainingFailed
-from roco.fitting import Fit, fit, measure
+from roco.fitting import Fit, Request, fit, fit_all, measure
 from roco.networks import describe_genome, describe_target
 from roco.store import Store
 from roco.training import to_unit
@@ -19,14 +19,16 @@ DESCRIPTION = describe_genome(GENOMES[1], channels=2, classes=3, stem_padding=0)
 
 
 def fit_tiny(tiny: TinyStudy, store: Store, **changes: Any) -> Fit:
-    arguments = {"recipe": Recipe(**RECIPE), "seed": 0, "device": "cpu", "validation_images_too": False} | changes
-    description = arguments.pop("description", DESCRIPTION)
-    return fit(description, arguments.pop("dataset", tiny.dataset), store=store, **arguments)
+    arguments = {"recipe": Recipe(**RECIPE), "device": "cpu", "validation_images_too": False} | changes
+    request = Request(
+        arguments.pop("description", DESCRIPTION), arguments.pop("weights_seed", 0), arguments.pop("order_seed", 0)
+    )
+    return fit(request, arguments.pop("dataset", tiny.dataset), store=store, **arguments)
 
 
 def logits(fitted: Fit, tiny: TinyStudy) -> torch.Tensor:
     with torch.no_grad():
-        return fitted.network(to_unit(torch.from_numpy(tiny.dataset.test.images)))
+        return fitted.trained(to_unit(torch.from_numpy(tiny.dataset.test.images)))
 
 
 @pytest.fixture
@@ -45,14 +47,15 @@ def test_a_finished_fit_is_not_repeated(tiny: TinyStudy, store: Store, monkeypat
     second = fit_tiny(tiny, store)
     assert second.losses == first.losses
     assert torch.equal(logits(first, tiny), logits(second, tiny))
-    assert not first.network.training
-    assert not second.network.training
+    assert not first.trained.training
+    assert not second.trained.training
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"seed": 1},
+        {"weights_seed": 1},
+        {"order_seed": 1},
         {"recipe": Recipe(**RECIPE | {"weight_decay": 0.1})},
         {"recipe": Recipe(**RECIPE | {"precision": "bf16"})},
         {"validation_images_too": True},
@@ -117,8 +120,9 @@ def test_an_interrupted_fit_goes_on(
 
 def test_a_failed_fit_leaves_no_network(tiny: TinyStudy, store: Store) -> None:
     recipe = Recipe(**RECIPE | {"learning_rate": 1e36, "gradient_clip": None})
+    fitted = fit_tiny(tiny, store, recipe=recipe)
     with pytest.raises(TrainingFailed, match="the training loss of epoch"):
-        fit_tiny(tiny, store, recipe=recipe)
+        _ = fitted.trained
     assert not (store.root / "network").exists()
 
 
@@ -138,4 +142,24 @@ def test_the_error_is_the_share_of_wrong_images(tiny: TinyStudy, store: Store) -
     fitted = fit_tiny(tiny, store)
     wrong = logits(fitted, tiny).argmax(dim=1).numpy() != tiny.dataset.test.labels
     assert 0 < wrong.sum() < 15
-    assert measure(fitted.network, tiny.dataset.test) == pytest.approx(wrong.sum() / 15)
+    assert measure(fitted.trained, tiny.dataset.test) == pytest.approx(wrong.sum() / 15)
+
+
+def test_networks_that_are_alike_are_trained_as_a_stack_and_kept_each(
+    tiny: TinyStudy, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    descriptions = [describe_genome(genome, channels=2, classes=3, stem_padding=0) for genome in GENOMES]
+    descriptions += [describe_target("lenet", {"width": 0.5}, classes=3, image_size=16), descriptions[0]]
+    requests = [Request(description, row, row // 2) for row, description in enumerate(descriptions)]
+    named: dict[str, Any] = {"recipe": Recipe(**RECIPE), "device": "cpu"}
+    alone = [fit(request, tiny.dataset, store=Store(tmp_path / "alone"), **named) for request in requests]
+    monkeypatch.setattr(training, "_stacks_on", lambda device: True)
+    together = dict(fit_all(requests, tiny.dataset, store=store, largest_stack=9, **named))
+    assert [together[row].stack for row in range(5)] == [4, 4, 4, 1, 4]
+    for row, one in enumerate(alone):
+        assert together[row].losses == pytest.approx(one.losses, rel=1e-3)
+    names = [{path.name for path in (root / "network").iterdir()} for root in (store.root, tmp_path / "alone")]
+    assert names[0] == names[1]
+    monkeypatch.setattr(training, "train_together", no_training)
+    again = dict(fit_all(requests, tiny.dataset, store=store, largest_stack=9, **named))
+    assert [again[row].losses for row in range(5)] == [together[row].losses for row in range(5)]

@@ -54,7 +54,9 @@ def test_jobs_networks_flops_and_seconds_by_hand(config) -> None:
     assert plans["targets"].seconds == pytest.approx(0.4 * target.trained + 0.1 * target.forward + 5)
     retraining = retraining_work(config, IMAGES)
     assert plans["retraining"].networks == 4
-    assert plans["retraining"].seconds == pytest.approx(4 * (0.4 * retraining.trained + 5) / 2)
+    # A job for each front, whose two networks have a process each on two cores.
+    assert plans["retraining"].jobs == 2
+    assert plans["retraining"].seconds == pytest.approx(2 * (2 * (0.4 * retraining.trained + 3) + 2) / 2)
     # The data set and the page.
     assert (plans["light steps"].open, plans["light steps"].seconds) == (2, 2)
 
@@ -111,7 +113,7 @@ def test_of_a_front_as_many_networks_as_the_population_has(config) -> None:
         )
     work = retraining_work(config, IMAGES)
     plan = plans_of(config, all_pending(config), machine())["retraining"]
-    assert plan.seconds == pytest.approx(4 * (0.4 * work.trained / 2 + 5) / 2)
+    assert plan.seconds == pytest.approx(2 * (2 * 0.4 * work.trained / 2 + 2 * 3 + 2) / 2)
 
 
 def test_a_calibration_is_kept_for_the_networks_that_it_was_made_with(config, tmp_path: Path) -> None:

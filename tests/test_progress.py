@@ -50,13 +50,13 @@ def test_a_log_says_when_it_began_and_how_it_ended(tmp_path: Path) -> None:
     )
     found = read_log(log)
     assert found is not None
-    assert (found.begun, found.seconds, found.evaluated, found.ended) == (START, 9, 2, False)
+    assert (found.begun, found.seconds, found.trained, found.ended) == (START, 9, 2, False)
     assert found.message == f"{other} epoch 1/2 loss 1.0"
     with log.open("a") as file:
         file.write(line(11, f"{other} failed: out of memory", level="WARNING") + line(12, "done"))
     found = read_log(log)
     assert found is not None
-    assert (found.evaluated, found.ended, found.error) == (3, True, "")
+    assert (found.trained, found.ended, found.error) == (3, True, "")
 
 
 def test_a_study_that_was_never_started(config) -> None:

@@ -4,38 +4,38 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_study import GENOMES, RECIPE, TinyStudy
+from tiny_study import GENOMES, RECIPE, TinyStudy, make_tiny_study
 
 from roco.artifacts import read_tensors, write_json
-from roco.errors import ArtifactError
+from roco.errors import ArtifactError, RocoError
 from roco.networks import KIND, describe_genome, load_network
-from roco.retraining import RetrainingSettings, occupant, retrain
+from roco.retraining import Retraining, RetrainingSettings, occupants, retrain
 from roco.search.population import Individual, unevaluated, write_front
 from roco.space.complexity import complexity
 from roco.store import Store
 
-SETTINGS = RetrainingSettings(channels=3, training=RECIPE, validation_images_too=True, seed=0, stem_padding=1)
+SETTINGS = RetrainingSettings(channels=3, training=RECIPE, validation_images_too=True, stem_padding=1)
 
 
 def individual_of(index: int) -> Individual:
     return unevaluated(GENOMES[index], channels=2, classes=3, stem_padding=1, image_size=16)
 
 
-def retrain_tiny(tiny: TinyStudy, folder: Path, *, index: int = 1, **changes: Any) -> dict[str, Any]:
-    return retrain(
-        individual_of(index),
+def retrain_tiny(tiny: TinyStudy, folder: Path, *, index: int = 1, seed: int = 0, **changes: Any) -> dict[str, Any]:
+    [record] = retrain(
+        [Retraining(individual_of(index), seed, folder / "network.safetensors")],
         replace(SETTINGS, **changes),
         dataset_path=tiny.dataset_path,
-        network_path=folder / "network.safetensors",
         device="cpu",
         store=Store(folder / "store"),
     )
+    return record
 
 
 def test_a_slot_is_a_place_in_the_front(tmp_path: Path) -> None:
     front = [individual_of(index) for index in (2, 0)]
     write_front(tmp_path / "front.json", front, search="roco", seed=0, objectives=["error"])
-    assert [occupant(tmp_path / "front.json", slot=slot) for slot in range(4)] == [*front, None, None]
+    assert [occupants(tmp_path / "front.json", slots=slots) for slots in (1, 4)] == [front[:1], front]
 
 
 def test_a_retrained_network_has_both_widths_and_its_file(tiny: TinyStudy, tmp_path: Path) -> None:
@@ -75,3 +75,47 @@ def test_a_training_that_diverges_gives_a_file_without_weights(tiny: TinyStudy, 
     assert read_tensors(tmp_path / "network.safetensors", KIND) == ({}, {})
     with pytest.raises(ArtifactError):
         load_network(tmp_path / "network.safetensors")
+
+
+def without_seconds(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name != "seconds"}
+
+
+def test_processes_give_what_one_gives(tiny: TinyStudy, tmp_path: Path) -> None:
+    found = {}
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
+        work = [
+            Retraining(individual_of(index), seed, folder / f"{index}_{seed}.safetensors")
+            for index in (0, 1)
+            for seed in (0, 3)
+        ]
+        records = retrain(
+            work,
+            SETTINGS,
+            dataset_path=tiny.dataset_path,
+            device="cpu",
+            store=Store(folder / "store"),
+            processes=processes,
+            log_file=str(tmp_path / "log"),
+        )
+        files = [each.network_path.read_bytes() for each in work]
+        found[processes] = ([without_seconds(record) for record in records], files)
+    assert found[1] == found[2]
+    assert len(set(found[1][1])) == 4
+    assert f"{GENOMES[0].key} epoch 2/2 loss" in (tmp_path / "log").read_text()
+
+
+def test_what_ends_a_process_ends_the_job_with_one_line(tmp_path: Path) -> None:
+    study = make_tiny_study(tmp_path)
+    study.dataset_path.write_bytes(b"no data set")
+    work = [Retraining(individual_of(index), 0, tmp_path / f"{index}.safetensors") for index in (0, 1)]
+    arguments: dict[str, Any] = {
+        "dataset_path": study.dataset_path,
+        "device": "cpu",
+        "store": Store(tmp_path / "store"),
+    }
+    with pytest.raises(RocoError, match=r"dataset\.h5") as caught:
+        retrain(work, SETTINGS, **arguments, processes=2, log_file=str(tmp_path / "log"))
+    assert "\n" not in str(caught.value)
+    assert retrain([], SETTINGS, **arguments) == []

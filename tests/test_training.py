@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from roco.errors import TrainingFailed
-from roco.training import Start, error_of, logits_of, predict, train, train_within_memory
+from roco.training import Start, Training, error_of, logits_of, predict, train, train_all
 
 # ---------------------------------------------------------------------------------------------------------------
 # Training
@@ -169,6 +170,12 @@ class Starved:
             raise self.error
 
 
+def all_trained(make: Callable[[], nn.Module]) -> list[Training]:
+    images, labels = data_of()
+    ended = train_all([Start("key", make, 0)], images, labels=labels, recipe=recipe_of())
+    return [training for part in ended for _, training in part]
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -180,7 +187,7 @@ class Starved:
 def test_out_of_memory_once_means_batches_in_halves(error: Exception) -> None:
     images, labels = data_of()
     starved = Starved(1, error)
-    [training] = train_within_memory([Start(starved)], images, labels=labels, recipe=recipe_of(), seed=0)
+    [training] = all_trained(starved)
     assert starved.sizes[0] == [8, 8, 4]
     assert starved.sizes[1] == [4, 4, 4, 4, 2, 2] * 4
     expected = fresh(Small)
@@ -189,14 +196,13 @@ def test_out_of_memory_once_means_batches_in_halves(error: Exception) -> None:
 
 
 def test_out_of_memory_twice_is_a_failed_training_and_other_errors_are_none() -> None:
-    images, labels = data_of()
     starved = Starved(2, torch.OutOfMemoryError("CUDA out of memory"))
-    [training] = train_within_memory([Start(starved)], images, labels=labels, recipe=recipe_of(), seed=0)
+    [training] = all_trained(starved)
     assert training.failure == "out of memory, also with batches of 4"
     assert len(starved.sizes) == 2
     broken = Starved(2, RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
-        train_within_memory([Start(broken)], images, labels=labels, recipe=recipe_of(), seed=0)
+        all_trained(broken)
     assert len(broken.sizes) == 1
 
 

@@ -9,8 +9,7 @@ import pytest
 from tiny_study import GENOMES, TinyStudy, make_tiny_study
 
 from roco import crew, workers
-from roco.config import HalvingConfig
-from roco.crew import RUNG_KIND, Task
+from roco.crew import Task
 from roco.errors import RocoError
 from roco.evaluation import EvaluationSettings, Evaluator
 from roco.space.genome import Genome
@@ -20,14 +19,14 @@ from roco.store import Store
 STAND_IN = """
 import json, os, signal, sys, time
 from pathlib import Path
-from roco.crew import Task
 from roco.evaluation import EvaluationSettings
+from roco.space.genome import Genome
 from roco.store import Store
 
 request = json.loads(sys.stdin.readline())
 settings, store = EvaluationSettings(**request["settings"]), Store(request["store"])
 for line in sys.stdin:
-    genomes, (fatal, end, times, deaths) = Task.parse(line).genomes, sys.argv[1:]
+    genomes, (fatal, end, times, deaths) = [Genome.parse(text) for text in json.loads(line)], sys.argv[1:]
     if fatal in map(str, genomes) and len(list(Path(deaths).iterdir())) < int(times):
         (Path(deaths) / str(os.getpid())).touch()
         if end == "exit":
@@ -71,55 +70,18 @@ def test_workers_give_the_records_of_this_process(
     store, log_file = Store(tmp_path), tmp_path / "workers.log"
     evaluator = Evaluator(settings)
     expected = [evaluator.evaluate(genome) for genome in GENOMES]
-    records = workers.evaluate_genomes(GENOMES, settings, store=store, workers=2, log_file=str(log_file))
+    records = workers.evaluate_genomes(GENOMES, settings, store=store, processes=2, log_file=str(log_file))
     assert without_seconds(records) == without_seconds(expected)
     assert all(record["seconds"] > 0 for record in records)
     assert f"{GENOMES[0].key} epoch 1/1 loss" in log_file.read_text()
     # What the store has is not computed again, in whatever order and under whatever text it is asked for.
     monkeypatch.setattr(crew, "_start", no_worker)
     texts = ("0000-1011", "1000-0000", "0000-0110")
-    again = workers.evaluate_genomes([Genome.parse(text) for text in texts], settings, store=store, workers=2)
+    again = workers.evaluate_genomes([Genome.parse(text) for text in texts], settings, store=store, processes=2)
     assert [record["genome"] for record in again] == list(texts)
     assert [record["key"] for record in again] == [GENOMES[index].key for index in (2, 0, 1)]
     assert [record["train_loss"] for record in again] == [records[index]["train_loss"] for index in (2, 0, 1)]
-    assert workers.evaluate_genomes([], settings, store=store, workers=2) == []
-
-
-def test_halving_stops_some_and_leaves_the_others_records_as_they_are(
-    tiny: TinyStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = settings_of(tiny, {"epochs": 3, "batch_size": 8, "precision": "fp32"})
-    evaluator, store, log_file = Evaluator(settings), Store(tmp_path), tmp_path / "log"
-    whole = [evaluator.evaluate(genome) for genome in GENOMES]
-    rungs = [evaluator.evaluate_together([genome], until=1)[0] for genome in GENOMES]
-    seen: list[Any] = []
-
-    def second_stops(found: Any, objectives: Any, halving: Any) -> dict[str, str]:
-        seen.append((without_seconds(found), objectives, halving))
-        return {GENOMES[1].key: "the reason"}
-
-    monkeypatch.setattr(workers, "stopped", second_stops)
-    halving = HalvingConfig(epochs=1)
-    arguments = {"store": store, "workers": 1, "log_file": str(log_file), "halving": halving, "objectives": ["error"]}
-    records = workers.evaluate_genomes(GENOMES, settings, **arguments)  # type: ignore[arg-type]
-    assert seen == [(without_seconds(rungs), ["error"], halving)]
-    assert without_seconds([records[0], records[2]]) == without_seconds([whole[0], whole[2]])
-    stop = without_seconds(rungs)[1] | {"status": "stopped", "reason": "the reason"}
-    assert without_seconds([records[1]]) == [stop]
-    assert (stop["epochs"], len(stop["train_loss"]), stop["error"]) == (1, 1, rungs[1]["error"])
-    # Time spent before the rung counts; neither the stopped genome's evaluation nor any state is kept.
-    for place in (0, 2):
-        rung = store.read(RUNG_KIND, settings.store_key(GENOMES[place], epochs=1))
-        assert rung is not None
-        assert records[place]["seconds"] > rung["seconds"] > 0
-    assert store.read("evaluation", settings.store_key(GENOMES[1])) is None
-    assert not list((tmp_path / "checkpoint").iterdir())
-    # Asked again, nothing is trained; without halving the stopped one is, from the beginning.
-    with monkeypatch.context() as patch:
-        patch.setattr(crew, "_start", no_worker)
-        assert workers.evaluate_genomes(GENOMES, settings, **arguments) == records  # type: ignore[arg-type]
-    ended = workers.evaluate_genomes(GENOMES, settings, store=store, workers=1, log_file=str(log_file))
-    assert without_seconds(ended) == without_seconds(whole)
+    assert workers.evaluate_genomes([], settings, store=store, processes=2) == []
 
 
 def test_damaged_data_end_with_one_line(tmp_path: Path) -> None:
@@ -128,7 +90,7 @@ def test_damaged_data_end_with_one_line(tmp_path: Path) -> None:
         file["train_images"][0, 0, 0, 0] ^= 1
     settings = settings_of(tiny, {"epochs": 1})
     with pytest.raises(RocoError, match="does not match its checksum") as caught:
-        workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), workers=1, log_file=str(tmp_path / "log"))
+        workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1, log_file=str(tmp_path / "log"))
     assert "\n" not in str(caught.value)
 
 
@@ -167,7 +129,7 @@ def test_a_worker_that_dies_takes_one_genome_with_it(
     end_with: Callable[[str, int], list[int]],
 ) -> None:
     store, started = Store(tmp_path), end_with(end, 2)
-    records = workers.evaluate_genomes(GENOMES, settings, store=store, workers=1, time_limit_minutes=limit)
+    records = workers.evaluate_genomes(GENOMES, settings, store=store, processes=1, time_limit_minutes=limit)
     assert [record["status"] for record in records] == ["ok", "failed", "ok"]
     assert [record["genome"] for record in records] == [str(genome) for genome in GENOMES]
     assert records[1]["reason"] == reason
@@ -182,7 +144,7 @@ def test_a_genome_is_tried_once_more(
     settings: EvaluationSettings, tmp_path: Path, end_with: Callable[[str, int], list[int]]
 ) -> None:
     started = end_with("SIGKILL", 1)
-    records = workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), workers=1)
+    records = workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1)
     assert [record["status"] for record in records] == ["ok"] * 3
     assert len(started) == 2
 
@@ -193,7 +155,7 @@ def on_a_gpu(settings: EvaluationSettings, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(("at_once", "groups"), [(1, [1, 1, 1]), (2, [2, 2, 1]), (8, [3, 3, 3])])
-def test_on_a_gpu_one_process_has_several_genomes_at_once(
+def test_on_a_gpu_one_process_trains_stacks(
     settings: EvaluationSettings,
     tmp_path: Path,
     at_once: int,
@@ -203,7 +165,7 @@ def test_on_a_gpu_one_process_has_several_genomes_at_once(
 ) -> None:
     on_a_gpu(settings, monkeypatch)
     started = end_with("SIGKILL", 0)
-    records = workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), workers=at_once)
+    records = workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1, largest_stack=at_once)
     assert [record["together"] for record in records] == groups
     assert [record["process"] for record in records] == started * 3
 
@@ -212,11 +174,11 @@ def test_on_a_gpu_one_process_has_several_genomes_at_once(
     ("end", "times", "limit", "reason"),
     [
         ("SIGKILL", 1, None, None),
-        ("SIGKILL", 3, None, "the worker process ended with signal 9"),
-        ("asleep", 2, 0.1, "it took longer than 0.1 minutes (evaluation.time_limit_minutes)"),
+        ("SIGKILL", 4, None, "the worker process ended with signal 9"),
+        ("asleep", 3, 0.1, "it took longer than 0.1 minutes (evaluation.time_limit_minutes)"),
     ],
 )
-def test_a_worker_that_dies_of_several_genomes_gets_each_alone(
+def test_a_worker_that_dies_of_several_genomes_gets_them_in_halves(
     settings: EvaluationSettings,
     tmp_path: Path,
     end: str,
@@ -228,28 +190,30 @@ def test_a_worker_that_dies_of_several_genomes_gets_each_alone(
 ) -> None:
     on_a_gpu(settings, monkeypatch)
     end_with(end, times)
-    arguments = {"store": Store(tmp_path), "workers": 3, "time_limit_minutes": limit}
+    arguments = {"store": Store(tmp_path), "processes": 1, "largest_stack": 3, "time_limit_minutes": limit}
     records = workers.evaluate_genomes(GENOMES, settings, **arguments)  # type: ignore[arg-type]
     assert [record["status"] for record in records] == ["ok", "failed" if reason else "ok", "ok"]
-    assert [record["together"] for record in records if record["status"] == "ok"] == [1] * (2 if reason else 3)
+    # Halves of three are one and two; of two, one and one.
+    together = [record["together"] for record in records if record["status"] == "ok"]
+    assert together == ([1, 1] if reason else [1, 2, 2])
     assert not reason or records[1]["reason"] == reason
 
 
-def test_genomes_side_by_side_have_as_many_times_as_long(
+def test_a_stack_has_as_many_times_as_long(
     settings: EvaluationSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits: list[float | None] = []
 
     def ask(worker: object, task: Task, *, limit_minutes: float | None) -> tuple[str, bool]:
         limits.append(limit_minutes)
-        for genome in task.genomes:
-            store.write(*task.entry(genome, settings), {"key": genome.key})
+        for genome in task:
+            store.write("evaluation", settings.store_key(genome), {"key": genome.key})
         return "done", False
 
     on_a_gpu(settings, monkeypatch)
     store = Store(tmp_path)
     monkeypatch.setattr(crew, "_ask", ask)
-    workers.evaluate_genomes(GENOMES, settings, store=store, workers=2, time_limit_minutes=3.0)
+    workers.evaluate_genomes(GENOMES, settings, store=store, processes=1, largest_stack=2, time_limit_minutes=3.0)
     assert limits == [6.0, 3.0]
 
 
@@ -269,7 +233,7 @@ def test_a_crash_or_a_stop_ends_the_work(
 ) -> None:
     started = end_with(end, 1)
     with pytest.raises(RocoError, match=f"{GENOMES[1].key}: {message}"):
-        workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), workers=1)
+        workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1)
     assert len(started) == 1
 
 
@@ -281,4 +245,4 @@ def test_a_worker_that_cannot_start_ends_the_work(
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with pytest.raises(RocoError, match="OSError: no more processes"):
-        workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), workers=2)
+        workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=2)

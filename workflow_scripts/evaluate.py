@@ -1,7 +1,7 @@
 """Evaluates a shard of a generation's genomes in worker processes."""
 
 from roco.artifacts import write_json
-from roco.config import HalvingConfig, check_config
+from roco.config import check_config
 from roco.evaluation import EvaluationSettings
 from roco.runtime import job, resolve_device
 from roco.search.population import read_genomes
@@ -35,11 +35,9 @@ if __name__ == "__main__":
                 device=device,
             ),
             store=Store(params.store),
-            # Cores bound the processes on a CPU; on a GPU there is one for all.
-            workers=config.workers if device == "cuda" else snakemake.threads,
+            processes=snakemake.threads,
+            largest_stack=config.largest_stack,
             log_file=snakemake.log[0],
             time_limit_minutes=config.time_limit_minutes,
-            halving=params.halving and HalvingConfig(**params.halving),
-            objectives=params.objectives,
         )
         write_json(snakemake.output.records, "evaluations", records)

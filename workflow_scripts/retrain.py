@@ -1,44 +1,47 @@
-"""Trains the network in a slot of a front at length; an empty slot gives empty files."""
+"""Trains the networks of a front at length, once for each training seed; a slot past its end gets empty files."""
+
+from pathlib import Path
 
 from roco.artifacts import read_attributes, write_json, write_tensors
+from roco.config import check_config
+from roco.layout import retrained_place
 from roco.networks import KIND
-from roco.retraining import RetrainingSettings, occupant, retrain
+from roco.retraining import Retraining, RetrainingSettings, occupants, retrain
 from roco.runtime import job
 from roco.store import Store
 
 if __name__ == "__main__":
     with job(snakemake):
         params, output = snakemake.params, snakemake.output
-        where = {
-            "search": snakemake.wildcards.search,
-            "seed": int(snakemake.wildcards.seed),
-            "slot": int(snakemake.wildcards.slot),
-            "training_seed": int(snakemake.wildcards.training_seed),
-        }
+        search, seed = snakemake.wildcards.search, int(snakemake.wildcards.seed)
         made_for = {
-            "search": where["search"],
-            "seed": where["seed"],
+            "search": search,
+            "seed": seed,
             "dataset_fingerprint": read_attributes(snakemake.input.dataset, "dataset")["fingerprint"],
         }
-        individual = occupant(snakemake.input.front, slot=where["slot"], made_for=made_for)
-        if individual is None:
-            write_tensors(output.network, KIND, {}, {})
-            write_json(output.training, "training", {"status": "empty", **where})
-        else:
-            settings = RetrainingSettings(
-                channels=params.channels,
-                training=params.training,
-                validation_images_too=params.validation_images_too,
-                seed=where["training_seed"],
-                stem_padding=params.stem_padding,
-                node=params.node,
-            )
-            training = retrain(
-                individual,
-                settings,
-                dataset_path=snakemake.input.dataset,
-                network_path=output.network,
-                device=snakemake.config.get("device", "auto"),
-                store=Store(params.store),
-            )
-            write_json(output.training, "training", {**training, **where})
+        files = {
+            retrained_place(network): (Path(network), Path(training))
+            for network, training in zip(output.networks, output.trainings, strict=True)
+        }
+        slots = 1 + max(slot for *_, slot, _ in files)
+        front = occupants(snakemake.input.front, slots=slots, made_for=made_for)
+        full = {place: paths for place, paths in files.items() if place[2] < len(front)}
+        # Not of params: how many train at once is no reason to train again.
+        config = check_config(snakemake.config).retraining
+        records = retrain(
+            [Retraining(front[slot], training_seed, paths[0]) for (*_, slot, training_seed), paths in full.items()],
+            RetrainingSettings(**params.settings),
+            dataset_path=snakemake.input.dataset,
+            device=snakemake.config.get("device", "auto"),
+            store=Store(params.store),
+            processes=snakemake.threads,
+            largest_stack=config.largest_stack,
+            log_file=snakemake.log[0],
+        )
+        for place, record in zip(full, records, strict=True):
+            where = dict(zip(("search", "seed", "slot", "training_seed"), place, strict=True))
+            write_json(full[place][1], "training", {**record, **where})
+        for place in files.keys() - full.keys():
+            where = dict(zip(("search", "seed", "slot", "training_seed"), place, strict=True))
+            write_tensors(files[place][0], KIND, {}, {})
+            write_json(files[place][1], "training", {"status": "empty", **where})

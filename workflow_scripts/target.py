@@ -3,7 +3,7 @@
 from roco.artifacts import write_json
 from roco.config import Recipe
 from roco.data.dataset import Dataset
-from roco.fitting import fit, measure
+from roco.fitting import fit, measure, target_request
 from roco.networks import describe_target, save_network
 from roco.runtime import job, seed_from
 from roco.store import Store
@@ -14,27 +14,30 @@ if __name__ == "__main__":
         dataset = Dataset.load(snakemake.input.dataset)
         description = describe_target(name, params.architecture, classes=dataset.classes, image_size=dataset.image_size)
         fitted = fit(
-            description,
+            # Other weights than those of the search's target of this name.
+            target_request(
+                description,
+                seed_from("target" if params.split == "validation" else "test target", params.seed, name),
+            ),
             dataset,
             recipe=Recipe(**params.training),
-            # Other weights than those of the search's target of this name.
-            seed=seed_from("target" if params.split == "validation" else "test target", params.seed, name),
             device=snakemake.config.get("device", "auto"),
             store=Store(params.store),
         )
         description |= {"dataset_fingerprint": dataset.fingerprint}
-        save_network(snakemake.output.network, fitted.network, description)
+        network = fitted.trained
+        save_network(snakemake.output.network, network, description)
         metrics = {
             "target": name,
             "split": params.split,
             "seed": params.seed,
             "architecture": params.architecture,
-            "parameters": sum(parameter.numel() for parameter in fitted.network.parameters()),
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "epochs": params.training["epochs"],
             "precision": fitted.precision,
             "train_loss": fitted.losses,
-            "validation_error": measure(fitted.network, dataset.validation),
-            "test_error": measure(fitted.network, dataset.test),
+            "validation_error": measure(network, dataset.validation),
+            "test_error": measure(network, dataset.test),
             "seconds": round(fitted.seconds, 3),
         }
         write_json(snakemake.output.metrics, "target", metrics)

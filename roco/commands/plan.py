@@ -93,8 +93,7 @@ def _show(config: "StudyConfig", stages: "Sequence[StagePlan]", calibration: "Ca
     seconds = sum(stage.seconds for stage in stages)
     if sentence := _verdict(config):
         console.print(sentence)
-    early = "attacks that end early" + (" and genomes that halving stops" if config.evaluation.halving else "")
-    console.print(f"about {duration(seconds)} in all, if nothing else runs there; {early} take less")
+    console.print(f"about {duration(seconds)} in all, if nothing else runs there; attacks that end early take less")
 
 
 def _verdict(config: "StudyConfig") -> str:

@@ -145,7 +145,7 @@ def _search_table(searches: "Sequence[SearchState]") -> "RenderableType":
             str(each.seed),
             f"{'-' if each.generation is None else each.generation}/{each.generations}",
             str(each.evaluated),
-            str(each.failed) + (f" + {each.stopped} stopped" if each.stopped else ""),
+            str(each.failed),
             str(each.front),
             *best,
             f"{each.best['flops'] / 1e6:.2f}" if each.best else "",

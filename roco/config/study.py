@@ -69,38 +69,25 @@ class SpaceConfig(Section):
     node: NodeKind = "residual"
 
 
-class HalvingConfig(Section):
-    """Which genomes of a job stop early: those that another one dominates by margins (`roco.halving`).
-
-    Attributes:
-        epochs: after which all genomes of a job are measured.
-        margin: how much better the other one has to be in each error, as a share of the images.
-        loss_margin: how much smaller its losses have to be in sum, as a share of them.
-    """
-
-    epochs: Count = 5
-    margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    loss_margin: Annotated[float, Field(ge=0, lt=1)] = 0.05
-
-
 class EvaluationConfig(Section):
     """How a genome is judged in the search, and how genomes are packed into jobs."""
 
     channels: Widths = 16
     training: Recipe = Recipe()
-    genomes_per_job: Count = 8
-    workers: Count = 8
+    genomes_per_job: Count = 40
+    processes: Count = 8
+    largest_stack: Count = 40
     time_limit_minutes: Positive | None = None
-    halving: HalvingConfig | None = None
 
-    @model_validator(mode="after")
-    def _halving_is_before_the_end(self) -> Self:
-        if self.halving is not None and self.halving.epochs >= self.training.epochs:
-            raise ValueError(
-                f"halving.epochs: expected fewer than training.epochs ({self.training.epochs}), "
-                f"got {self.halving.epochs}"
-            )
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _names_are_todays(cls, raw: Any) -> Any:
+        """Says what to write to whoever has a configuration of an earlier version."""
+        if isinstance(raw, Mapping) and "workers" in raw:
+            raise ValueError("workers: write 'processes' (on a CPU) and 'largest_stack' (on a GPU) instead")
+        if isinstance(raw, Mapping) and "halving" in raw:
+            raise ValueError("halving: was removed, as it saved little and could change a front; leave it out")
+        return raw
 
 
 class RetrainingConfig(Section):
@@ -114,6 +101,8 @@ class RetrainingConfig(Section):
     validation_images_too: bool = True
     references: Annotated[list[str], Field(max_length=1000)] = []
     seeds: Seeds = [0]
+    processes: Count = 8
+    largest_stack: Count = 40
 
     @model_validator(mode="before")
     @classmethod

@@ -208,6 +208,4 @@ def searches(study: Study, config: StudyConfig) -> Table:
         "with the reference point at 1.1 in each, as a share of the box (larger is better); the same objectives for "
         "every search, whichever of them it minimised.",
     )
-    stopped = int((study.evaluations["status"] == "stopped").sum())
-    halved = f"Successive halving stopped {stopped} trainings early; these networks are in no front."
-    return Table("searches", "The searches", numbers, tuple(cells), (*notes, *([halved] if stopped else [])))
+    return Table("searches", "The searches", numbers, tuple(cells), notes)

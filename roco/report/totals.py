@@ -19,7 +19,6 @@ def totals(study: Study, *, train_images: int | None) -> list[tuple[str, str]]:
     lines = [
         ("Networks trained in the searches", whole(len(evaluations))),
         ("of these failed", whole(int((evaluations["status"] == "failed").sum()))),
-        *stopped_line(evaluations),
         ("Networks retrained", whole(int((retrained["search"] != REFERENCES).sum()))),
         ("Published networks retrained", whole(int((retrained["search"] == REFERENCES).sum()))),
         *([("Retrainings of them all", whole(len(study.networks)))] if len(study.networks) > len(retrained) else []),
@@ -41,15 +40,9 @@ def totals(study: Study, *, train_images: int | None) -> list[tuple[str, str]]:
     return lines
 
 
-def stopped_line(evaluations: pd.DataFrame) -> list[tuple[str, str]]:
-    """How many networks successive halving stopped, where it did."""
-    stopped = int((evaluations["status"] == "stopped").sum())
-    return [("stopped early by successive halving", whole(stopped))] if stopped else []
-
-
 def _arithmetic(evaluations: pd.DataFrame, train_images: int) -> float:
     """Multiply-adds of all trainings; the backward pass costs about two forward passes."""
-    trained = evaluations[evaluations["status"].isin(["ok", "stopped"])]
+    trained = evaluations[evaluations["status"] == "ok"]
     return sum(3.0 * float(row.flops) * float(row.epochs) * train_images for row in rows_of(trained))
 
 

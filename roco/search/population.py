@@ -19,8 +19,6 @@ from roco.space.genome import Genome
 
 # Objectives that every evaluation record holds as fields, and every individual.
 IN_EVERY_RECORD = ("error", "adversarial_error", "flops", "parameters")
-# Above 0 for those that never come before the others, whatever their objectives; stopped ones come before failed ones.
-CONSTRAINT = {"ok": -1.0, "stopped": 0.5}
 # What a search's files say of the evaluations behind them.
 ORIGIN = ("dataset_fingerprint", "settings_hash")
 
@@ -33,7 +31,7 @@ class Individual:
         genome: its text.
         key: its phenotype's key.
         born: the generation that evaluated it first in this search.
-        status: `ok`, `failed`, or `stopped`: measured before the end of its training, by successive halving.
+        status: `ok` or `failed`.
         error: share of validation images that it gets wrong.
         adversarial_error: share of the validation adversarial set that it gets wrong.
         flops: of one forward pass, at the search's width.
@@ -105,11 +103,11 @@ class SearchProblem(Problem):  # type: ignore[misc]
 
 
 def to_pymoo(individuals: Sequence[Individual], objectives: Sequence[str]) -> PymooPopulation:
-    """The individuals as a pymoo population: bits X, objectives F, and G > 0 for failed and, less so, stopped ones."""
+    """The individuals as a pymoo population: bits X, objectives F, and G > 0 for failed ones, which come last."""
     return PymooPopulation.new(
         X=np.array([Genome.parse(individual.genome).bits for individual in individuals]),
         F=np.array([[individual.value(name) for name in objectives] for individual in individuals]),
-        G=np.array([[CONSTRAINT.get(individual.status, 1.0)] for individual in individuals]),
+        G=np.array([[-1.0 if individual.status == "ok" else 1.0] for individual in individuals]),
         individual=np.array(individuals, dtype=object),
     )
 

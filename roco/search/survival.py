@@ -21,7 +21,7 @@ from roco.search.population import Individual, SearchProblem, from_pymoo, to_pym
 def survive(
     population: PymooPopulation, problem: Problem, *, size: int, generator: np.random.Generator, method: str = "nsga2"
 ) -> PymooPopulation:
-    """The best `size` members by non-dominated rank, then by what the method asks for; stopped, then failed ones last.
+    """The best `size` members by non-dominated rank, then by what the method asks for; failed ones last.
 
     Args:
         population: with objectives F and the constraint G.

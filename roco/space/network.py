@@ -77,7 +77,7 @@ class Phase(nn.Module):
 
     def __init__(self, graph: PhaseGraph, channels: int, widen: nn.Module, *, node: NodeKind = "residual") -> None:
         super().__init__()
-        self.graph = graph
+        self.graph, self.output_channels = graph, channels
         self.widen = widen
         self.joins = nn.ModuleList(Join(len(sources), channels) for sources in graph.inputs)
         self.nodes = nn.ModuleList(Node(channels, kind=node) for _ in graph.inputs)
@@ -122,7 +122,7 @@ class DensePhase(nn.Module):
 
     def __init__(self, graph: PhaseGraph, channels: int, widen: nn.Module) -> None:
         super().__init__()
-        self.graph, growth = graph, growth_of(channels)
+        self.graph, self.output_channels, growth = graph, channels, growth_of(channels)
         self.widen = widen
         self.nodes = nn.ModuleList(DenseNode(len(sources) * growth or channels, growth) for sources in graph.inputs)
         ends = len(graph.outputs) * growth + graph.residual * channels
@@ -176,6 +176,11 @@ class GenomeNetwork(nn.Module):
         self.phases = FusedSequential(*layers)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classify = nn.Linear(width, classes)
+
+    @property
+    def active_phases(self) -> "list[Phase | DensePhase]":
+        """The phases without the pooling between them."""
+        return [module for module in self.phases if isinstance(module, Phase | DensePhase)]
 
     def forward(self, images: Tensor) -> Tensor:
         """Float32 images `(n, c, h, w)` in [0, 1] to logits `(n, classes)`."""

@@ -62,7 +62,6 @@ def test_meanings_are_those_of_the_comments_and_of_the_models(reference: ModuleT
     greedy = meanings_of(page, "`adversarial.l0_attack`: greedy")
     assert greedy["rivals"] == "for how many of the likeliest other classes gradients are taken, for the last one."
     assert greedy["margin"].startswith("by how many logits")
-    assert "epochs" in meanings_of(page, "`evaluation.halving`")
 
 
 def test_comments_belong_to_the_key_below_or_before_them(reference: ModuleType) -> None:

@@ -206,15 +206,6 @@ def test_totals_count_a_shared_network_once(made: SimpleNamespace) -> None:
     )
 
 
-def test_totals_tell_stopped_networks_from_failed_ones(made: SimpleNamespace) -> None:
-    evaluations = made.study.evaluations
-    halved = evaluations.assign(status=evaluations["status"].replace("failed", "stopped"))
-    before, after = (dict(totals(replace(made.study, evaluations=e), train_images=90)) for e in (evaluations, halved))
-    assert "stopped early by successive halving" not in before
-    assert after["stopped early by successive halving"] == before["of these failed"] != "0"
-    assert after["of these failed"] == "0"
-
-
 def test_totals_count_a_network_once_that_two_jobs_trained_at_the_same_moment(made: SimpleNamespace) -> None:
     evaluations = made.study.evaluations
     twice = pd.concat([evaluations, evaluations.assign(seconds=evaluations["seconds"] + 1)])

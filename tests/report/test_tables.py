@@ -1,7 +1,6 @@
 import hashlib
 import json
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 from types import SimpleNamespace
@@ -14,7 +13,6 @@ from scipy.stats import ttest_1samp
 
 from roco.report.answer import answer
 from roco.report.collect import StudyFiles, collect
-from roco.report.network_tables import searches
 from roco.report.paper import ADVERSARIAL_SAMPLES
 from roco.report.tables import TABLES, make_tables, write_tables
 
@@ -185,16 +183,6 @@ def test_searches_count_each_network_once_and_the_shared_start(made: SimpleNames
     # 4 generations of 8 by its own, and the other search's first 8, which lie in the shared start as well.
     assert numbers["evaluated"].tolist() == [40] * 6
     assert numbers["failed"].tolist() == [5] * 6
-
-
-def test_the_searches_say_how_many_trainings_halving_stopped(made: SimpleNamespace) -> None:
-    evaluations = made.study.evaluations
-    halved = evaluations.assign(status=evaluations["status"].replace("failed", "stopped"))
-    table = searches(replace(made.study, evaluations=halved), made.config)
-    count = int((evaluations["status"] == "failed").sum())
-    assert f"Successive halving stopped {count} trainings early" in table.markdown()
-    assert "halving" not in made.tables["searches"].markdown()
-    assert table.numbers["failed"].tolist() == [0] * 6
 
 
 def test_a_key_that_looks_like_a_number_stays_text(made: SimpleNamespace) -> None:

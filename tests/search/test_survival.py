@@ -139,14 +139,6 @@ def test_a_failed_network_is_last_even_with_the_best_objectives() -> None:
     assert [member.flops for member in pareto_front(members, THREE)] == [2]
 
 
-def test_a_stopped_network_comes_after_the_others_and_before_failed_ones() -> None:
-    members = individuals_of([(0.9, 0.9, 900), (0.1, 0.1, 100), (0.0, 0.0, 10)], failed=(2,))
-    members[1] = replace(members[1], status="stopped")
-    survivors = truncate(members, ["error", "flops"], size=2, seed=0, generation=1)
-    assert [one.status for one in survivors] == ["ok", "stopped"]
-    assert pareto_front(members, ["error", "flops"]) == [members[0]]
-
-
 def test_there_is_no_front_of_failed_networks() -> None:
     assert pareto_front(individuals_of([(1.0, 1.0, 1), (1.0, 1.0, 2)], failed=(0, 1)), ERRORS) == []
 

@@ -30,7 +30,7 @@ TINY = {
     },
     "space": {"phases": 2, "nodes": 3},
     "search": {"population": 2, "offspring": 2, "generations": 1},
-    "evaluation": {"channels": 2, "training": RECIPE, "genomes_per_job": 2, "workers": 1},
+    "evaluation": {"channels": 2, "training": RECIPE, "genomes_per_job": 2, "processes": 1},
     "retraining": {"channels": 2, "training": {**RECIPE, "epochs": 2}, "networks": 1},
     "robustness": {
         "images": 10,

@@ -74,10 +74,11 @@ def test_a_dry_run_of_the_papers_study_shows_the_whole_search(tmp_path):
     result = study.run("--dry-run")
     assert result.returncode == 0, result.stderr
     jobs = jobs_of(result.stdout + result.stderr)
-    # Three searches, one of them random; all of them are retrained, and two published networks.
-    assert jobs["evaluate"] == 5 + 3 * 20 * 5
+    # Three searches, one of them random; all of them are retrained.
+    assert jobs["evaluate"] == 1 + 3 * 20
     assert jobs["survivors"] == 3 * 21
-    assert jobs["retrain"] == jobs["robustness"] == 3 * 40 + 2
+    # A job for each front, and one for the published networks.
+    assert (jobs["retrain"], jobs["retrain_references"], jobs["robustness"]) == (3, 1, 3 * 40 + 2)
 
 
 def test_a_configuration_given_on_the_command_line_is_not_mixed_with_the_default_one(tmp_path):
