@@ -71,10 +71,14 @@ def test_the_work_of_curves_perturbations_and_checks() -> None:
     robustness = {
         "images": 4,
         "attacks": {"one": {"method": "fgsm", "eps": 1.0}},
-        "curve": {"radii": [1.0, 2.0, 3.0], "steps": 5},
+        "curve": {"radii": [1.0, 2.0, 3.0], "steps": 5, "targets": 4},
         "smallest_perturbations": {"cw": {"method": "cw_search", "searches": 2, "steps": 3}},
         "checks": {"steps": 8, "restarts": 3, "queries": 20},
     }
     config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "robustness": robustness})
-    gradients = 1 + 2 * 5 + 2 * 3 + (2 + 8 + 2 * 8 + 8)
+    # APGD-CE on all images, APGD-T's four targets on the half that holds.
+    gradients = 1 + 2 * (5 + 5 * 4 // 2) + 2 * 3 + (2 + 8 + 2 * 8 + 8)
     assert robustness_work(config, IMAGES) == Work("retraining", forward=30 + 2 * 11 + 4 * 20, gradient=4 * gradients)
+    without = robustness | {"curve": {"radii": [1.0, 2.0, 3.0], "steps": 5, "targets": 0}}
+    config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "robustness": without})
+    assert robustness_work(config, IMAGES).gradient == 4 * (gradients - 2 * 10)

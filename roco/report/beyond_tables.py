@@ -1,9 +1,11 @@
 """Beyond the paper: what the search's objectives say of white-box robustness, and what its networks look like."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from roco.config import StudyConfig
@@ -110,6 +112,8 @@ def topology(study: Study, config: StudyConfig) -> Table:
         shown = [title]
         for name in searches:
             found = seed_mean(*sides[name])
+            # They are counts.
+            found = replace(found, low=float(np.maximum(0, found.low)))
             rows.append((feature, "mean", name, *_numbers(found, sides[name][1])))
             shown.append(_interval(found))
         for name in role.others:

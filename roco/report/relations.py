@@ -1,8 +1,8 @@
 """How two measured numbers go together: fitted trends, rank correlations, means of features; with intervals.
 
 The networks that a search found with one seed are not independent of one another. Means have one value a seed, and
-Student's t over these. Trends and correlations have the standard error of a bootstrap, which draws seeds with
-replacement and within each the networks, times Student's t. A network's value is the mean over its retrainings: how far
+Student's t over these. Trends and correlations have the standard error of a bootstrap, which draws seeds with all their
+networks, times Student's t. A network's value is the mean over its retrainings: how far
 retrainings and test images move it is part of how networks scatter, which drawing networks shows already.
 """
 
@@ -22,21 +22,20 @@ FEWEST_RANKED = 6
 
 
 def draws(seeds: Sequence[int], generator: np.random.Generator) -> Array:
-    """How often each network is in each resample, `(RESAMPLES, networks)`.
+    """How often each network is in each resample, `(RESAMPLES, networks)`: seeds with all their networks, drawn anew.
+
+    Of one seed the networks are drawn.
 
     Args:
         seeds: the seed of each network.
         generator: the source of the resampling.
     """
-    of_network = np.asarray(seeds)
-    names = np.unique(of_network)
-    times = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=RESAMPLES)
-    weights = np.zeros((RESAMPLES, len(of_network)))
-    for place, name in enumerate(names):
-        members = np.flatnonzero(of_network == name)
-        share = np.full(len(members), 1 / len(members))
-        weights[:, members] = generator.multinomial(times[:, place] * len(members), share)
-    return weights
+    names, place = np.unique(np.asarray(seeds), return_inverse=True)
+    if len(names) == 1:
+        place = np.arange(len(seeds))
+    count = int(place.max()) + 1
+    times = generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+    return np.asarray(times[:, place], dtype=np.float64)
 
 
 def _times(seeds: Sequence[int]) -> float:
@@ -125,8 +124,9 @@ def spearman(x: Sequence[float], y: Sequence[float], seeds: Sequence[int], gener
     if not abs(value) < 1:
         return Interval(value, math.nan, math.nan, "no interval") if abs(value) == 1 else NOTHING
     found = _rank_correlations(draws(seeds, generator), one, two)
+    usable = found[np.isfinite(found)]
     # Resamples of few networks may be in perfect order; their z is infinite.
-    half = _times(seeds) * float(np.arctanh(found[np.isfinite(found)].clip(-0.999, 0.999)).std())
+    half = _times(seeds) * float(np.arctanh(usable.clip(-0.999, 0.999)).std()) if len(usable) else math.inf
     low, high = (math.tanh(math.atanh(value) + sign * half) for sign in (-1, 1))
     wide = interval_of_independent(value, len(one))
     return Interval(value, min(wide.low, low), max(wide.high, high), _basis(seeds))

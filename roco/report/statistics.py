@@ -8,7 +8,7 @@ which all seeds share, are the second source of error. What one seed gives says 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -203,7 +203,12 @@ def seeds_interval(rows: Sequence[Array], sizes: Array) -> Interval:
     """
     every = np.stack(rows)
     images = Error(shared_variance(every, sizes), max(1, len(sizes) - 1))
-    return _symmetric(values_of(every, sizes), [images], SEEDS)
+    return _of_shares(_symmetric(values_of(every, sizes), [images], SEEDS))
+
+
+def _of_shares(found: Interval) -> Interval:
+    """Two shares differ by one at most."""
+    return replace(found, low=float(np.clip(found.low, -1, 1)), high=float(np.clip(found.high, -1, 1)))
 
 
 def _symmetric(of_seeds: Array, others: Sequence[Error], basis: str) -> Interval:
@@ -227,9 +232,9 @@ def run_interval(row: Array, sizes: Array, errors: Sequence[Error], basis: str) 
     """
     value = float(row.sum() / sizes.sum())
     half = half_width([*errors, Error(variance_of(row, sizes), max(1, len(sizes) - 1))])
-    return (
-        Interval(value, value - half, value + half, basis) if half else alone(row, sizes, f"{basis}, which all agree")
-    )
+    if not half:
+        return alone(row, sizes, f"{basis}, which all agree")
+    return _of_shares(Interval(value, value - half, value + half, basis))
 
 
 def alone(row: Array, sizes: Array, basis: str) -> Interval:

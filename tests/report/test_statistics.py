@@ -83,6 +83,12 @@ def test_pairing_by_seed_takes_out_what_the_seeds_share() -> None:
     assert found.high - found.value == pytest.approx(student.isf(0.025, 1) * 0.005)
 
 
+def test_two_shares_differ_by_one_at_most() -> None:
+    found = difference_interval([[_network(0.9)], [_network(0.4)]], [[_network(0.1)], [_network(0.3)]], MANY)
+    assert found.value == pytest.approx(0.45)
+    assert (found.low, found.high) == (-1, 1)
+
+
 def test_images_that_all_networks_share_stay_whatever_the_number_of_seeds() -> None:
     # All networks agree on each of 100 images: the mean is known no better than one network's share.
     marks = (np.arange(100) < 40).astype(float)[None, :]
