@@ -17,7 +17,8 @@ from roco.space.genome import Genome
 if TYPE_CHECKING:
     import torch
 
-    from roco.training import Start, Training
+    from roco.train_all import Start
+    from roco.training import Training
 
 log = logging.getLogger("roco")
 
@@ -130,7 +131,7 @@ class Evaluator:
 
         Differs from the paper, which does not say so: the same order for all makes two genomes differ by less chance.
         """
-        from roco.training import train_all
+        from roco.train_all import train_all
 
         began = time.perf_counter()
         for ended in train_all(
@@ -149,7 +150,7 @@ class Evaluator:
             began = time.perf_counter()
 
     def _start(self, genome: Genome) -> "Start":
-        from roco.training import Start
+        from roco.train_all import Start
 
         def show(epoch: int, loss: float) -> None:
             log.info("%s epoch %d/%d loss %.4f", genome.key, epoch, self.recipe.epochs, loss)

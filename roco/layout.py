@@ -9,6 +9,7 @@ from pathlib import Path
 
 from roco.config import StudyConfig
 from roco.config.targets import SplitName
+from roco.files import is_there
 
 # Published networks are retrained once, under the first seed.
 REFERENCES = "references"
@@ -53,7 +54,7 @@ class Job:
     @property
     def done(self) -> bool:
         """Whether its output is there."""
-        return self.output.exists()
+        return is_there(self.output)
 
 
 @dataclass(frozen=True)

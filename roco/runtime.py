@@ -11,6 +11,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     import torch
 
 log = logging.getLogger("roco")
+
+# Whoever looks whether a run is at work has its lock for far less.
+SECONDS_FOR_LOOKERS = 1.0
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -148,15 +152,13 @@ def start_torch(device: Device) -> "torch.device":
     torch.set_num_threads(1)
     keep_freed_memory()
     if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device: expected a GPU for 'cuda', but torch sees none; set device to cpu or auto")
+        raise ConfigError(
+            f"device: expected a GPU for 'cuda', but torch sees none ({_torch_and_cuda()}); update the driver, or set "
+            "device to cpu or auto"
+        )
     use_cuda = resolve_device(device) == "cuda" and torch.cuda.is_available()
     if resolve_device(device) == "cuda" and not use_cuda:
-        log.warning(
-            "an NVIDIA driver is here, but torch %s (CUDA %s) cannot use its GPU: going on with the CPU; "
-            "update the driver, or set device to cpu",
-            torch.__version__,
-            torch.version.cuda,
-        )
+        warn_of_unusable_gpu()
     if use_cuda:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
@@ -167,6 +169,21 @@ def start_torch(device: Device) -> "torch.device":
     # Else every tensor that is made is first filled with NaN, which costs a tenth of a training and changes no result.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return torch.device("cuda" if use_cuda else "cpu")
+
+
+def warn_of_unusable_gpu() -> None:
+    """Logs that torch cannot use the GPU of this machine, and that the CPU is used instead."""
+    log.warning(
+        "an NVIDIA driver is here, but %s cannot use its GPU: going on with the CPU; update the driver, or set device "
+        "to cpu",
+        _torch_and_cuda(),
+    )
+
+
+def _torch_and_cuda() -> str:
+    import torch
+
+    return f"torch {torch.__version__} for CUDA {torch.version.cuda}"
 
 
 def versions() -> dict[str, str]:
@@ -229,6 +246,23 @@ def leave() -> NoReturn:
     os._exit(0)
 
 
+def _lock(file: IO[str]) -> None:
+    """Takes a file's lock; waits a little, as `roco status` takes it for a moment to see whether a run has it.
+
+    Raises:
+        BlockingIOError: another process keeps it.
+    """
+    until = time.monotonic() + SECONDS_FOR_LOOKERS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.05)
+
+
 def guard_run(folder: str | Path) -> IO[str] | None:
     """Takes the only place of a run in a results folder; it is given back when the process ends, however it ends.
 
@@ -248,7 +282,7 @@ def guard_run(folder: str | Path) -> IO[str] | None:
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written ({error.strerror}); set results to a folder of yours") from None
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(file)
     except BlockingIOError:
         file.seek(0)
         holder = file.read().strip() or "unknown process"

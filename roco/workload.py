@@ -9,6 +9,7 @@ from typing import Any
 
 from roco.config import APGDCE, FIRST_BLOCK, PGD, DatasetConfig, Greedy, Part, RobustnessConfig, Square, StudyConfig
 from roco.config.targets import SplitName
+from roco.files import is_there
 from roco.runtime import numpy_generator
 from roco.space.complexity import complexity
 from roco.space.genome import Genome
@@ -72,7 +73,7 @@ class Work:
 def images_of(config: StudyConfig) -> Images | None:
     """The numbers of images, from dataset.h5; before it is made, from what is known of the data set, if anything is."""
     made = Path(config.folder) / "dataset.h5"
-    if made.exists():
+    if is_there(made):
         from roco.data.dataset import dataset_facts
 
         facts, counts = dataset_facts(made)

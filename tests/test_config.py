@@ -119,6 +119,7 @@ WRONG = [
     ("search.searches", {}, "search.searches: expected at least 1 entry, got keys and values"),
     ("search.searches", {"My Search": ["error"]}, "search.searches.My Search: expected text that matches ^[a-z]"),
     ("search.searches", {"initial": ["error"]}, "search.searches: expected another name than 'initial'"),
+    ("search.searches", {"search": ["error"]}, "search.searches: expected another name than 'search'"),
     (
         "search.searches",
         {"fast": ["erro"]},

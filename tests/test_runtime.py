@@ -162,6 +162,22 @@ def test_a_folder_has_one_place_that_is_given_back(tmp_path: Path) -> None:
     again.close()
 
 
+def test_who_looks_whether_a_run_is_at_work_keeps_none_from_starting(tmp_path: Path) -> None:
+    # `roco status` has the lock while it looks, here for a third of a second.
+    (tmp_path / ".running").write_text("")
+    code = "import fcntl, sys, time; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_SH); print(1, flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{code}; time.sleep(0.3)", str(tmp_path / ".running")],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as looker:
+        assert looker.stdout is not None
+        assert looker.stdout.readline() == "1\n"
+        place = runtime.guard_run(tmp_path)
+        assert place is not None
+        place.close()
+
+
 def test_the_place_of_a_killed_run_is_free(tmp_path: Path) -> None:
     code = "import sys, time; from roco.runtime import guard_run; f = guard_run(sys.argv[1]); print(1, flush=True)"
     with subprocess.Popen(

@@ -34,12 +34,13 @@ def _status(options: argparse.Namespace) -> None:
     from rich.console import Console
 
     from roco.config import load_config
+    from roco.joblogs import JobLogs
     from roco.progress import study_state
     from roco.searches import search_states
 
-    config, console = load_config(options.configfile), Console(highlight=False)
+    config, console, logs = load_config(options.configfile), Console(highlight=False), JobLogs()
     while True:
-        study, searches = study_state(config), search_states(config)
+        study, searches = study_state(config, logs=logs), search_states(config)
         if options.json:
             print(json.dumps(_as_plain(study, searches), default=str))
         else:

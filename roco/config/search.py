@@ -17,8 +17,8 @@ def _known(text: str) -> str:
 
 ObjectiveText = Annotated[str, AfterValidator(_known)]
 
-# Names of folders beside those of the searches.
-RESERVED = ("initial", "references")
+# Names of folders beside those of the searches, and of the one that these are in.
+RESERVED = ("initial", "references", "search")
 
 
 class SearchKind(Section):

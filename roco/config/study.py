@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from roco.config.attacks import AdversarialConfig
+from roco.config.levels import WRITTEN
 from roco.config.messages import one_line
 from roco.config.reading import read_yaml
 from roco.config.search import SearchConfig
@@ -273,7 +274,7 @@ def check_config(raw: Mapping[str, Any], *, source: str = "configuration") -> St
         ConfigError: one line that names the source, the key, what was expected and what came.
     """
     try:
-        return StudyConfig.model_validate(dict(raw))
+        return StudyConfig.model_validate(dict(raw), context=WRITTEN)
     except ValidationError as error:
         raise ConfigError(f"{source}: {one_line(error, StudyConfig)}") from None
 

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from roco.artifacts import atomic
 from roco.config import StudyConfig, without_budget
+from roco.files import atomic
 from roco.report import examples, figure_data, robustness_tables, transfer
 from roco.report.collect import Study
 from roco.report.compare import metric_title

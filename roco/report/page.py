@@ -16,9 +16,9 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from roco.artifacts import atomic
 from roco.config import StudyConfig
 from roco.errors import ArtifactError
+from roco.files import atomic, opened
 from roco.report.answer import answer
 from roco.report.collect import Study, dataset_facts
 from roco.report.figures import FIGURES
@@ -233,10 +233,12 @@ def write_page(
 
 
 def _text(path: Path) -> str:
+    with opened(path) as file:
+        content = file.read()
     try:
-        return path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path}: cannot be read ({type(error).__name__}); it is made by an earlier step") from None
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ArtifactError(f"{path}: no UTF-8 text; delete it and run the same command again") from None
 
 
 def _download(name: str, text: str, kind: str) -> tuple[str, str, str]:

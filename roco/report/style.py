@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from roco.artifacts import atomic
+from roco.files import atomic
 from roco.report.collect import REFERENCES
 
 # The ink of text, axes and grid; the page puts its own text colour in its place, so that figures follow dark mode.

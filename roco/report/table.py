@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from roco.artifacts import atomic
+from roco.files import atomic
 
 NO_VALUE = "–"
 MINUS = "−"

@@ -12,6 +12,7 @@ import pytest
 from fabricated_study import FabricatedStudy, config_of
 from scipy.stats import ttest_1samp
 
+from roco.config.white_box import RESERVED, RESERVED_BEGINNING
 from roco.report.collect import collect
 from roco.report.figures import FIGURES
 from roco.report.perturbation_statistics import _medians, _middle_places, mean_of_medians
@@ -131,6 +132,18 @@ def test_infinite_distances_move_the_median_and_its_interval() -> None:
     assert not most.low <= 0
     none = mean_of_medians([[[np.zeros(0)]], []], purpose="none")
     assert np.isnan(none.value)
+
+
+def test_no_attack_can_be_called_like_what_stands_beside_attacks(made: SimpleNamespace) -> None:
+    columns = [
+        name
+        for table in ("white_box", "retrainings")
+        if table in made.tables
+        for name in made.tables[table].numbers.columns
+    ]
+    beside = {name for name in columns if name not in made.config.robustness.attacks}
+    assert {"test", "adversarial_set"} <= beside
+    assert {name for name in beside if not name.startswith(RESERVED_BEGINNING)} <= set(RESERVED)
 
 
 def test_medians_have_students_interval_over_seeds_networks_or_retrainings() -> None:
