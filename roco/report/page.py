@@ -22,6 +22,7 @@ from roco.errors import ArtifactError
 from roco.files import atomic, opened
 from roco.report.answer import answer
 from roco.report.collect import Study, dataset_facts
+from roco.report.failures import failures
 from roco.report.figures import FIGURES
 from roco.report.interactive import AXES, embedded, payload, read_networks, scripts
 from roco.report.paper import DEVIATIONS, PUBLISHED_NETWORKS
@@ -130,7 +131,7 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
         groups=_groups({name: _table_view(table) for name, table in by_name.items()}, views),
         sections=network_sections(by_name, config, drawings),
         totals=totals(study, train_images=origin.train_images),
-        failures=_failures(study),
+        failures=failures(study),
         deviations=DEVIATIONS,
         budget=smaller_than_paper(by_name["table_2"].numbers),
         origin=origin,
@@ -287,20 +288,3 @@ def inline_svg(drawing: str, name: str, title: str) -> str:
     body = re.sub(r'(href="|url\()#', rf"\1#{name}-", body)
     body = body.replace(INK, "currentColor")
     return body.replace("<svg", f'<svg role="img" aria-label="{html.escape(title)}"', 1)
-
-
-def _failures(study: Study) -> list[str]:
-    networks = study.networks[study.networks["status"] == "failed"]
-    evaluations = study.evaluations[study.evaluations["status"] == "failed"].drop_duplicates(["key", "seed"])
-    seeds = study.networks["training_seed"].nunique()
-    retrained = [
-        line
-        for seed, failed in networks.groupby("training_seed", sort=True)
-        for line in _reasons(failed, f"retrained with seed {seed}" if seeds > 1 else "retrained")
-    ]
-    return [*retrained, *_reasons(evaluations, "in the search")]
-
-
-def _reasons(failed: pd.DataFrame, when: str) -> list[str]:
-    rows = zip(failed["key"], failed["search"], failed["seed"], failed["reason"], strict=True)
-    return [f"{key} ({search}, seed {seed}, {when}): {reason}" for key, search, seed, reason in rows]
