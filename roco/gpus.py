@@ -4,12 +4,18 @@ import ctypes
 import importlib.util
 import logging
 import re
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from roco.runtime import Device, resolve_device, warn_of_unusable_gpu
 
 log = logging.getLogger("roco")
+
+# The first GPUs whose matrix units multiply bfloat16: Ampere.
+BFLOAT16_CAPABILITY = (8, 0)
+# CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR.
+CAPABILITY_ATTRIBUTES = (75, 76)
 
 
 def usable_device(device: Device) -> Literal["cpu", "cuda"]:
@@ -46,6 +52,24 @@ def driver_serves_torch() -> bool:
         return False
     # 12040 is CUDA 12.4. A driver serves all versions of its CUDA's first number.
     return needed is not None and count.value > 0 and version.value // 1000 >= needed
+
+
+@cache
+def compute_capability() -> tuple[int, int]:
+    """Of the first GPU that this process sees, such as (9, 0); (0, 0), if it sees none. Asked as above."""
+    device, numbers = ctypes.c_int(), (ctypes.c_int(), ctypes.c_int())
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+        failed = driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), 0)
+        for number, attribute in zip(numbers, CAPABILITY_ATTRIBUTES, strict=True):
+            failed = failed or driver.cuDeviceGetAttribute(ctypes.byref(number), attribute, device)
+        if not failed:
+            return numbers[0].value, numbers[1].value
+    except (OSError, AttributeError):
+        pass
+    import torch
+
+    return torch.cuda.get_device_capability() if torch.cuda.is_available() else (0, 0)
 
 
 def cuda_of_torch() -> int | None:

@@ -9,11 +9,9 @@ import hashlib
 import logging
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn
@@ -31,9 +29,6 @@ log = logging.getLogger("roco")
 SECONDS_FOR_LOOKERS = 1.0
 
 Device = Literal["auto", "cpu", "cuda"]
-
-# Of NVIDIA GPUs, the first whose matrix units multiply bfloat16 (Ampere).
-BFLOAT16_CAPABILITY = 8.0
 
 
 def seed_from(*parts: object) -> int:
@@ -84,27 +79,12 @@ def resolve_precision(precision: Literal["auto", "fp32", "bf16"], device: Device
     """
     if precision != "auto":
         return precision
-    has_it = has_bfloat16_instructions() if resolve_device(device) == "cpu" else gpus_multiply_bfloat16()
+    if resolve_device(device) == "cpu":
+        return "bf16" if has_bfloat16_instructions() else "fp32"
+    from roco.gpus import BFLOAT16_CAPABILITY, compute_capability
+
+    has_it = compute_capability() >= BFLOAT16_CAPABILITY
     return "bf16" if has_it else "fp32"
-
-
-@cache
-def gpus_multiply_bfloat16() -> bool:
-    """Whether this machine's GPUs have matrix units for bfloat16: compute capability 8.0 or newer.
-
-    Asks the driver's tool, which costs less than an import of torch; torch, where that does not answer for all alike.
-    """
-    command = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
-    try:
-        ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
-        answers = {float(line) >= BFLOAT16_CAPABILITY for line in ended.stdout.split()}
-    except (OSError, ValueError, subprocess.SubprocessError):
-        answers = set()
-    if len(answers) == 1:
-        return answers.pop()
-    import torch
-
-    return torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
 
 
 def keep_freed_memory() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from roco import runtime
+from roco import gpus, runtime
 from roco.errors import ConfigError
 
 
@@ -104,8 +104,18 @@ def test_the_processor_says_whether_it_has_bfloat16(text: str | None, expected: 
 def test_auto_is_bf16_on_a_processor_that_has_it_only(has_it: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "has_bfloat16_instructions", lambda: has_it)
     assert runtime.resolve_precision("auto", "cpu") == ("bf16" if has_it else "fp32")
-    assert runtime.resolve_precision("auto", "cuda") == "fp32"
     assert [runtime.resolve_precision(asked, "cpu") for asked in ("fp32", "bf16")] == ["fp32", "bf16"]
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"), [((9, 0), "bf16"), ((8, 0), "bf16"), ((7, 5), "fp32"), ((0, 0), "fp32")]
+)
+def test_auto_is_bf16_on_gpus_whose_matrix_units_multiply_it(
+    capability: tuple[int, int], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpus, "compute_capability", lambda: capability)
+    assert runtime.resolve_precision("auto", "cuda") == expected
+    assert [runtime.resolve_precision(asked, "cuda") for asked in ("fp32", "bf16")] == ["fp32", "bf16"]
 
 
 PAGE_FAULTS = """
