@@ -86,7 +86,8 @@ class Fit:
     Attributes:
         coefficients: of the predictors, `(predictors,)`; the intercept is left out.
         adjusted_r2: the share of the variance that it explains, less what as many predictors explain by chance.
-        errors: standard errors of the coefficients, which hold for residuals of unequal spread (HC3).
+        errors: standard errors of the coefficients, which hold for residuals of unequal spread (HC3); NaN where a
+            single value decides a coefficient.
         freedom: how many more values than coefficients there are.
     """
 
@@ -128,9 +129,10 @@ def fit(predictors: Sequence[Array], values: Array, *, freedom: int) -> Fit | No
     inverse = np.linalg.pinv(design)
     found = inverse @ values
     residuals = values - design @ found
-    # A value that its own fit follows exactly has a leverage of 1, and a residual of nothing.
-    leverage = np.minimum((design * inverse.T).sum(axis=1), 1 - 1e-9)
-    errors = np.sqrt(((inverse * residuals / (1 - leverage)) ** 2).sum(axis=1))
+    # A value that the fit follows whatever it is has a leverage of 1: nothing tells how far it would move.
+    left_over = 1 - (design * inverse.T).sum(axis=1)
+    left_over[left_over < 1e-6] = np.nan
+    errors = np.sqrt(((inverse * residuals / left_over) ** 2).sum(axis=1))
     unexplained = float((residuals**2).sum()) / left / float(values.var(ddof=1))
     return Fit(found[1:] / scale, 1 - unexplained, errors[1:] / scale, left)
 

@@ -53,6 +53,15 @@ def test_predictors_that_cannot_be_told_apart_have_no_fit(other) -> None:
     assert fit([one, other(one)], one**2, freedom=2) is None
 
 
+def test_one_value_alone_in_its_group_gives_no_error() -> None:
+    generator = np.random.default_rng(4)
+    alone = np.array([1.0, *[0.0] * 11])
+    found = fit([alone, generator.normal(size=12)], generator.normal(size=12), freedom=2)
+    assert found is not None
+    assert math.isnan(found.within(0).interval.low)
+    assert math.isnan(found.within(0).interval.high)
+
+
 def test_errors_within_a_seed_hold_where_the_spread_is_unequal() -> None:
     generator = np.random.default_rng(2)
     x = np.linspace(0, 1, 60) ** 3
