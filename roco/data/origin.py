@@ -13,7 +13,7 @@ from roco.config import DatasetConfig
 from roco.data.folders import PARTS, list_folder
 from roco.data.pictures import told
 from roco.data.published import published_files
-from roco.errors import ArtifactError, DatasetError
+from roco.errors import ArtifactError, DatasetError, RocoError
 
 # A file that was written so recently may be written again within the same tick of its file system's clock.
 _SETTLED_SECONDS = 2.0
@@ -131,5 +131,5 @@ def _cached(config: DatasetConfig) -> dict[str, str] | None:
 
 def _keep(config: DatasetConfig, kept: dict[str, str]) -> None:
     # It only saves time.
-    with contextlib.suppress(OSError, RuntimeError, ArtifactError), atomic(_cache_file(config)) as temporary:
+    with contextlib.suppress(OSError, RuntimeError, RocoError), atomic(_cache_file(config)) as temporary:
         temporary.write_text(json.dumps(kept))
