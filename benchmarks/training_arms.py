@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
-from roco.batches import EpochPlan, augment
+from roco.batches import EpochPlan, augment, mean_colour
 from roco.compiled.library import OFF
 from roco.config import Recipe
 from roco.runtime import resolve_device, seed_from, start_torch
@@ -98,9 +98,13 @@ def our_batches(images: Tensor, labels: Tensor, recipe: Recipe) -> Iterator[tupl
     height, width = images.shape[2:]
     generator = torch.Generator().manual_seed(seed_from(time.perf_counter_ns()))
     plan = EpochPlan.draw(len(images), recipe, size=(height, width), generator=generator)
+    blank = mean_colour(images) if recipe.cutout else None
     for start in range(0, len(images), recipe.batch_size):
         part = plan.part(start, start + recipe.batch_size)
-        yield to_unit(augment(images, recipe, part).permute(0, 3, 1, 2)), labels[part.order.to(labels.device)]
+        yield (
+            to_unit(augment(images, recipe, part, blank=blank).permute(0, 3, 1, 2)),
+            labels[part.order.to(labels.device)],
+        )
 
 
 def plain_loop(network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, *, arm: str, workers: int) -> None:

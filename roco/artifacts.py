@@ -1,77 +1,34 @@
 """Reading and writing results: JSON, HDF5 and safetensors files that are whole, checked and reproducible.
 
 Every file is written under a temporary name, synced and renamed, so that it is either complete or not there.
-Every file names its kind and carries a SHA-256 of its content; a file that is truncated, edited or of another kind
-raises ArtifactError with one line. Nothing here unpickles. What the contents mean is known to the callers.
+Every file names its kind and carries a SHA-256 of its content; a file that was read and is truncated, edited or of
+another kind raises ArtifactError with one line; one that cannot be read now raises FileAccessError (files.py). Nothing
+here unpickles. What the contents mean is known to the callers.
 """
 
 import contextlib
 import hashlib
+import io
 import json
-import os
-import platform
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 
 from roco.errors import ArtifactError, GenomeError
+from roco.files import atomic, opened
 
 if TYPE_CHECKING:
+    import h5py
     from torch import Tensor
 
 Array = np.ndarray[Any, Any]
+Taken = TypeVar("Taken")
 
-
-@contextlib.contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary name in the folder of `path`; what is written there becomes `path` if nothing is raised.
-
-    Raises:
-        ArtifactError: it cannot be written (no space, no permission); `path` is as it was before.
-    """
-    path = Path(path)
-    # With the machine's name: two machines may have one folder, and processes of the same number.
-    begin, end = f".{path.stem}.{platform.node()}.", f".partial{path.suffix}"
-    temporary = path.with_name(f"{begin}{os.getpid()}{end}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_leftovers(path.parent, begin=begin, end=end)
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        reason = (error.strerror or " ".join(str(error).split()))[:200]
-        raise ArtifactError(f"{path}: cannot be written ({reason}); see to it and run the same command again") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _drop_leftovers(folder: Path, *, begin: str, end: str) -> None:
-    """Deletes what processes of this machine that were killed had begun to write under these names."""
-    for leftover in folder.iterdir():
-        process = leftover.name.removeprefix(begin).removesuffix(end)
-        if leftover.name == f"{begin}{process}{end}" and process.isdigit():
-            try:
-                os.kill(int(process), 0)
-            except ProcessLookupError:
-                leftover.unlink(missing_ok=True)
-            except OSError:
-                continue
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes a new name in a folder outlive a power failure, where the file system can."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+# As safetensors itself has it.
+LONGEST_HEADER = 100_000_000
 
 
 def digest(payload: object, *, length: int = 64) -> str:
@@ -94,15 +51,13 @@ def _array_digest(arrays: Mapping[str, Array], attributes: Mapping[str, Any]) ->
     return checksum.hexdigest()
 
 
-def _damaged(path: Path, reason: str) -> ArtifactError:
+def _damaged(path: str | Path, reason: str) -> ArtifactError:
     return ArtifactError(f"{path}: {reason}; delete it and run the same command again to make it anew")
 
 
-def _existing(path: str | Path) -> Path:
-    path = Path(path)
-    if not path.is_file():
-        raise ArtifactError(f"{path}: no such file; it is made by an earlier step of the workflow")
-    return path
+def _check_kind(path: str | Path, found: object, kind: str) -> None:
+    if found != kind:
+        raise _damaged(path, f"expected an artifact of kind '{kind}', found '{found}'")
 
 
 def check_provenance(path: str | Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
@@ -120,7 +75,7 @@ def check_provenance(path: str | Path, found: Mapping[str, Any], expected: Mappi
         if name not in found or found[name] != value:
             was = f"{found[name]!r:.80}" if name in found else "nothing"
             reason = f"expected {name} {value!r:.80}, found {was}: it was made for something else"
-            raise _damaged(Path(path), reason)
+            raise _damaged(path, reason)
 
 
 @contextlib.contextmanager
@@ -130,7 +85,7 @@ def schema(path: str | Path, kind: str) -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, GenomeError) as error:
         reason = f"not what '{kind}' holds ({type(error).__name__}: {' '.join(str(error).split())[:100]})"
-        raise _damaged(Path(path), reason) from None
+        raise _damaged(path, reason) from None
 
 
 def write_json(path: str | Path, kind: str, content: object) -> None:
@@ -146,16 +101,17 @@ def read_json(path: str | Path, kind: str) -> Any:
 
     Raises:
         ArtifactError: the file is missing, damaged, or not of this kind.
+        FileAccessError: it cannot be read now.
     """
-    path = _existing(path)
+    with opened(path) as file:
+        data = file.read()
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(data)
         found, checksum, content = document["kind"], document["sha256"], document["content"]
         actual = digest(content)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, f"not a whole JSON artifact ({type(error).__name__})") from None
-    if found != kind:
-        raise _damaged(path, f"expected an artifact of kind '{kind}', found '{found}'")
+    _check_kind(path, found, kind)
     if actual != checksum:
         raise _damaged(path, "its content does not match its checksum")
     return content
@@ -199,10 +155,13 @@ def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, Array], dict[str
 
     Raises:
         ArtifactError: the file is missing, damaged, or not of this kind.
+        FileAccessError: it cannot be read now.
     """
-    arrays, attributes, checksum = _read_hdf5(_existing(path), kind, with_arrays=True)
+    arrays, (attributes, checksum) = _from_hdf5(
+        path, lambda file: ({name: file[name][...] for name in file}, _attributes(path, file, kind))
+    )
     if _array_digest(arrays, attributes) != checksum:
-        raise _damaged(Path(path), "its content does not match its checksum")
+        raise _damaged(path, "its content does not match its checksum")
     return arrays, attributes
 
 
@@ -211,25 +170,56 @@ def read_attributes(path: str | Path, kind: str) -> dict[str, Any]:
 
     Raises:
         ArtifactError: the file is missing, damaged, or not of this kind.
+        FileAccessError: it cannot be read now.
     """
-    _, attributes, checksum = _read_hdf5(_existing(path), kind, with_arrays=False)
+    attributes, checksum = _from_hdf5(path, lambda file: _attributes(path, file, kind))
     return attributes | {"sha256": checksum}
 
 
-def _read_hdf5(path: Path, kind: str, *, with_arrays: bool) -> tuple[dict[str, Array], dict[str, Any], str]:
+def read_lengths(path: str | Path) -> dict[str, int]:
+    """The length of each array of an HDF5 artifact, without reading the arrays.
+
+    Raises:
+        ArtifactError: the file is missing or damaged.
+        FileAccessError: it cannot be read now.
+    """
+    return _from_hdf5(path, lambda file: {name: int(file[name].shape[0]) for name in file})
+
+
+def _from_hdf5(path: str | Path, take: "Callable[[h5py.File], Taken]") -> Taken:
+    """What `take` takes from an HDF5 file.
+
+    It is opened without a lock, which not every file system has and no artifact needs, as they are replaced as a whole.
+    What HDF5 says when it fails does not tell whether the system failed or the content is wrong. So the file is then
+    read without HDF5, where the system's errors are clear; what was read is damaged if HDF5 fails on it too. It does
+    not if the file is open for writing elsewhere, which HDF5 refuses, or if the system has recovered.
+    """
     import h5py
 
+    wrong = (OSError, KeyError, ValueError, RuntimeError, TypeError)
     try:
-        with h5py.File(path, "r") as file:
-            stored = {name: bytes(file.attrs[name]).decode() for name in file.attrs}
-            arrays = {name: file[name][...] for name in file} if with_arrays else {}
-        found, checksum = stored.pop("kind"), stored.pop("sha256")
-        attributes = {name: json.loads(text) for name, text in stored.items()}
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        with h5py.File(path, "r", locking=False) as file:
+            return take(file)
+    except wrong:
+        with opened(path) as source:
+            content = source.read()
+    try:
+        # By a Python file, as HDF5 takes no notice there of a mark that another program is writing.
+        with h5py.File(io.BytesIO(content), "r") as file:
+            return take(file)
+    except wrong as error:
+        # What h5py's frames hold would end the process with a signal, if it were freed after Python's own end.
+        traceback.clear_frames(error.__traceback__)
         raise _damaged(path, f"not a whole HDF5 artifact ({type(error).__name__})") from None
-    if found != kind:
-        raise _damaged(path, f"expected an artifact of kind '{kind}', found '{found}'")
-    return arrays, attributes, checksum
+
+
+def _attributes(path: str | Path, file: "h5py.File", kind: str) -> tuple[dict[str, Any], str]:
+    """The attributes and the checksum of an open HDF5 artifact."""
+    stored = {name: bytes(file.attrs[name]).decode() for name in file.attrs}
+    found, checksum = stored.pop("kind"), stored.pop("sha256")
+    attributes = {name: json.loads(text) for name, text in stored.items()}
+    _check_kind(path, found, kind)
+    return attributes, checksum
 
 
 def write_tensors(path: str | Path, kind: str, tensors: "Mapping[str, Tensor]", attributes: Mapping[str, Any]) -> None:
@@ -259,13 +249,21 @@ def read_tensors(path: str | Path, kind: str) -> "tuple[dict[str, Tensor], dict[
 
     Raises:
         ArtifactError: the file is missing, damaged, or not of this kind.
+        FileAccessError: it cannot be read now.
     """
-    path = _existing(path)
-    metadata, tensors = _read_safetensors(path, kind, framework="pt")
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    with opened(path) as file:
+        metadata = _safetensors_metadata(path, file, kind)
+        file.seek(0)
+        data = file.read()
     try:
+        # Not mapped into memory: what cannot be read would then end the process.
+        tensors = load(data)
         checksum = metadata["sha256"]
         attributes: dict[str, Any] = json.loads(metadata["attributes"])
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RuntimeError, AssertionError, SafetensorError) as error:
         raise _damaged(path, f"not a whole safetensors artifact ({type(error).__name__})") from None
     if _array_digest({name: tensor.numpy() for name, tensor in tensors.items()}, attributes) != checksum:
         raise _damaged(path, "its content does not match its checksum")
@@ -274,23 +272,18 @@ def read_tensors(path: str | Path, kind: str) -> "tuple[dict[str, Tensor], dict[
 
 def read_checksum(path: str | Path, kind: str) -> str:
     """The checksum that a safetensors artifact carries, without reading its tensors."""
-    path = _existing(path)
-    return str(_read_safetensors(path, kind, framework="np", tensors=False)[0]["sha256"])
+    with opened(path) as file:
+        return str(_safetensors_metadata(path, file, kind)["sha256"])
 
 
-def _read_safetensors(
-    path: Path, kind: str, *, framework: str, tensors: bool = True
-) -> "tuple[dict[str, Any], dict[str, Tensor]]":
-    from safetensors import SafetensorError, safe_open
-
+def _safetensors_metadata(path: str | Path, file: BinaryIO, kind: str) -> dict[str, Any]:
+    """What `write_tensors` keeps in the header: eight bytes that give the length of a JSON text, then that text."""
     try:
-        with safe_open(path, framework=framework) as file:
-            metadata = json.loads(file.metadata()["roco"])
-            found, _ = metadata["kind"], metadata["sha256"]
-            # Copied: a tensor backed by the mapped file would see a later change of it.
-            read = {name: file.get_tensor(name).clone() for name in file.keys()} if tensors else {}  # noqa: SIM118
-    except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length)) if length <= LONGEST_HEADER else {}
+        metadata: dict[str, Any] = json.loads(header["__metadata__"]["roco"])
+        found, _ = metadata["kind"], metadata["sha256"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, f"not a whole safetensors artifact ({type(error).__name__})") from None
-    if found != kind:
-        raise _damaged(path, f"expected an artifact of kind '{kind}', found '{found}'")
-    return metadata, read
+    _check_kind(path, found, kind)
+    return metadata

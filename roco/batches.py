@@ -59,13 +59,23 @@ class EpochPlan:
         )
 
 
-def augment(images: Tensor, recipe: Recipe, plan: EpochPlan) -> Tensor:
+def mean_colour(images: Tensor) -> Tensor:
+    """The mean of each channel of uint8 images `(n, c, h, w)`, rounded: uint8 `(c,)`, the same on every device."""
+    sums = torch.stack([part.sum(dim=(0, 2, 3), dtype=torch.int64) for part in images.split(CHUNK // 8)]).sum(dim=0)
+    return (sums / (images.numel() // images.shape[1])).round().to(torch.uint8)
+
+
+def augment(images: Tensor, recipe: Recipe, plan: EpochPlan, *, blank: Tensor | None = None) -> Tensor:
     """The images of a plan in its order: cropped after zero padding, mirrored, with a square cut out, as it says.
+
+    A square is cut out to the mean colour. Source: DARTS and NSGA-Net, whose cutout comes after normalisation and sets
+    0; here the mean is rounded to a whole value of a pixel, and is that of the images that are trained on.
 
     Args:
         images: uint8 `(m, c, h, w)`, all that the plan's order may choose from.
         recipe: how wide the padding and how large the square is.
         plan: of `n` images.
+        blank: the colour of what is cut out, uint8 `(c,)`; the mean colour of `images`, if not given.
 
     Returns:
         uint8 `(n, h, w, c)`: the values of a pixel side by side, as convolutions want them.
@@ -84,19 +94,19 @@ def augment(images: Tensor, recipe: Recipe, plan: EpochPlan) -> Tensor:
     found: Tensor = chosen.permute(0, 2, 3, 1)[index, rows.to(device)[:, :, None], columns.to(device)[:, None, :]]
     if plan.centres is not None:
         outside = _outside_squares(plan.centres, (height, width), recipe.cutout).to(device)
-        found = found * outside[:, :, :, None]
+        found = torch.where(outside[:, :, :, None], found, mean_colour(images) if blank is None else blank)
     return found
 
 
 def _outside_squares(centres: Tensor, size: tuple[int, int], side: int) -> Tensor:
-    """0 in a square of `side` pixels around each centre, 1 outside: uint8 `(n, h, w)` (DeVries and Taylor 2017)."""
+    """False in a square of `side` pixels around each centre: bool `(n, h, w)` (DeVries and Taylor 2017)."""
     first = centres[:, :, None] - side // 2
     in_rows, in_columns = (
         (torch.arange(length) >= begin) & (torch.arange(length) < begin + side)
         for length, begin in zip(size, first, strict=True)
     )
     outside: Tensor = ~(in_rows[:, :, None] & in_columns[:, None, :])
-    return outside.to(torch.uint8)
+    return outside
 
 
 def to_unit(images: Tensor) -> Tensor:
@@ -145,6 +155,7 @@ class Supply:
         places = min(self.window * recipe.batch_size, n)
         self.images = images.new_empty((places, self.height, self.width, channels))
         self.labels = labels.new_empty(places)
+        self.blank = mean_colour(images) if recipe.cutout else None
         self.plan: EpochPlan | None = None
 
     def begin(self, epoch: int) -> None:
@@ -161,6 +172,6 @@ class Supply:
         for chunk in range(start, stop, CHUNK):
             part = self.plan.part(chunk, min(chunk + CHUNK, stop))
             place = slice(chunk - start, chunk - start + len(part.order))
-            self.images[place] = augment(self.source, self.recipe, part)
+            self.images[place] = augment(self.source, self.recipe, part, blank=self.blank)
             self.labels[place] = self.source_labels.index_select(0, part.order.to(self.labels.device))
         return [min(size, stop - begin) for begin in range(start, stop, size)]

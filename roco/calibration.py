@@ -8,11 +8,11 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from roco.config import Recipe, StudyConfig
+from roco.config import Architecture, Part, Recipe, StudyConfig
 from roco.runtime import start_torch
 from roco.workload import Images, Work, typical_genome
 
@@ -76,7 +76,7 @@ def calibrate(
     import torch
 
     device = start_torch(config.device)
-    names = [*config.targets.architectures(), "evaluation", "retraining"]
+    names = [*_targets(config), "evaluation", "retraining"]
     names = [name for name in names if networks is None or name in networks]
     speeds, flops = {}, {}
     for name in names:
@@ -101,27 +101,37 @@ def _start_seconds() -> float:
     return cpu_seconds_of([sys.executable, "-c", code])[0]
 
 
+def _targets(config: StudyConfig) -> Mapping[str, Architecture]:
+    """Of both splits; where both have one, it is equally fast."""
+    return {**config.targets.architectures("validation"), **config.targets.architectures("test")}
+
+
 def _network(config: StudyConfig, name: str, images: Images) -> "torch.nn.Module":
     from roco.space.network import build_network
     from roco.targets import build_target
 
     look = {"mean": [0.5] * 3, "std": [0.25] * 3}
-    if name in config.targets.architectures():
-        architecture = config.targets.architectures()[name]
+    if name in (targets := _targets(config)):
+        architecture = targets[name]
         return build_target(name, architecture, classes=images.classes, image_size=images.size, **look)
+    part = _part(name)
     return build_network(
         typical_genome(config, images).phenotype,
-        channels=getattr(config, name).channels,
+        channels=getattr(config, part).channels,
         classes=images.classes,
         stem_padding=config.space.stem_padding,
         mean=look["mean"],
         std=look["std"],
-        node=config.space.node,
+        node=config.node_of(part),
     )
 
 
+def _part(name: str) -> Part:
+    return "retraining" if name == "retraining" else "evaluation"
+
+
 def _recipe(config: StudyConfig, name: str) -> Recipe:
-    section = config.targets if name in config.targets.architectures() else getattr(config, name)
+    section = config.targets if name in _targets(config) else getattr(config, name)
     recipe: Recipe = section.training.model_copy(update={"epochs": 1})
     return recipe
 
@@ -190,8 +200,8 @@ def _timed(action: Callable[[int], None], count: int, device: "torch.device") ->
 def _forward_flops(config: StudyConfig, name: str, network: "torch.nn.Module", images: Images) -> int:
     from roco.workload import genome_flops
 
-    if name not in config.targets.architectures():
-        return genome_flops(config, typical_genome(config, images), images, channels=getattr(config, name).channels)
+    if name not in _targets(config):
+        return genome_flops(config, typical_genome(config, images), images, part=_part(name))
     from ptflops import get_model_complexity_info
 
     size = (3, images.size, images.size)

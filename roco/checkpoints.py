@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from roco.artifacts import check_provenance, read_tensors, write_tensors
 from roco.errors import ArtifactError
+from roco.files import is_there
 
 if TYPE_CHECKING:
     from roco.training import Training
@@ -39,7 +40,7 @@ def restore_checkpoint(
 
     Nothing is filled, and no epoch is done, where there is none, or where it is damaged or another training's.
     """
-    if not path.exists():
+    if not is_there(path):
         return 0
     try:
         tensors, attributes = read_tensors(path, "checkpoint")

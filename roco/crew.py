@@ -134,6 +134,10 @@ class Crew:
                     for again in self._died(task, worker.returncode, too_slow=too_slow):
                         pending.put(again)
                     worker = None
+                elif too_slow:
+                    # Its time was up when it had just answered: it did its work, and is no more.
+                    worker.communicate()
+                    worker = None
         except Exception as error:
             self.errors.append(str(error) if isinstance(error, RocoError) else f"{type(error).__name__}: {error}")
         finally:
@@ -158,11 +162,13 @@ class Crew:
         elif code >= 0:
             self.errors.append(f"{keys}: {how}, which no network should do; see the log above")
             return []
-        # Its networks that had ended are in the store.
+        # Its networks that had ended are in the store, also one whose time was up before the worker could say so.
         left = tuple(genome for genome in task if self._kept(genome) is None)
         if len(task) > 1:
             log.warning("%s: %s; tried again in two halves", keys, how)
             return [half for half in (left[: len(left) // 2], left[len(left) // 2 :]) if half]
+        if not left:
+            return []
         self.attempts[keys] += 1
         log.warning("%s, attempt %d: %s", keys, self.attempts[keys], how)
         if not too_slow and self.attempts[keys] < ATTEMPTS:
@@ -217,4 +223,6 @@ def _ask(worker: "subprocess.Popen[str]", task: Task, *, limit_minutes: float | 
     finally:
         if timer is not None:
             timer.cancel()
+            # Else it could be about to kill the worker, at the expense of the next task.
+            timer.join()
     return answer, too_slow.is_set()

@@ -5,6 +5,7 @@ RocoError
 ├── GenomeError      a genome text or bit string that is malformed
 ├── DatasetError     images or labels that cannot be used, or are missing
 ├── ArtifactError    a result file that is missing, damaged or of another kind
+├── FileAccessError  a file that the system cannot read or write now, whatever is in it
 ├── AttackError      an attack that cannot be run on what it was given
 ├── ClusterError     SLURM does not answer
 └── TrainingFailed   a network whose training did not end (NaN, out of memory, killed, too slow)
@@ -29,6 +30,10 @@ class DatasetError(RocoError):
 
 class ArtifactError(RocoError):
     """A result file that is missing, damaged, or of another kind than was asked for."""
+
+
+class FileAccessError(RocoError):
+    """A file that the system cannot read or write now; nothing is known of its content."""
 
 
 class AttackError(RocoError):

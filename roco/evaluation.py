@@ -17,12 +17,13 @@ from roco.space.genome import Genome
 if TYPE_CHECKING:
     import torch
 
-    from roco.training import Start, Training
+    from roco.train_all import Start
+    from roco.training import Training
 
 log = logging.getLogger("roco")
 
 # Raised by hand when an evaluation comes to give other numbers: it invalidates what is in the store.
-EVALUATION_VERSION = 6
+EVALUATION_VERSION = 7
 # A checkpoint of a stack is some hundred megabytes; one that ends sooner leaves none.
 CHECKPOINT_SECONDS = 60.0
 
@@ -130,7 +131,7 @@ class Evaluator:
 
         Differs from the paper, which does not say so: the same order for all makes two genomes differ by less chance.
         """
-        from roco.training import train_all
+        from roco.train_all import train_all
 
         began = time.perf_counter()
         for ended in train_all(
@@ -149,7 +150,7 @@ class Evaluator:
             began = time.perf_counter()
 
     def _start(self, genome: Genome) -> "Start":
-        from roco.training import Start
+        from roco.train_all import Start
 
         def show(epoch: int, loss: float) -> None:
             log.info("%s epoch %d/%d loss %.4f", genome.key, epoch, self.recipe.epochs, loss)
@@ -197,7 +198,10 @@ class Evaluator:
 
         on_adversarial = adversarial.cpu().numpy()
         validation = (self.validation_images, self.validation_labels)
-        measured = {name: measure(name, network, *validation) for name in self.settings.measurements}
+        measured = {
+            name: measure(name, network, *validation, adversarial=self.adversarial)
+            for name in self.settings.measurements
+        }
         return {
             **({"measured": measured} if measured else {}),
             "error": float((predictions != self.validation_labels).double().mean()),

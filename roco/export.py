@@ -9,8 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from roco.artifacts import atomic, read_json, schema
-from roco.errors import ArtifactError, ConfigError
+from roco.artifacts import read_json, schema
+from roco.errors import ArtifactError, ConfigError, RocoError
+from roco.files import atomic, is_there
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,7 +62,7 @@ def _seed_of(folder: Path) -> int:
 def _holds(folder: Path, key: str) -> bool:
     """Whether a retraining's folder has a network with weights whose key begins so."""
     path = folder / "training.json"
-    if not path.exists():
+    if not is_there(path):
         return False
     with schema(path, "training"):
         training = read_json(path, "training")
@@ -79,6 +80,7 @@ def export_network(path: str | Path, file_format: str, output: str | Path) -> No
     Raises:
         ArtifactError: the file holds no network.
         ConfigError: a package that the format needs is not installed.
+        RocoError: torch's exporter fails.
     """
     from roco.networks import load_network
 
@@ -88,10 +90,14 @@ def export_network(path: str | Path, file_format: str, output: str | Path) -> No
     with atomic(output) as temporary:
         if file_format == "safetensors":
             shutil.copyfile(path, temporary)
-        elif file_format == "onnx":
-            _write_onnx(network, _image_size(path, description), temporary)
-        else:
-            _write_torch_export(network, _image_size(path, description), temporary)
+            return
+        write = _write_onnx if file_format == "onnx" else _write_torch_export
+        size = _image_size(path, description)
+        try:
+            write(network, size, temporary)
+        except RuntimeError as error:
+            told = " ".join(str(error).split())[:200]
+            raise RocoError(f"{path}: torch cannot write it as {file_format} ({told}); safetensors can") from error
 
 
 def _require(package: str, file_format: str) -> None:
@@ -109,6 +115,13 @@ def _image_size(path: str | Path, description: Mapping[str, Any]) -> int:
     return int(description["image_size"])
 
 
+def _any_batch() -> "tuple[dict[int, Any]]":
+    """Batches of any size; by position, as a target's input has another name than that of a genome's network."""
+    import torch
+
+    return ({0: torch.export.Dim("batch")},)
+
+
 def _write_onnx(network: "nn.Module", image_size: int, path: Path) -> None:
     import torch
 
@@ -120,7 +133,7 @@ def _write_onnx(network: "nn.Module", image_size: int, path: Path) -> None:
         str(path),
         input_names=["images"],
         output_names=["logits"],
-        dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+        dynamic_shapes=_any_batch(),
         dynamo=True,
         external_data=False,
         verbose=False,
@@ -131,5 +144,5 @@ def _write_torch_export(network: "nn.Module", image_size: int, path: Path) -> No
     import torch
 
     example = (torch.zeros(2, 3, image_size, image_size),)
-    program = torch.export.export(network, example, dynamic_shapes={"images": {0: torch.export.Dim("batch")}})
+    program = torch.export.export(network, example, dynamic_shapes=_any_batch())
     torch.export.save(program, path)

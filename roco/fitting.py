@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from roco.artifacts import check_provenance, digest
 from roco.config import Recipe
 from roco.errors import ArtifactError, TrainingFailed
+from roco.files import is_there
 from roco.networks import build, load_network, save_network
 from roco.runtime import Device, resolve_precision, seed_from, start_torch
 from roco.space.genome import Genome
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from torch import nn
 
     from roco.data.dataset import Dataset, Split
-    from roco.training import Start
+    from roco.train_all import Start
 
 log = logging.getLogger("roco")
 
 # Raised by hand when a training comes to give other weights: it invalidates what is in the store.
-TRAINING_VERSION = 6
+TRAINING_VERSION = 7
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,11 @@ def fit_all(
     import numpy as np
     import torch
 
-    from roco.training import train_all
+    from roco.train_all import train_all
 
-    place, precision = start_torch(device), resolve_precision(recipe.precision, device)
+    place = start_torch(device)
+    # By the device that is used: with a driver that torch cannot use, `auto` is the CPU.
+    precision = resolve_precision(recipe.precision, "cuda" if place.type == "cuda" else "cpu")
     recipe = recipe.model_copy(update={"precision": precision})
     splits = [dataset.train, dataset.validation] if validation_images_too else [dataset.train]
     shared = {
@@ -165,7 +168,7 @@ def _key(request: Request, shared: Mapping[str, Any]) -> str:
 def _start(request: Request, key: str, dataset: "Dataset", place: "torch.device", epochs: int) -> "Start":
     import torch
 
-    from roco.training import Start
+    from roco.train_all import Start
 
     def fresh_network() -> "nn.Module":
         torch.manual_seed(request.weights_seed)
@@ -188,7 +191,7 @@ def _start(request: Request, key: str, dataset: "Dataset", place: "torch.device"
 
 def _kept(path: Path, key: str) -> "tuple[nn.Module, list[float]] | None":
     """The network that an earlier training left in the store and its losses; one that is damaged counts as missing."""
-    if not path.exists():
+    if not is_there(path):
         return None
     try:
         network, description = load_network(path)

@@ -1,12 +1,12 @@
 """The networks that a study has found so far, by key, with what was measured of them."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from roco.artifacts import read_json, schema
 from roco.config import PUBLISHED_GENOMES, StudyConfig
 from roco.errors import ConfigError, GenomeError
+from roco.files import is_there
 from roco.layout import Layout
 from roco.space.genome import Genome
 
@@ -38,7 +38,7 @@ def last_population(config: StudyConfig, search: str, seed: int) -> dict[str, An
         raise ConfigError(f"seed {seed}: expected one of {', '.join(map(str, config.seeds))}")
     for generation in reversed(range(config.search.generations + 1)):
         path = Layout(config).population(search, seed, generation)
-        if Path(path).exists():
+        if is_there(path):
             content: dict[str, Any] = read_json(path, "population")
             with schema(path, "population"):
                 _ = [(each["key"], each["genome"], each["rank"]) for each in content["individuals"]]
@@ -74,7 +74,7 @@ def find(config: StudyConfig, name: str) -> Found:
 def _individuals(config: StudyConfig) -> dict[str, dict[str, Any]]:
     layout, found = Layout(config), dict[str, dict[str, Any]]()
     for path in layout.all_populations():
-        if Path(path).exists():
+        if is_there(path):
             with schema(path, "population"):
                 found |= {each["key"]: each for each in read_json(path, "population")["individuals"]}
     return found
@@ -83,7 +83,7 @@ def _individuals(config: StudyConfig) -> dict[str, dict[str, Any]]:
 def _measured(config: StudyConfig) -> list[dict[str, Any]]:
     found = []
     for path in Layout(config).all_robustness():
-        if Path(path).exists():
+        if is_there(path):
             content = read_json(path, "robustness")
             with schema(path, "robustness"):
                 if content["status"] == "ok":

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roco.artifacts import atomic, check_provenance, read_arrays, read_json, read_tensors, schema
-from roco.errors import ArtifactError, ConfigError
+from roco.artifacts import check_provenance, read_arrays, read_json, read_tensors, schema
+from roco.errors import ArtifactError, ConfigError, FileAccessError
+from roco.files import atomic
 from roco.store import Store
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ def inventory(root: str | Path) -> list[Kind]:
     return [Kind(kind, counts[kind], sizes[kind]) for kind in sorted(counts)]
 
 
-def damaged(root: str | Path) -> Iterator[str]:
-    """A line for each entry that is not whole, not of its kind, or not the one that its name promises."""
+def problems(root: str | Path) -> Iterator[ArtifactError | FileAccessError]:
+    """What is wrong with each entry that is not whole, not of its kind, not the one of its name, or cannot be read."""
     for kind, path in entries_of(root):
         try:
             _check(kind, path)
-        except ArtifactError as error:
-            yield str(error)
+        except (ArtifactError, FileAccessError) as error:
+            yield error
 
 
 def _check(kind: str, path: Path) -> None:

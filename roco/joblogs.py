@@ -1,7 +1,7 @@
 """What a job's log says of it: when it began, how far it is, how it ended. The logs are written by roco.runtime.job."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -35,6 +35,28 @@ class JobLog:
     def seconds(self) -> float:
         """From its first line to its last."""
         return (self.written - self.begun).total_seconds()
+
+
+@dataclass
+class JobLogs:
+    """The logs of jobs, each read again only when it has changed: those of a study are many, and most have ended.
+
+    Attributes:
+        known: by path, the time and size that a log had when it was read, and what it said.
+    """
+
+    known: dict[Path, tuple[tuple[int, int], JobLog | None]] = field(default_factory=dict)
+
+    def read(self, path: Path) -> JobLog | None:
+        """See `read_log`."""
+        try:
+            found = path.stat()
+        except OSError:
+            return None
+        state = found.st_mtime_ns, found.st_size
+        if self.known.get(path, (None, None))[0] != state:
+            self.known[path] = state, read_log(path)
+        return self.known[path][1]
 
 
 def read_log(path: str | Path) -> JobLog | None:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from roco.config import StudyConfig
+from roco.config.targets import SplitName
+from roco.files import is_there
 
 # Published networks are retrained once, under the first seed.
 REFERENCES = "references"
 INITIAL = "initial"
-SPLITS = ("validation", "test")
+SPLITS: tuple[SplitName, ...] = ("validation", "test")
 NORMS = ("l0", "linf")
 
 
@@ -52,7 +54,7 @@ class Job:
     @property
     def done(self) -> bool:
         """Whether its output is there."""
-        return self.output.exists()
+        return is_there(self.output)
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,14 @@ class Layout:
     def folder(self) -> str:
         """The folder of the experiment."""
         return self.config.folder
+
+    def target_folder(self, split: SplitName) -> str:
+        """The folder of the networks that a split's adversarial images are made from, from the study's folder."""
+        return "test_targets" if split == "test" and self.config.targets.test is not None else "targets"
+
+    def target_metrics(self) -> list[str]:
+        """The measurements of all targets, those of the search first."""
+        return [str(job.output) for job in self._targets()]
 
     def all_seeds(self) -> list[tuple[str, int]]:
         """Each search with each of its seeds."""
@@ -132,12 +142,10 @@ class Layout:
     def jobs(self) -> Iterator[Job]:
         """The steps that take long, and the page at the end, in the order of the workflow."""
         yield self._job("dataset", "", "dataset.h5", "dataset.log")
-        targets = list(self.config.targets.architectures())
-        for target in targets:
-            yield self._job("target", target, f"targets/{target}/metrics.json", f"targets/{target}.log")
+        yield from self._targets()
         largest = self.config.adversarial.thresholds[-1]
         for split in SPLITS:
-            for target in targets:
+            for target in self.config.targets.architectures(split):
                 for norm in NORMS:
                     folder = f"adversarial/{split}/{target}"
                     place = f"{target}, {norm}, {split} images"
@@ -151,6 +159,14 @@ class Layout:
             files = (f"{folder}/robustness.json", f"{folder}/robustness.log")
             yield self._job("robustness", place, *files, search=search)
         yield self._job("report_page", "", "report.html", "report_page.log")
+
+    def _targets(self) -> Iterator[Job]:
+        # Of the first split that has them, where both have the same.
+        splits = {self.target_folder(split): split for split in reversed(SPLITS)}
+        for folder, split in reversed(splits.items()):
+            for name in self.config.targets.architectures(split):
+                place = name if split == "validation" else f"{name}, for test images"
+                yield self._job("target", place, f"{folder}/{name}/metrics.json", f"{folder}/{name}.log")
 
     def _retrainings(self) -> Iterator[Job]:
         """A job for each front; its networks count as they are, slots past a front's end included."""

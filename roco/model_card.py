@@ -1,15 +1,32 @@
 """The card that goes with an exported network: what it is, how it was found and trained, and what was measured."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from roco import __version__
 from roco.artifacts import read_attributes, read_json, schema
 from roco.config import PUBLISHED_GENOMES
+from roco.files import is_there
 from roco.networks import checksum_of, describe_file
 
 Facts = Mapping[str, Any]
+MADE_WITH = f"Made with roco-nas {__version__} (robust and compact neural architecture search)."
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file of the study: where it is, of what kind, and what it holds, which is nothing where it is not there."""
+
+    path: Path
+    kind: str
+    facts: Facts
+
+    def lines(self, tell: Callable[..., list[str]], *others: Facts) -> list[str]:
+        """What is told of its facts (and others that were looked at before), or the line that names this file."""
+        with schema(self.path, self.kind):
+            return tell(self.facts, *others)
 
 
 def model_card(path: str | Path) -> str:
@@ -20,69 +37,108 @@ def model_card(path: str | Path) -> str:
 
     Raises:
         ArtifactError: one of these files is damaged.
+        FileAccessError: one of them cannot be read now.
     """
     path = Path(path)
-    description, place = describe_file(path), path.parent
+    network = _File(path, "network", describe_file(path))
+    with schema(path, "network"):
+        target = network.facts["family"] == "target"
+    return _text(_sections_of_target(network) if target else _sections_of_genome(network))
+
+
+def _text(sections: Mapping[str, list[str]]) -> str:
+    titled = [[f"## {title}", "", *lines] if title else lines for title, lines in sections.items()]
+    return "\n\n".join("\n".join(lines) for lines in titled) + "\n"
+
+
+def _sections_of_genome(network: _File) -> dict[str, list[str]]:
+    place = network.path.parent
     training, robustness = _read(place / "training.json", "training"), _read(place / "robustness.json", "robustness")
     # {experiment}/retrained/{search}/seed_{seed}/slot_{slot}/training_{training_seed}
-    folder = place.parents[4] if training and len(place.parents) > 4 else None
-    search = folder / "search" / f"{training['search']}/seed_{training['seed']}" if folder else None
-    front = _read(search / "front.json", "front") if search else {}
-    dataset = _attributes(folder / "dataset.h5") if folder else {}
-    with schema(place / "robustness.json", "robustness"):
-        lines = [f"# {_title(description, training)}", "", *_network(description, training, path)]
-        lines += ["", "## How it was found", "", *_search(front, training)]
-        lines += ["", "## Data", "", *_data(dataset, description), "", "## Training", "", *_training(training)]
-        lines += [
+    folder = place.parents[4] if training.facts and len(place.parents) > 4 else None
+    with schema(training.path, training.kind):
+        trained = {name: training.facts[name] for name in ("search", "seed", "key")} if training.facts else {}
+    search = (folder or place) / "search" / f"{trained.get('search')}/seed_{trained.get('seed')}"
+    front = _read(search / "front.json", "front") if folder else _File(search, "front", {})
+    return {
+        "": [
+            f"# Network {trained['key']}" if trained else "# Network of a genome",
             "",
-            "## Measured",
+            MADE_WITH,
             "",
-            *_measured(robustness),
+            *network.lines(_genome),
+            *training.lines(_size),
+            *network.lines(_input),
+            f"- SHA-256 of its weights and description: {checksum_of(network.path)}",
+        ],
+        "How it was found": front.lines(_search, trained),
+        "Data": _data_of(folder, network),
+        "Training": training.lines(_training),
+        "Measured": robustness.lines(_measured),
+        **_constant(),
+    }
+
+
+def _sections_of_target(network: _File) -> dict[str, list[str]]:
+    # {experiment}/targets/{target}
+    place = network.path.parent
+    metrics = _read(place / "metrics.json", "target")
+    folder = place.parents[1] if metrics.facts and len(place.parents) > 1 else None
+    return {
+        "": [
+            *network.lines(lambda facts: [f"# Target network {facts['name']}"]),
             "",
-            "## Use",
+            MADE_WITH,
             "",
-            *_use(),
-            "",
-            "## Licence",
-            "",
-            *_licence(),
-        ]
-    return "\n".join(lines) + "\n"
+            *network.lines(_architecture),
+            *metrics.lines(lambda facts: [f"- parameters: {facts['parameters']:,}"] if facts else []),
+            *network.lines(_input),
+            f"- SHA-256 of its weights and description: {checksum_of(network.path)}",
+        ],
+        "How it was found": ["No search: a published architecture, from which adversarial images are made."],
+        "Data": _data_of(folder, network),
+        "Training": metrics.lines(_training_of_target),
+        "Measured": metrics.lines(_measured_of_target),
+        **_constant(),
+    }
 
 
-def _read(path: Path, kind: str) -> dict[str, Any]:
-    return dict(read_json(path, kind)) if path.exists() else {}
+def _read(path: Path, kind: str) -> _File:
+    return _File(path, kind, dict(read_json(path, kind)) if is_there(path) else {})
 
 
-def _attributes(path: Path) -> dict[str, Any]:
-    return read_attributes(path, "dataset") if path.exists() else {}
+def _data_of(folder: Path | None, network: _File) -> list[str]:
+    path = (folder or network.path.parent) / "dataset.h5"
+    if folder is None or not is_there(path):
+        return [f"Fingerprint of the data set: {network.facts.get('dataset_fingerprint', 'unknown')}."]
+    return _File(path, "dataset", read_attributes(path, "dataset")).lines(_data)
 
 
-def _title(description: Facts, training: Facts) -> str:
-    if description["family"] == "target":
-        return f"Target network {description['name']}"
-    return f"Network {training['key']}" if training else "Network of a genome"
-
-
-def _network(description: Facts, training: Facts, path: Path) -> list[str]:
-    lines = [f"Made with roco-nas {__version__} (robust and compact neural architecture search)."]
-    if description["family"] == "genome":
-        names = {text: name for name, text in PUBLISHED_GENOMES.items()}
-        known = f" ({names[description['genome']]})" if description["genome"] in names else ""
-        lines += ["", f"- genome: `{description['genome']}`{known}", f"- {_channels(description['channels'])}"]
-        lines.append(f"- nodes: {description['node']}")
-    if training:
-        lines += [
-            f"- parameters: {training['parameters']:,}",
-            f"- FLOPs of one image: {training['flops']:,} multiply-adds",
-        ]
-    if "image_size" in description:
-        lines.append(f"- input: images of {description['image_size']} x {description['image_size']} pixels")
+def _genome(description: Facts) -> list[str]:
+    names = {text: name for name, text in PUBLISHED_GENOMES.items()}
+    known = f" ({names[description['genome']]})" if description["genome"] in names else ""
     return [
-        *lines,
-        f"- classes: {description['classes']}",
-        f"- SHA-256 of its weights and description: {checksum_of(path)}",
+        f"- genome: `{description['genome']}`{known}",
+        f"- {_channels(description['channels'])}",
+        f"- nodes: {description['node']}",
     ]
+
+
+def _architecture(description: Facts) -> list[str]:
+    return [f"- {name}: {value}" for name, value in description["architecture"].items()]
+
+
+def _size(training: Facts) -> list[str]:
+    if not training:
+        return []
+    flops = f"- FLOPs of one image: {training['flops']:,} multiply-adds"
+    return [f"- parameters: {training['parameters']:,}", flops]
+
+
+def _input(description: Facts) -> list[str]:
+    size = description.get("image_size")
+    lines = [f"- input: images of {size} x {size} pixels"] if size else []
+    return [*lines, f"- classes: {description['classes']}"]
 
 
 def _channels(channels: Any) -> str:
@@ -90,23 +146,21 @@ def _channels(channels: Any) -> str:
     return f"initial channels: {channels}" if alone else f"channels of its phases: {', '.join(map(str, channels))}"
 
 
-def _search(front: Facts, training: Facts) -> list[str]:
-    if not training:
+def _search(front: Facts, trained: Facts) -> list[str]:
+    if not trained:
         return ["The file stands outside of a study, so that nothing is known of its search."]
     if not front.get("objectives"):
-        return [f"No search: a network that was named in the configuration ({training['search']})."]
-    found: Facts = next((one for one in front["networks"] if one["key"] == training["key"]), {})
+        return [f"No search: a network that was named in the configuration ({trained['search']})."]
+    found: Facts = next((one for one in front["networks"] if one["key"] == trained["key"]), {})
     values = {name: found.get(name, (found.get("further") or {}).get(name)) for name in front["objectives"]}
     lines = [
-        f"By the search `{training['search']}` (seed {training['seed']}), which minimises, on validation images:",
+        f"By the search `{trained['search']}` (seed {trained['seed']}), which minimises, on validation images:",
         "",
     ]
     return lines + [f"- {name}: {value:.6g}" for name, value in values.items() if value is not None]
 
 
-def _data(dataset: Facts, description: Facts) -> list[str]:
-    if not dataset:
-        return [f"Fingerprint of the data set: {description.get('dataset_fingerprint', 'unknown')}."]
+def _data(dataset: Facts) -> list[str]:
     names = ", ".join(map(str, dataset["class_names"]))
     lines = [f"- {dataset['name']}, classes: {names}", f"- fingerprint (SHA-256): {dataset['fingerprint']}"]
     return lines + [f"- {note}" for note in dataset["notes"]]
@@ -136,6 +190,23 @@ def _measured(robustness: Facts) -> list[str]:
         settings = ", ".join(f"{key} {value}" for key, value in attack["settings"].items() if key != "method")
         lines.append(f"- accuracy under {name} on {white_box['images']} of them ({settings}): {attack['accuracy']:.4f}")
     return [*lines, "", "Budgets are in 1/255. Accuracy under an attack is no bound: a stronger attack may find more."]
+
+
+def _training_of_target(metrics: Facts) -> list[str]:
+    if not metrics:
+        return ["Unknown."]
+    lines = [f"- {name}: {metrics[name]}" for name in ("epochs", "precision") if name in metrics]
+    return [*lines, "- no adversarial training; nothing was chosen on test images"]
+
+
+def _measured_of_target(metrics: Facts) -> list[str]:
+    if not metrics:
+        return ["Nothing yet."]
+    return [f"- accuracy on {split} images: {1 - metrics[f'{split}_error']:.4f}" for split in ("validation", "test")]
+
+
+def _constant() -> dict[str, list[str]]:
+    return {"Use": _use(), "Licence": _licence()}
 
 
 def _use() -> list[str]:

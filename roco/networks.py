@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roco.artifacts import digest_tensors, read_checksum, read_tensors, write_tensors
-from roco.config import TargetsConfig
+from roco.config import ARCHITECTURES
 from roco.errors import ArtifactError
 from roco.space.complexity import Channels, NodeKind
 from roco.space.genome import Genome
@@ -57,10 +57,9 @@ def build(description: Mapping[str, Any], *, mean: list[float], std: list[float]
         )
     from roco.targets import build_target
 
-    architecture = TargetsConfig.model_validate({description["name"]: description["architecture"]})
     return build_target(
         description["name"],
-        architecture.architectures()[description["name"]],
+        ARCHITECTURES[description["name"]].model_validate(description["architecture"]),
         classes=description["classes"],
         image_size=description["image_size"],
         mean=mean,

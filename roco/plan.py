@@ -12,6 +12,7 @@ from roco.artifacts import check_provenance, digest, read_json, schema, write_js
 from roco.calibration import Calibration, Speed, cpu_seconds_of
 from roco.config import StudyConfig
 from roco.errors import ConfigError
+from roco.files import is_there
 from roco.layout import REFERENCES, Job, Layout
 from roco.progress import STAGES, front_share
 from roco.workload import (
@@ -155,13 +156,13 @@ def recorded_seconds(config: StudyConfig) -> dict[str, float]:
     """Seconds that a genome's evaluation, and a network's retraining, took in this study so far, by rule."""
     layout, found = Layout(config), dict[str, list[float]](evaluate=[], retrain=[])
     for path in layout.all_shards():
-        if Path(path).exists():
+        if is_there(path):
             found["evaluate"] += [
                 record["seconds"] for record in read_json(path, "evaluations") if record["status"] == "ok"
             ]
     for place in layout.all_retrainings():
         path = f"{layout.retrained(*place)}/training.json"
-        if Path(path).exists():
+        if is_there(path):
             found["retrain"].append(read_json(path, "training").get("seconds") or 0.0)
     # From the store it took no time.
     taken = {rule: [each for each in seconds if each > 1.0] for rule, seconds in found.items()}
@@ -170,7 +171,7 @@ def recorded_seconds(config: StudyConfig) -> dict[str, float]:
 
 def _work(config: StudyConfig, job: Job, images: Images) -> Work:
     if job.rule == "target":
-        return target_work(config, job.place, images)
+        return target_work(config, job.place.split(", ")[0], images)
     if job.rule == "adversarial_cells":
         target, norm, _ = job.place.split(", ")
         return attack_work(config, target, norm, images)
@@ -243,6 +244,6 @@ def load_calibration(path: str | Path, config: StudyConfig) -> Calibration:
 def _networks_of(config: StudyConfig) -> str:
     """What decides the speed of a pass, but for the machine."""
     parts = config.model_dump(mode="json")
-    widths = [parts[name]["channels"] for name in ("evaluation", "retraining")]
+    widths = [parts[name]["channels"] for name in ("evaluation", "retraining")] + [parts["retraining"]["node"]]
     recipes = [parts[name]["training"] for name in ("targets", "evaluation", "retraining")]
     return digest([parts["targets"], parts["space"], parts["dataset"]["image_size"], widths, recipes], length=16)

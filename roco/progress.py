@@ -1,14 +1,15 @@
 """How far a study is, from its files alone: beside a running one or after it. Nothing is written or computed anew."""
 
 import fcntl
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from roco.artifacts import read_json, schema
 from roco.config import StudyConfig
-from roco.joblogs import JobLog, read_log
+from roco.files import is_there
+from roco.joblogs import JobLog, JobLogs
 from roco.layout import Job, Layout
 from roco.workload import evaluation_work, genome_flops, images_of, retraining_work, robustness_work, typical_genome
 
@@ -80,18 +81,26 @@ class StudyState:
         return next(stage for stage in self.stages if stage.title == STAGES[rule])
 
 
-def study_state(config: StudyConfig, *, now: datetime | None = None) -> StudyState:
+def study_state(config: StudyConfig, *, logs: JobLogs | None = None, now: datetime | None = None) -> StudyState:
     """How far the study of a configuration is.
+
+    Args:
+        config: of the study.
+        logs: what is known of its logs; given again and again, only those that have changed are read.
+        now: the time; the clock's, if not given.
 
     Files count as done when they are there; whether Snakemake would make them again, because a setting has changed
     since, `roco plan` tells.
     """
     layout, holder = Layout(config), running_process(config.folder)
-    logs = {job: read_log(job.log) for job in layout.jobs()}
+    logs = JobLogs() if logs is None else logs
+    said = {job: logs.read(job.log) for job in layout.jobs()}
+    done = {job for job in said if job.done}
     stages = tuple(
-        _stage(rule, [job for job in logs if job.rule == rule], logs, at_work=bool(holder)) for rule in STAGES
+        _stage(rule, [job for job in said if job.rule == rule], said, done=done, at_work=bool(holder))
+        for rule in STAGES
     )
-    left, unmeasured = _time_left(config, stages, logs=logs.values(), now=now or datetime.now())
+    left, unmeasured = _time_left(config, stages, logs=said.values(), now=now or datetime.now())
     return StudyState(config.experiment, config.folder, holder, stages, left, unmeasured)
 
 
@@ -117,7 +126,10 @@ def duration(seconds: float) -> str:
 
 
 def running_process(folder: str | Path) -> str:
-    """The process that holds a results folder, in words; empty if there is none. See roco.runtime.guard_run."""
+    """The process that holds a results folder, in words; empty if there is none. See roco.runtime.guard_run.
+
+    To see whether the lock is held it is taken, shared, and given back at once: a run that starts waits for that.
+    """
     try:
         with (Path(folder) / ".running").open() as file:
             try:
@@ -138,7 +150,7 @@ def front_share(config: StudyConfig) -> float:
     for search, seed in layout.all_seeds():
         for generation in reversed(range(config.search.generations + 1)):
             path = layout.population(search, seed, generation)
-            if Path(path).exists():
+            if is_there(path):
                 with schema(path, "population"):
                     individuals = read_json(path, "population")["individuals"]
                     front = sum(each["rank"] == 0 and each["status"] == "ok" for each in individuals)
@@ -147,20 +159,22 @@ def front_share(config: StudyConfig) -> float:
     return sum(shares) / len(shares) if shares else 1.0
 
 
-def _stage(rule: str, jobs: Sequence[Job], logs: dict[Job, JobLog | None], *, at_work: bool) -> StageState:
-    open_logs = [(job, log) for job in jobs if not job.done and (log := logs[job]) is not None and not log.ended]
+def _stage(
+    rule: str, jobs: Sequence[Job], logs: dict[Job, JobLog | None], *, done: Collection[Job], at_work: bool
+) -> StageState:
+    open_logs = [(job, log) for job in jobs if job not in done and (log := logs[job]) is not None and not log.ended]
     running = tuple((job, log) for job, log in open_logs if at_work and not log.error)
     failed = tuple((job, log.error) for job, log in open_logs if log.error)
-    finished = [job for job in jobs if job.done]
+    finished = [job for job in jobs if job in done]
     seconds = [log.seconds for job in finished if (log := logs[job]) is not None and log.ended]
     if networks := sum(job.networks for job in jobs):
-        done = sum(job.networks for job in finished) + sum(min(log.trained, job.networks) for job, log in open_logs)
+        count = sum(job.networks for job in finished) + sum(min(log.trained, job.networks) for job, log in open_logs)
     else:
-        done = len(finished)
+        count = len(finished)
     return StageState(
         title=STAGES[rule],
         unit=("genomes" if rule == "evaluate" else "networks") if networks else "jobs",
-        done=done,
+        done=count,
         total=networks or len(jobs),
         running=running,
         failed=failed,
@@ -197,10 +211,8 @@ def _seconds_by_flops(config: StudyConfig, stages: Sequence[StageState]) -> dict
     if not measured or images is None:
         return {}
     genome = typical_genome(config, images)
-    search, later = (
-        genome_flops(config, genome, images, channels=width)
-        for width in (config.evaluation.channels, config.retraining.channels)
-    )
+    search = genome_flops(config, genome, images, part="evaluation")
+    later = genome_flops(config, genome, images, part="retraining")
     flops_per_second = config.evaluation.genomes_per_job * evaluation_work(config, images).flops(search) / measured
     networks = config.slots * len(config.retraining.seeds)
     flops = {

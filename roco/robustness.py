@@ -10,10 +10,11 @@ import numpy as np
 
 from roco.artifacts import Array, check_provenance, digest
 from roco.attacks.evaluation import Memory, Part, evaluate_robustness
+from roco.attacks.outcome import marks
 from roco.attacks.sets import AdversarialSet, adversarial_error, breakdown
+from roco.attacks.transfer import noise_of
 from roco.config import RobustnessConfig
 from roco.data.dataset import Dataset
-from roco.fitting import measure
 from roco.networks import checksum_of, load_network
 from roco.runtime import Device, start_torch
 from roco.store import Store
@@ -21,7 +22,7 @@ from roco.store import Store
 log = logging.getLogger("roco")
 
 # Raised by hand when an attack comes to give other numbers: it invalidates what is in the store.
-ROBUSTNESS_VERSION = 2
+ROBUSTNESS_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def measure_robustness(
     """Measures a network on test data; what the store has for these weights is not done again.
 
     Returns:
-        `test_images`, `test_error`, `adversarial_error` and `adversarial_breakdown` on the test adversarial set, and
+        `test_images`, `test_error`, `right_images` (a character a test image, 1 where it is right); on the test
+        adversarial set `adversarial_error`, `adversarial_breakdown` and `adversarial_sources` (see `by_source`);
         `white_box` as `evaluate_robustness` gives it.
 
     Raises:
@@ -73,9 +75,13 @@ def measure_robustness(
     network, description = load_network(network_path)
     check_provenance(network_path, description, made_for)
     network.to(place)
-    test_error = measure(network, dataset.test)
+    right = predict(network, torch.from_numpy(dataset.test.images).to(place)).cpu().numpy() == dataset.test.labels
+    test_error = float((~right).mean())
     log.info("test error %.4f", test_error)
-    predictions = predict(network, torch.from_numpy(adversarial.images).to(place)).cpu().numpy()
+    noise = noise_of(adversarial, dataset.test.images[adversarial.source_index], seed=config.seed)
+    predictions, under_noise = (
+        predict(network, torch.from_numpy(images).to(place)).cpu().numpy() for images in (adversarial.images, noise)
+    )
     decided_by = {
         "version": ROBUSTNESS_VERSION,
         "weights": checksum_of(network_path),
@@ -95,10 +101,31 @@ def measure_robustness(
     return {
         "test_images": len(dataset.test),
         "test_error": test_error,
+        "right_images": marks(right),
         "adversarial_error": adversarial_error(predictions, adversarial),
         "adversarial_breakdown": breakdown(predictions, adversarial),
+        "adversarial_sources": by_source(predictions, adversarial, under_noise=under_noise),
         "white_box": white_box,
     }
+
+
+def by_source(predictions: Array, adversarial: AdversarialSet, *, under_noise: Array) -> dict[str, list[int]]:
+    """What a network makes of the images that come from one test image: these are not independent of one another.
+
+    Args:
+        predictions: the network's classes of the set's images, int64 `(m,)`.
+        adversarial: the set.
+        under_noise: its classes of the same test images under noise of the same budgets, as `noise_of` makes it.
+
+    Returns:
+        `source_index` (rising), and of each source how many `images` the set has of it, how many of these are `right`,
+        and how many are under noise instead (`noise_right`).
+    """
+    sources, of_image = np.unique(adversarial.source_index, return_inverse=True)
+    counts = {"images": np.ones(len(adversarial)), "right": predictions == adversarial.labels}
+    counts |= {"noise_right": under_noise == adversarial.labels}
+    found = {name: np.bincount(of_image, weights=counted, minlength=len(sources)) for name, counted in counts.items()}
+    return {"source_index": sources.tolist(), **{name: count.astype(int).tolist() for name, count in found.items()}}
 
 
 def _transferred(predictions: Array, adversarial: AdversarialSet) -> dict[int, float]:

@@ -9,10 +9,9 @@ import hashlib
 import logging
 import os
 import platform
-import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("roco")
 
-Device = Literal["auto", "cpu", "cuda"]
+# Whoever looks whether a run is at work has its lock for far less.
+SECONDS_FOR_LOOKERS = 1.0
 
-# Of NVIDIA GPUs, the first whose matrix units multiply bfloat16 (Ampere).
-BFLOAT16_CAPABILITY = 8.0
+Device = Literal["auto", "cpu", "cuda"]
 
 
 def seed_from(*parts: object) -> int:
@@ -80,27 +79,12 @@ def resolve_precision(precision: Literal["auto", "fp32", "bf16"], device: Device
     """
     if precision != "auto":
         return precision
-    has_it = has_bfloat16_instructions() if resolve_device(device) == "cpu" else gpus_multiply_bfloat16()
+    if resolve_device(device) == "cpu":
+        return "bf16" if has_bfloat16_instructions() else "fp32"
+    from roco.gpus import BFLOAT16_CAPABILITY, compute_capability
+
+    has_it = compute_capability() >= BFLOAT16_CAPABILITY
     return "bf16" if has_it else "fp32"
-
-
-@cache
-def gpus_multiply_bfloat16() -> bool:
-    """Whether this machine's GPUs have matrix units for bfloat16: compute capability 8.0 or newer.
-
-    Asks the driver's tool, which costs less than an import of torch; torch, where that does not answer for all alike.
-    """
-    command = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
-    try:
-        ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
-        answers = {float(line) >= BFLOAT16_CAPABILITY for line in ended.stdout.split()}
-    except (OSError, ValueError, subprocess.SubprocessError):
-        answers = set()
-    if len(answers) == 1:
-        return answers.pop()
-    import torch
-
-    return torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
 
 
 def keep_freed_memory() -> None:
@@ -148,15 +132,13 @@ def start_torch(device: Device) -> "torch.device":
     torch.set_num_threads(1)
     keep_freed_memory()
     if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device: expected a GPU for 'cuda', but torch sees none; set device to cpu or auto")
+        raise ConfigError(
+            f"device: expected a GPU for 'cuda', but torch sees none ({_torch_and_cuda()}); update the driver, or set "
+            "device to cpu or auto"
+        )
     use_cuda = resolve_device(device) == "cuda" and torch.cuda.is_available()
     if resolve_device(device) == "cuda" and not use_cuda:
-        log.warning(
-            "an NVIDIA driver is here, but torch %s (CUDA %s) cannot use its GPU: going on with the CPU; "
-            "update the driver, or set device to cpu",
-            torch.__version__,
-            torch.version.cuda,
-        )
+        warn_of_unusable_gpu()
     if use_cuda:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
@@ -167,6 +149,21 @@ def start_torch(device: Device) -> "torch.device":
     # Else every tensor that is made is first filled with NaN, which costs a tenth of a training and changes no result.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return torch.device("cuda" if use_cuda else "cpu")
+
+
+def warn_of_unusable_gpu() -> None:
+    """Logs that torch cannot use the GPU of this machine, and that the CPU is used instead."""
+    log.warning(
+        "an NVIDIA driver is here, but %s cannot use its GPU: going on with the CPU; update the driver, or set device "
+        "to cpu",
+        _torch_and_cuda(),
+    )
+
+
+def _torch_and_cuda() -> str:
+    import torch
+
+    return f"torch {torch.__version__} for CUDA {torch.version.cuda}"
 
 
 def versions() -> dict[str, str]:
@@ -229,6 +226,23 @@ def leave() -> NoReturn:
     os._exit(0)
 
 
+def _lock(file: IO[str]) -> None:
+    """Takes a file's lock; waits a little, as `roco status` takes it for a moment to see whether a run has it.
+
+    Raises:
+        BlockingIOError: another process keeps it.
+    """
+    until = time.monotonic() + SECONDS_FOR_LOOKERS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.05)
+
+
 def guard_run(folder: str | Path) -> IO[str] | None:
     """Takes the only place of a run in a results folder; it is given back when the process ends, however it ends.
 
@@ -248,7 +262,7 @@ def guard_run(folder: str | Path) -> IO[str] | None:
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written ({error.strerror}); set results to a folder of yours") from None
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(file)
     except BlockingIOError:
         file.seek(0)
         holder = file.read().strip() or "unknown process"

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from roco.artifacts import read_json, schema
 from roco.config import StudyConfig
+from roco.files import is_there
 from roco.layout import INITIAL, Layout
 
 # The hypervolume's objectives, for all searches, whichever of them they minimise; as in the report.
@@ -58,7 +58,7 @@ def search_states(config: StudyConfig) -> list[SearchState]:
 
 def _populations(layout: Layout, search: str, seed: int) -> list[dict[str, Any]]:
     paths = [layout.population(search, seed, number) for number in range(layout.config.search.generations + 1)]
-    return [_content(path, "population") for path in paths if Path(path).exists()]
+    return [_content(path, "population") for path in paths if is_there(path)]
 
 
 def _content(path: str, kind: str) -> Any:
@@ -80,7 +80,7 @@ def _state(
         path
         for number in range(generations + 1)
         for path in layout.shards(search if number else INITIAL, seed, number)
-        if Path(path).exists()
+        if is_there(path)
     ]
     counts = Counter(record["status"] for path in shards for record in _content(path, "evaluations"))
     return SearchState(

@@ -5,13 +5,13 @@ Nothing here submits a job; that is Snakemake's SLURM plugin, which gives all jo
 """
 
 import logging
-import os
 import shutil
 import subprocess
 import time
 from pathlib import Path
 
 from roco.errors import ClusterError
+from roco.files import atomic, is_there, opened
 
 log = logging.getLogger("roco")
 
@@ -21,10 +21,8 @@ SECONDS_BETWEEN_REMINDERS = 600.0
 
 def note_run(folder: str | Path, run: str) -> None:
     """Keeps the name that the jobs of a run have in SLURM's queue, for the next run in this results folder."""
-    note = Path(folder) / NOTE
-    part = note.with_name(f"{NOTE}.{os.getpid()}")
-    part.write_text(f"{run}\n")
-    part.replace(note)
+    with atomic(Path(folder) / NOTE) as temporary:
+        temporary.write_text(f"{run}\n")
 
 
 def settle_earlier_run(folder: str | Path, *, seconds_between_looks: float = 10.0) -> None:
@@ -35,9 +33,10 @@ def settle_earlier_run(folder: str | Path, *, seconds_between_looks: float = 10.
 
     Raises:
         ClusterError: SLURM does not answer, so that two jobs could be at work on the same files.
+        FileAccessError: the note of that run cannot be read now.
     """
     note = Path(folder) / NOTE
-    run = note.read_text().strip() if note.exists() else ""
+    run = _noted(note) if is_there(note) else ""
     if run and shutil.which("squeue") is None:
         log.warning("%s: the run before used SLURM, which is not here; see to it that its jobs have ended", note)
         return
@@ -52,6 +51,11 @@ def settle_earlier_run(folder: str | Path, *, seconds_between_looks: float = 10.
             reminded = time.monotonic()
             log.warning("jobs of the run before, waited for (scancel them not to): %s", " ".join(running))
         time.sleep(seconds_between_looks if running else 1.0)
+
+
+def _noted(note: Path) -> str:
+    with opened(note) as file:
+        return file.read().decode(errors="replace").strip()
 
 
 def jobs_of_run(run: str) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """A store of finished work by content key, outside of Snakemake's sight: what is in it is never computed again.
 
 Snakemake deletes the outputs of a job that fails or is killed; what the job had finished by then is here. An entry is
-written atomically and read with its checksum; one that is damaged counts as missing.
+written atomically and read with its checksum; one that is damaged counts as missing. One that cannot be read now does
+not: it may be whole, and to compute it again would hide what is wrong with the system.
 """
 
 import logging
@@ -11,6 +12,7 @@ from typing import Any
 
 from roco.artifacts import Array, check_provenance, read_arrays, read_json, write_arrays, write_json
 from roco.errors import ArtifactError
+from roco.files import is_there
 
 log = logging.getLogger("roco")
 
@@ -29,9 +31,13 @@ class Store:
         return self.root / kind / f"{key}{suffix}"
 
     def read(self, kind: str, key: str) -> Any | None:
-        """The content of an entry, or None if it is not there, damaged, or that of another key."""
+        """The content of an entry, or None if it is not there, damaged, or that of another key.
+
+        Raises:
+            FileAccessError: it cannot be read now.
+        """
         path = self.path(kind, key)
-        if not path.exists():
+        if not is_there(path):
             return None
         try:
             entry = read_json(path, kind)
@@ -47,9 +53,13 @@ class Store:
         write_json(self.path(kind, key), kind, {"key": key, "content": content})
 
     def read_arrays(self, kind: str, key: str) -> dict[str, Array] | None:
-        """The arrays of an entry, or None if it is not there, damaged, or that of another key."""
+        """The arrays of an entry, or None if it is not there, damaged, or that of another key.
+
+        Raises:
+            FileAccessError: it cannot be read now.
+        """
         path = self.path(kind, key, suffix=".h5")
-        if not path.exists():
+        if not is_there(path):
             return None
         try:
             arrays, attributes = read_arrays(path, kind)

@@ -1,4 +1,4 @@
-"""The networks that adversarial images are made from: LeNet, VGG-16, ResNet and DenseNet for small images.
+"""The networks that adversarial images are made from: LeNet, VGG-16, ResNet, DenseNet and All-CNN for small images.
 
 All take pixels in [0, 1], normalise inside and return logits. Training them is in `training`.
 """
@@ -12,17 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from roco.compiled.layers import FusedSequential
-from roco.config import DenseNetConfig, LeNetConfig, ResNetConfig, VGG16Config
+from roco.config import AllConvConfig, Architecture, DenseNetConfig, LeNetConfig, ResNetConfig, VGG16Config
 from roco.space.network import Normalise
 
 log = logging.getLogger("roco")
 
-TargetConfig = LeNetConfig | VGG16Config | ResNetConfig | DenseNetConfig
-
 
 def build_target(
     name: str,
-    architecture: TargetConfig,
+    architecture: Architecture,
     *,
     classes: int,
     image_size: int,
@@ -188,3 +186,22 @@ def _densenet(architecture: DenseNetConfig, *, classes: int, image_size: int) ->
             layers.append(DenseLayer(channels, growth))
             channels += growth
     return FusedSequential(*layers, *_activation(channels), GlobalAverage(), nn.Linear(channels, classes))
+
+
+@_layers.register
+def _allconv(architecture: AllConvConfig, *, classes: int, image_size: int) -> nn.Module:
+    """All-CNN-C. Source: Springenberg et al. 2015, Table 1 and Section 3.1: strided convolutions in place of pooling.
+
+    Differs from the paper: batch normalisation in place of dropout, and all convolutions padded, as is usual now.
+    """
+    layers: list[nn.Module] = []
+    inputs = 3
+    for channels, kernel, stride in (
+        *((96, 3, 1), (96, 3, 1), (96, 3, 2)),
+        *((192, 3, 1), (192, 3, 1), (192, 3, 2)),
+        *((192, 3, 1), (192, 1, 1)),
+    ):
+        outputs = _scaled(channels, architecture.width)
+        layers += [_convolution(inputs, outputs, kernel=kernel, stride=stride), *_activation(outputs)]
+        inputs = outputs
+    return FusedSequential(*layers, nn.Conv2d(inputs, classes, 1), GlobalAverage())

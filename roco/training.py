@@ -5,17 +5,15 @@ weights of the last epoch count, so no split but the training one is ever looked
 what it is fed with in batches.py.
 """
 
-import logging
 import math
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from roco.artifacts import digest
 from roco.batches import Supply, to_unit
 from roco.checkpoints import restore_checkpoint, save_checkpoint
 from roco.config import Recipe
@@ -25,7 +23,6 @@ from roco.stacks.stack import Stack
 from roco.steps import Trainee, is_out_of_memory, own_stream
 
 __all__ = [
-    "Start",
     "Training",
     "error_of",
     "logits_of",
@@ -33,11 +30,11 @@ __all__ = [
     "predict_together",
     "to_unit",
     "train",
-    "train_all",
     "train_together",
 ]
 
-log = logging.getLogger("roco")
+# Images times networks of a stack that are predicted at once.
+STACKED_IMAGES = 2048
 
 # ---------------------------------------------------------------------------------------------------------------
 # Training
@@ -143,12 +140,12 @@ def train_together(
 
 def _as_one(networks: Sequence[nn.Module], device: torch.device) -> nn.Module:
     """A stack, or the network itself: a single one is a stack where those are the faster way."""
-    if len(networks) > 1 or (_stacks_on(device) and isinstance(networks[0], GenomeNetwork)):
+    if len(networks) > 1 or (stacks_on(device) and isinstance(networks[0], GenomeNetwork)):
         return Stack(networks)  # type: ignore[arg-type]
     return networks[0]
 
 
-def _stacks_on(device: torch.device) -> bool:
+def stacks_on(device: torch.device) -> bool:
     """Whether networks are trained as stacks: on a CPU a process for each is faster (benchmarks/README.md)."""
     return device.type == "cuda"
 
@@ -218,112 +215,6 @@ def train(
 
 
 # ---------------------------------------------------------------------------------------------------------------
-# Many networks
-
-
-@dataclass(frozen=True)
-class Start:
-    """A training that is yet to begin.
-
-    Attributes:
-        key: names the training and all that decides it.
-        fresh_network: makes the network, with the same weights each time.
-        seed: see `Training`.
-        alike: equal for networks that can be one stack; None: the network is trained alone.
-        on_epoch: see `Training`.
-    """
-
-    key: str
-    fresh_network: Callable[[], nn.Module]
-    seed: int
-    alike: Hashable | None = None
-    on_epoch: Callable[[int, float], None] | None = None
-
-
-def train_all(
-    starts: Sequence[Start],
-    images: Tensor,
-    *,
-    labels: Tensor,
-    recipe: Recipe,
-    largest_stack: int = 1,
-    checkpoints: Path | None = None,
-    checkpoint_seconds: float = 0.0,
-) -> Iterator[list[tuple[int, Training]]]:
-    """Trains fresh networks: on a GPU those that are alike in stacks, on a CPU one after the other.
-
-    When memory runs out, a stack is trained again from the start as two halves, and a single network with each batch in
-    two halves. If memory still does not do, the training's `failure` says so.
-
-    Args:
-        starts: what to train.
-        images: see `train_together`.
-        labels: see `train_together`.
-        recipe: see `train_together`.
-        largest_stack: how many networks are trained as one at most.
-        checkpoints: the folder of checkpoints; None: there are none.
-        checkpoint_seconds: see `train_together`.
-
-    Yields:
-        Trainings that ended together, each with its number in `starts`.
-    """
-    numbers: dict[Hashable, list[int]] = {}
-    for number, start in enumerate(starts):
-        alike = ("alone", number) if start.alike is None or not _stacks_on(images.device) else start.alike
-        numbers.setdefault(alike, []).append(number)
-    pending = [(part, 1) for alike in numbers.values() for part in _parts(alike, largest_stack)]
-    while pending:
-        part, pieces = pending.pop(0)
-        trainings = [_begin(starts[number]) for number in part]
-        name = digest([starts[number].key for number in part], length=20) if len(part) > 1 else starts[part[0]].key
-        checkpoint = checkpoints and checkpoints / f"{name}-{pieces}.safetensors"
-        train_together(
-            trainings,
-            images,
-            labels=labels,
-            recipe=recipe,
-            pieces=pieces,
-            checkpoint=checkpoint,
-            checkpoint_seconds=checkpoint_seconds,
-        )
-        again = _smaller(part, pieces) if trainings[0].out_of_memory else []
-        if again:
-            log.warning("out of memory with %s; trained again in two halves", _in_words(len(part), recipe.batch_size))
-            pending = again + pending
-            # Given back before anything is made anew.
-            del trainings
-            if images.is_cuda:
-                torch.cuda.empty_cache()
-            continue
-        for training in trainings:
-            if training.out_of_memory:
-                training.failure = f"out of memory, also with batches of {recipe.batch_size // 2}"
-        yield list(zip(part, trainings, strict=True))
-
-
-def _begin(start: Start) -> Training:
-    return Training(start.fresh_network(), start.seed, start.on_epoch)
-
-
-def _parts(numbers: Sequence[int], largest: int) -> Iterator[list[int]]:
-    """Parts of nearly one size, none larger than `largest`."""
-    count = -(-len(numbers) // max(1, largest))
-    for part in range(count):
-        yield list(numbers[part * len(numbers) // count : (part + 1) * len(numbers) // count])
-
-
-def _smaller(part: Sequence[int], pieces: int) -> list[tuple[list[int], int]]:
-    """What to try when memory did not do; nothing, if there is nothing left to try."""
-    if len(part) > 1:
-        return [(half, pieces) for half in _parts(part, -(-len(part) // 2))]
-    return [(list(part), 2)] if pieces == 1 else []
-
-
-def _in_words(networks: int, batch_size: int) -> str:
-    return f"{networks} networks at once" if networks > 1 else f"batches of {batch_size}"
-
-
-# ---------------------------------------------------------------------------------------------------------------
 # Prediction
 
 
@@ -350,7 +241,9 @@ def predict_together(networks: Sequence[nn.Module], images: Tensor, *, batch_siz
     if len(networks) < 2 or not len(images):
         return [predict(network, images, batch_size=batch_size) for network in networks]
     stack = Stack(networks)  # type: ignore[arg-type]
-    return list(logits_of(stack, images, batch_size=batch_size).argmax(dim=2).unbind(1))
+    # Fewer images for more networks: less memory than a step of their training takes.
+    few = max(1, min(batch_size, STACKED_IMAGES // len(networks)))
+    return list(logits_of(stack, images, batch_size=few).argmax(dim=2).unbind(1))
 
 
 def error_of(network: nn.Module, images: Tensor, *, labels: Tensor, batch_size: int = 256) -> float:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roco.config import APGDCE, FIRST_BLOCK, PGD, DatasetConfig, Greedy, RobustnessConfig, Square, StudyConfig
+from roco.config import APGDCE, FIRST_BLOCK, PGD, DatasetConfig, Greedy, Part, RobustnessConfig, Square, StudyConfig
+from roco.config.targets import SplitName
+from roco.files import is_there
 from roco.runtime import numpy_generator
-from roco.space.complexity import Channels, complexity
-from roco.space.genome import Genome, bits_per_phase
+from roco.space.complexity import complexity
+from roco.space.genome import Genome
 
 # Images for training and testing. Source: the data sets' own publications; digits has no test images of its own.
 PUBLISHED_SIZES = {
@@ -25,12 +27,13 @@ TYPICAL_GENOMES = 9
 
 @dataclass(frozen=True)
 class Images:
-    """How many images a study has: of each split, and in an adversarial set (as many as are attacked, at most)."""
+    """How many images a study has: of each split, and in each adversarial set (as many as are attacked, at most)."""
 
     train: int
     validation: int
     test: int
     adversarial: int
+    test_adversarial: int
     classes: int
     size: int
 
@@ -70,7 +73,7 @@ class Work:
 def images_of(config: StudyConfig) -> Images | None:
     """The numbers of images, from dataset.h5; before it is made, from what is known of the data set, if anything is."""
     made = Path(config.folder) / "dataset.h5"
-    if made.exists():
+    if is_there(made):
         from roco.data.dataset import dataset_facts
 
         facts, counts = dataset_facts(made)
@@ -83,9 +86,12 @@ def images_of(config: StudyConfig) -> Images | None:
 
 
 def _images(config: StudyConfig, *, train: int, validation: int, test: int, classes: int) -> Images:
-    cells = 2 * len(config.adversarial.thresholds) * len(config.targets.architectures())
-    adversarial = cells * min(config.adversarial.images, validation)
-    return Images(train, validation, test, adversarial, classes, config.dataset.image_size)
+    def attacked(split: SplitName, count: int) -> int:
+        cells = 2 * len(config.adversarial.thresholds) * len(config.targets.architectures(split))
+        return cells * min(config.adversarial.images, count)
+
+    adversarial = (attacked("validation", validation), attacked("test", test))
+    return Images(train, validation, test, *adversarial, classes, config.dataset.image_size)
 
 
 def _known_sizes(dataset: DatasetConfig) -> tuple[int, int, int] | None:
@@ -160,7 +166,7 @@ def retraining_work(config: StudyConfig, images: Images) -> Work:
 
 
 def robustness_work(config: StudyConfig, images: Images) -> Work:
-    """The measurement of one retrained network: test images, the test adversarial set, white-box attacks."""
+    """The measurement of one retrained network: test images, the test adversarial set and noise, white-box attacks."""
     attacked = min(config.robustness.images, images.test)
     forward = gradient = alone = 0
     for attack in _white_box_attacks(config.robustness):
@@ -171,7 +177,8 @@ def robustness_work(config: StudyConfig, images: Images) -> Work:
         else:
             forwards, gradients = _passes(attack)
             forward, gradient = forward + attacked * forwards, gradient + attacked * gradients
-    return Work("retraining", forward=images.test + images.adversarial + forward, gradient=gradient, alone=alone)
+    forward += images.test + 2 * images.test_adversarial
+    return Work("retraining", forward=forward, gradient=gradient, alone=alone)
 
 
 def _white_box_attacks(config: RobustnessConfig) -> list[Any]:
@@ -179,7 +186,9 @@ def _white_box_attacks(config: RobustnessConfig) -> list[Any]:
     attacks: list[Any] = [*config.attacks.values(), *config.smallest_perturbations.values()]
     if config.curve:
         halvings = len(config.curve.radii).bit_length()
-        attacks += [APGDCE(method="apgd_ce", eps=1.0, steps=config.curve.steps)] * halvings
+        # A halving asks where half of the images hold: those meet every target of APGD-T as well.
+        steps = config.curve.steps + config.curve.steps * config.curve.targets // 2
+        attacks += [APGDCE(method="apgd_ce", eps=1.0, steps=steps)] * halvings
     if config.checks:
         eps, steps = config.checks.eps, config.checks.steps
         # A quarter of the steps, all of them, the restarts, and the large radius.
@@ -212,25 +221,21 @@ def _passes(attack: Any) -> tuple[int, int]:
 def typical_genome(config: StudyConfig, images: Images) -> Genome:
     """The median by FLOPs of a few random genomes: what a first population is made of."""
     generator = numpy_generator(0, "typical genome")
-    size = config.space.phases * bits_per_phase(config.space.nodes)
-    drawn = [
-        Genome.from_bits(generator.random(size) < 0.5, phases=config.space.phases, nodes=config.space.nodes)
-        for _ in range(TYPICAL_GENOMES)
-    ]
-    ordered = sorted(
-        drawn, key=lambda genome: genome_flops(config, genome, images, channels=config.evaluation.channels)
-    )
+    shape = {"phases": config.space.phases, "nodes": config.space.nodes}
+    density = config.search.population_0_density
+    drawn = [Genome.random(generator, **shape, density=density) for _ in range(TYPICAL_GENOMES)]
+    ordered = sorted(drawn, key=lambda genome: genome_flops(config, genome, images, part="evaluation"))
     return ordered[TYPICAL_GENOMES // 2]
 
 
-def genome_flops(config: StudyConfig, genome: Genome, images: Images, *, channels: Channels) -> int:
-    """FLOPs of one image's forward pass through a genome's network."""
+def genome_flops(config: StudyConfig, genome: Genome, images: Images, *, part: Part) -> int:
+    """FLOPs of one image's forward pass through a genome's network, as it is in the search or as it is retrained."""
     cost = complexity(
         genome.phenotype,
-        channels=channels,
+        channels=getattr(config, part).channels,
         classes=images.classes,
         stem_padding=config.space.stem_padding,
         image_size=images.size,
-        node=config.space.node,
+        node=config.node_of(part),
     )
     return cost.flops

@@ -4,7 +4,7 @@
 rule adversarial_cells:
     input:
         dataset=rules.dataset.output.dataset,
-        network=rules.target.output.network,
+        network=lambda wildcards: networks_of(wildcards.split, [wildcards.target]),
     output:
         cells=expand(
             f"{FOLDER}/adversarial/{{{{split}}}}/{{{{target}}}}/{{{{norm}}}}_{{threshold}}.h5",
@@ -31,9 +31,9 @@ rule adversarial_cells:
 
 rule adversarial_set:
     input:
-        cells=expand(
-            f"{FOLDER}/adversarial/{{{{split}}}}/{{target}}/{{norm}}_{{threshold}}.h5",
-            target=TARGETS,
+        cells=lambda wildcards: expand(
+            f"{FOLDER}/adversarial/{wildcards.split}/{{target}}/{{norm}}_{{threshold}}.h5",
+            target=TARGETS[wildcards.split],
             norm=["l0", "linf"],
             threshold=THRESHOLDS,
         ),
@@ -51,9 +51,7 @@ rule transfer:
     input:
         dataset=rules.dataset.output.dataset,
         adversarial=f"{FOLDER}/adversarial/test.h5",
-        networks=expand(
-            f"{FOLDER}/targets/{{target}}/network.safetensors", target=TARGETS
-        ),
+        networks=networks_of("test", TARGETS["test"]),
     output:
         transfer=f"{FOLDER}/adversarial/transfer.json",
     log:

@@ -1,4 +1,5 @@
 # The checked configuration, and what the rules derive from it: paths, counts, resources. There is no rule here.
+import shlex
 import sys
 
 try:
@@ -11,6 +12,11 @@ except ModuleNotFoundError as error:
     sys.exit(
         f"roco: {error.name} is not installed here; run `make` once, then use .venv/bin/snakemake"
     )
+
+# Snakemake writes this path into the shell commands of jobs as it stands, and no job would start from a clone in a folder
+# with a space, a parenthesis, a quote or an ampersand in its name. Nothing else reads it in Snakemake's own processes.
+if Path(sys.executable).exists():
+    sys.executable = shlex.quote(sys.executable)
 
 try:
     # Read once more: Snakemake takes the last of two equal keys.
@@ -27,10 +33,26 @@ STORE = CONFIG.store
 DEVICE = resolve_device(CONFIG.device)
 # How many GPUs a job asks for that trains or attacks.
 GPU = 1 if DEVICE == "cuda" else 0
+
+
+def threads_of(rule, processes):
+    """The cores of a job that trains: one beside a GPU, else one for each process.
+
+    Whether there is a GPU where the job runs, a profile knows better than this machine, which may only submit.
+    """
+    asked = workflow.resource_settings.overwrite_resources.get(rule, {})
+    # As the profile has it: it may be an expression that only a job can evaluate.
+    asked = {name: str(getattr(value, "raw", value)) for name, value in asked.items()}
+    gpu, gres = asked.get("gpu", str(GPU)), asked.get("gres", "")
+    return 1 if gpu != "0" or "gpu" in gres else processes
+
+
 # Of jobs that the search waits for, before others that are ready.
 SEARCH_PRIORITY = 5
 SEARCHES = list(CONFIG.search.searches)
-TARGETS = list(CONFIG.targets.architectures())
+TARGETS = {
+    split: list(CONFIG.targets.architectures(split)) for split in ("validation", "test")
+}
 THRESHOLDS = CONFIG.adversarial.thresholds
 
 
@@ -42,7 +64,8 @@ wildcard_constraints:
     slot=r"\d{3}",
     training_seed="|".join(map(str, CONFIG.retraining.seeds)),
     split="validation|test",
-    target="|".join(TARGETS),
+    targets="targets|test_targets",
+    target="|".join({*TARGETS["validation"], *TARGETS["test"]}),
     norm="l0|linf",
 
 
@@ -103,6 +126,17 @@ def minutes(count):
 LAYOUT = Layout(CONFIG)
 
 
+def split_of(targets):
+    """The split whose adversarial images the networks of a folder are for."""
+    return "test" if targets == "test_targets" else "validation"
+
+
+def networks_of(split, targets):
+    """The networks that a split's adversarial images are made from."""
+    folder = f"{FOLDER}/{LAYOUT.target_folder(split)}"
+    return [f"{folder}/{target}/network.safetensors" for target in targets]
+
+
 def genomes_of(wildcards):
     """The genomes of a generation; the first one's are shared by all searches of a seed."""
     search = wildcards.search if int(wildcards.generation) else INITIAL
@@ -124,7 +158,8 @@ def retraining_settings():
     fields = ("channels", "training", "validation_images_too")
     settings = {name: section("retraining", name) for name in fields}
     return settings | {
-        name: section("space", name) for name in ("stem_padding", "node")
+        "stem_padding": section("space", "stem_padding"),
+        "node": CONFIG.node_of("retraining"),
     }
 
 

@@ -1,4 +1,5 @@
-# The images, cut into training, validation and test; and the targets, trained on the first.
+# The images, cut into training, validation and test; and the targets, trained on the first: those whose images the search
+# sees, and those of the test set.
 rule dataset:
     input:
         changed=changed_images,
@@ -18,21 +19,25 @@ rule target:
     input:
         dataset=rules.dataset.output.dataset,
     output:
-        network=f"{FOLDER}/targets/{{target}}/network.safetensors",
-        metrics=f"{FOLDER}/targets/{{target}}/metrics.json",
+        network=f"{FOLDER}/{{targets}}/{{target}}/network.safetensors",
+        metrics=f"{FOLDER}/{{targets}}/{{target}}/metrics.json",
     log:
-        f"{FOLDER}/logs/targets/{{target}}.log",
-    # Much waits for the targets; the largest of them should not be the last job to start.
-    priority: 10
+        f"{FOLDER}/logs/{{targets}}/{{target}}.log",
+    # Much waits for the search's targets, and the largest of them should not be the last job to start; for those of the
+    # test set only the report waits.
+    priority: lambda wildcards: 10 * (wildcards.targets == "targets")
     threads: 1
     resources:
         gpu=GPU,
         mem_mb=memory(8000),
         runtime=minutes(480),
     params:
-        architecture=lambda wildcards: section("targets", wildcards.target),
+        architecture=lambda wildcards: CONFIG.targets.architectures(
+            split_of(wildcards.targets)
+        )[wildcards.target].model_dump(mode="json"),
+        split=lambda wildcards: split_of(wildcards.targets),
         training=section("targets", "training"),
-        seed=section("targets", "seed"),
+        seed=lambda wildcards: CONFIG.targets.seed_of(split_of(wildcards.targets)),
         store=STORE,
     script:
         "../workflow_scripts/target.py"

@@ -4,9 +4,11 @@ TABLES = {
     "transfer": "Transfer between the targets",
     "table_2": "II. Settings of the search",
     "table_3": "III. Accuracy on the adversarial set",
+    "set_accuracy": "III. Given that the clean image is right",
     "table_4": "IV. Accuracy on test images",
     "table_5": "V. Networks of equal FLOPs",
     "differences": "Differences between the searches",
+    "equal_accuracy": "Differences at equal FLOPs and clean accuracy",
     "white_box": "All networks under white-box attacks",
     "retrainings": "How far retrainings differ",
     "robustness_curve": "Accuracy against radius",
@@ -14,10 +16,12 @@ TABLES = {
     "flags": "Sanity flags of the white-box attacks",
     "searches": "The searches",
     "control": "Searches against random search",
+    "hypervolume_test": "Hypervolume on test data",
     "fronts": "Fronts of the searches",
     "objective": "Does the objective predict robustness?",
     "objective_spread": "How far the objective spreads",
     "topology": "What the networks look like",
+    "explained": "What topology explains",
     "survivors": "Which networks survive",
 }
 FIGURES = {
@@ -33,7 +37,7 @@ FIGURES = {
     "transfer_matrix": "Transfer between the targets",
 }
 STUDY = {
-    "targets": [f"{FOLDER}/targets/{target}/metrics.json" for target in TARGETS],
+    "targets": LAYOUT.target_metrics(),
     "adversarial_sets": expand(
         f"{FOLDER}/adversarial/{{split}}.h5", split=["validation", "test"]
     ),

@@ -15,7 +15,7 @@ rule retrain:
         f"{FOLDER}/logs/retrained/{{search}}/seed_{{seed}}/training.log",
     wildcard_constraints:
         search="|".join(SEARCHES),
-    threads: 1 if GPU else CONFIG.retraining.processes
+    threads: threads_of("retrain", CONFIG.retraining.processes)
     resources:
         gpu=GPU,
         mem_mb=memory(8000),

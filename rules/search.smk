@@ -11,6 +11,7 @@ rule initial_genomes:
         space=section("space"),
         population=section("search", "population"),
         named=section("search", "population_0"),
+        density=section("search", "population_0_density"),
     script:
         "../workflow_scripts/initial_genomes.py"
 
@@ -47,7 +48,11 @@ rule evaluate:
         f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/generation_{{generation}}/shard_{{shard}}.log",
     priority: SEARCH_PRIORITY
     # On a GPU one process trains stacks of genomes.
-    threads: 1 if GPU else min(CONFIG.evaluation.processes, CONFIG.evaluation.genomes_per_job)
+    threads:
+        threads_of(
+            "evaluate",
+            min(CONFIG.evaluation.processes, CONFIG.evaluation.genomes_per_job),
+        )
     resources:
         gpu=GPU,
         mem_mb=memory(8000),

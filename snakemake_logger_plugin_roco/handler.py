@@ -3,6 +3,7 @@
 import re
 import sys
 import threading
+import time
 from logging import INFO, LogRecord
 
 from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultFormatter
@@ -29,6 +30,8 @@ ROUTINE_WORDS = re.compile(
     r"|Execute \d+ jobs|Conda environments|Singularity containers|Job \d+ has been submitted"
 )
 REFRESH_SECONDS = 2.0
+# Of the time, at most, that looking at the study may take: a large one is looked at less often.
+LOOKING_SHARE = 0.05
 
 
 class LogHandler(LogHandlerBase):
@@ -77,8 +80,9 @@ class LogHandler(LogHandlerBase):
 
     def _renew(self) -> None:
         while not self._stop.is_set() and not self._jobs.all_done:
+            began = time.monotonic()
             self._line.show(self._jobs.counted)
-            self._stop.wait(REFRESH_SECONDS)
+            self._stop.wait(pause_after(time.monotonic() - began))
         self._line.clear()
 
     def close(self) -> None:
@@ -111,6 +115,11 @@ class LogHandler(LogHandlerBase):
     def needs_rulegraph(self) -> bool:
         """It does not."""
         return False
+
+
+def pause_after(seconds: float) -> float:
+    """How long the line stays as it is when it took so many seconds to make."""
+    return max(REFRESH_SECONDS, seconds * (1 - LOOKING_SHARE) / LOOKING_SHARE)
 
 
 def _is_routine(record: LogRecord) -> bool:

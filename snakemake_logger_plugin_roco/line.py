@@ -11,6 +11,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from roco.config import StudyConfig
 from roco.errors import RocoError
+from roco.joblogs import JobLogs
 from roco.progress import duration, study_state, summary
 
 CLEAR = "\r\x1b[2K"
@@ -81,6 +82,7 @@ class StatusLine:
         self.live = stream.isatty()
         self.study: StudyConfig | None = None
         self._stream, self._lock, self._shown = stream, threading.Lock(), False
+        self._logs = JobLogs()
 
     def show(self, counted: str) -> None:
         """Renews the line: the study's progress and the jobs counted."""
@@ -109,6 +111,6 @@ class StatusLine:
     def _progress(self) -> str:
         # Never a reason for a run to end.
         try:
-            return summary(study_state(self.study)) if self.study else ""
+            return summary(study_state(self.study, logs=self._logs)) if self.study else ""
         except (RocoError, OSError, ValueError, KeyError):
             return self.study.experiment if self.study else ""

@@ -19,7 +19,7 @@ def config_of(folder: Path) -> StudyConfig:
         "experiment": "made_up",
         "results": str(folder),
         "dataset": {"name": "digits", "image_size": 16},
-        "targets": {"vgg16": None, "resnet": None, "densenet": None},
+        "targets": {"vgg16": None, "resnet": None, "densenet": None, "test": None},
         "search": {"population": 4, "offspring": 2, "generations": 2},
         "evaluation": {"genomes_per_job": 2, "channels": 4, "training": {"epochs": 2}},
         "retraining": {"channels": 4, "networks": 2, "training": {"epochs": 4}},

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -6,16 +7,16 @@ from small_training import PLAIN, data_of, recipe_of
 from torch import Tensor
 from torch.nn import functional as F
 
-from roco.batches import EpochPlan, Supply, augment
+from roco.batches import EpochPlan, Supply, augment, mean_colour
 from roco.config import Recipe
 
 
-def augmented(images: Tensor, recipe: Recipe, seed: int) -> tuple[Tensor, Tensor]:
+def augmented(images: Tensor, recipe: Recipe, seed: int, blank: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Images in the order of a plan, and what becomes of them, both `(n, c, h, w)`."""
     height, width = images.shape[2:]
     generator = torch.Generator().manual_seed(seed)
     plan = EpochPlan.draw(len(images), recipe, size=(height, width), generator=generator)
-    return images[plan.order], augment(images, recipe, plan).permute(0, 3, 1, 2)
+    return images[plan.order], augment(images, recipe, plan, blank=blank).permute(0, 3, 1, 2)
 
 
 def windows(image: Tensor, pad: int) -> list[Tensor]:
@@ -62,11 +63,14 @@ def test_all_shifts_and_flips_come_alike_often() -> None:
 def test_cutout_blanks_a_square_and_nothing_else(side: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     images = torch.randint(1, 256, (6, 3, 5, 7), generator=generator).to(torch.uint8)
-    images, found = augmented(images, recipe_of(**PLAIN | {"cutout": side}), seed)
+    mean = torch.from_numpy(images.numpy().mean(axis=(0, 2, 3)).round().astype(np.uint8))
+    # No pixel has the mean colour of itself.
+    images[(images == mean[:, None, None]).all(dim=1)[:, None].expand_as(images)] += 1
+    images, found = augmented(images, recipe_of(**PLAIN | {"cutout": side}), seed, blank=mean)
     assert found.dtype == torch.uint8
     for before, after in zip(images, found, strict=True):
-        blank = (after == 0).all(dim=0)
-        assert torch.equal(after, torch.where(blank, 0, before).to(torch.uint8))
+        blank = (after == mean[:, None, None]).all(dim=0)
+        assert torch.equal(after, torch.where(blank, mean[:, None, None], before))
         rows, columns = blank.any(dim=1).nonzero()[:, 0], blank.any(dim=0).nonzero()[:, 0]
         # A rectangle without gaps: a square, or what the border leaves of one.
         assert 1 <= len(rows) <= side
@@ -74,6 +78,23 @@ def test_cutout_blanks_a_square_and_nothing_else(side: int, seed: int) -> None:
         assert int(blank.sum()) == len(rows) * len(columns)
         assert int(rows[-1] - rows[0]) == len(rows) - 1
         assert int(columns[-1] - columns[0]) == len(columns) - 1
+
+
+def test_what_is_cut_out_is_the_mean_and_so_nothing_after_normalisation() -> None:
+    images = torch.randint(0, 200, (3000, 3, 5, 4), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    images[:, 1] += 50
+    mean = mean_colour(images)
+    assert mean.tolist() == images.numpy().mean(axis=(0, 2, 3)).round().tolist()
+    recipe = recipe_of(**PLAIN | {"cutout": 99})
+    _, found = augmented(images, recipe, 0)
+    assert torch.equal(found, mean[:, None, None].expand_as(found))
+    supply = Supply(images, torch.zeros(3000, dtype=torch.int64), recipe, seed=0, window=1)
+    supply.begin(0)
+    supply.fill(0)
+    assert torch.equal(supply.images, mean.expand_as(supply.images))
+    unit = images.double() / 255
+    normalised = (mean / 255 - unit.mean(dim=(0, 2, 3))) / unit.std(dim=(0, 2, 3))
+    assert normalised.abs().max() < 0.5 / 255 / unit.std(dim=(0, 2, 3)).min()
 
 
 def test_augmentation_follows_its_seed() -> None:

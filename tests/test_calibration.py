@@ -9,9 +9,10 @@ from roco import calibration
 from roco.calibration import Speed, calibrate, cpu_seconds_of
 from roco.cli import main
 from roco.plan import Pending
+from roco.report.power import seeds_needed
 from roco.workload import Images, Work, genome_flops, typical_genome
 
-IMAGES = Images(train=50, validation=20, test=30, adversarial=9, classes=10, size=16)
+IMAGES = Images(train=50, validation=20, test=30, adversarial=9, test_adversarial=11, classes=10, size=16)
 
 
 def test_seconds_are_passes_times_their_cost() -> None:
@@ -37,7 +38,7 @@ def test_every_network_of_a_study_is_measured(tmp_path: Path, monkeypatch: pytes
     assert all(speed.trained > speed.forward for speed in found.speeds.values())
     assert set(calibrate(config, IMAGES, cores=3, networks={"lenet"}).speeds) == {"lenet"}
     genome = typical_genome(config, IMAGES)
-    assert found.flops["retraining"] == genome_flops(config, genome, IMAGES, channels=config.retraining.channels)
+    assert found.flops["retraining"] == genome_flops(config, genome, IMAGES, part="retraining")
 
 
 def test_the_command_shows_stages_and_what_is_out_of_reach(
@@ -63,8 +64,19 @@ def test_the_command_shows_stages_and_what_is_out_of_reach(
     rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
     assert rows["targets"][1:4] == ["1", "1", "1"]
     assert rows["search"][-1] == rows["retraining"][-1] == "done"
+    said = " ".join(text.split())
+    assert "roco against baseline: 1 seed, too few for a verdict, which needs 5." in said
+    assert "with a standard deviation of 3 points 20 seeds resolve a difference of 2 points" in said
     shipped = text[text.index("out of reach? about") :].splitlines()[1:]
     assert [line.split(" takes about ")[0] for line in shipped] == ["config.yaml"]
     assert all(len(line) <= 80 for line in text.splitlines())
     assert main(["plan", "--configfile", str(path), "--calibration", str(saved)]) == 0
     assert capsys.readouterr().out == text
+    (Path(config.folder) / "tables").mkdir(parents=True)
+    numbers = "search,main,deviation,seeds\nrandom,False,0.5,4\nroco,True,0.04,4\n"
+    (Path(config.folder) / "tables" / "differences.csv").write_text(numbers)
+    assert main(["plan", "--configfile", str(path), "--calibration", str(saved)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    needed = [seeds_needed(points, 0.04) for points in (0.02, 0.05)]
+    assert "a standard deviation of 4.0 points (a rough guess, from 4 seeds)" in said
+    assert "{} seeds resolve a difference of 2 points in four studies of five, and {} seeds one".format(*needed) in said

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from roco.config import PUBLISHED_GENOMES, Recipe, SearchKind, check_config, load_config
+from roco.config import PUBLISHED_GENOMES, DatasetConfig, Recipe, SearchKind, check_config, load_config
 from roco.errors import ConfigError
 from roco.space.genome import Genome
 
@@ -68,6 +68,17 @@ def test_channels_are_a_number_or_a_width_for_each_phase() -> None:
     assert (config.evaluation.channels, config.retraining.channels) == ([8, 8, 12], 32)
 
 
+def test_retrained_networks_may_have_other_nodes_than_those_of_the_search() -> None:
+    same = check_config(minimal(space={"node": "preactivation"}))
+    assert (same.node_of("evaluation"), same.node_of("retraining")) == ("preactivation", "preactivation")
+    config = check_config(minimal(retraining={"node": "dense", "channels": [128, 128, 128]}))
+    assert (config.node_of("evaluation"), config.node_of("retraining")) == ("residual", "dense")
+    assert config.width_in_words("retraining") == "128, 128, 128 channels, dense nodes"
+    # Where one kind is named, so is the other.
+    assert config.width_in_words("evaluation") == "16 initial channels, residual nodes"
+    assert check_config(minimal()).width_in_words("evaluation") == "16 initial channels"
+
+
 def test_all_searches_are_retrained_or_those_named() -> None:
     assert check_config(minimal()).retrained_searches == ["baseline", "roco"]
     assert check_config(minimal(retraining={"searches": ["roco"]})).retrained_searches == ["roco"]
@@ -108,6 +119,7 @@ WRONG = [
     ("search.searches", {}, "search.searches: expected at least 1 entry, got keys and values"),
     ("search.searches", {"My Search": ["error"]}, "search.searches.My Search: expected text that matches ^[a-z]"),
     ("search.searches", {"initial": ["error"]}, "search.searches: expected another name than 'initial'"),
+    ("search.searches", {"search": ["error"]}, "search.searches: expected another name than 'search'"),
     (
         "search.searches",
         {"fast": ["erro"]},
@@ -288,3 +300,15 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         load_config(tmp_path / "latin.yaml")
     with pytest.raises(ConfigError, match=r"absent\.yaml: cannot be read \(No such file or directory\)"):
         load_config(tmp_path / "absent.yaml")
+
+
+def test_the_authors_procedure_is_a_configuration() -> None:
+    config = load_config(Path(__file__).parents[1] / "configs" / "authors.yaml")
+    assert (config.node_of("evaluation"), config.node_of("retraining")) == ("residual", "dense")
+    assert (config.evaluation.channels, config.retraining.channels) == (16, [128, 128, 128])
+    assert [kind.objectives for kind in config.search.searches.values()] == [
+        ["error", "flops"],
+        ["summed_error", "flops"],
+    ]
+    assert config.dataset.validation_fraction == DatasetConfig(name="cifar10").validation_fraction == 0.2
+    assert config.targets.test is None

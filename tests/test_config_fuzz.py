@@ -23,7 +23,7 @@ VALUES = (
 )
 # A change of the first may make the second wrong.
 CONTRADICTIONS = {
-    "space.phases": ("retraining.references", "dataset.image_size"),
+    "space.phases": ("retraining.references", "retraining.channels", "dataset.image_size"),
     "space.nodes": ("retraining.references",),
     "dataset.name": ("dataset.path",),
     **dict.fromkeys(("search", "search.searches"), ("retraining.searches",)),

@@ -82,7 +82,7 @@ class Kind:
 
 
 TARGET = {
-    **{"target": "lenet", "architecture": {}, "parameters": 3, "epochs": 1, "train_loss": [1.0]},
+    **{"split": "validation", "target": "lenet", "architecture": {}, "parameters": 3, "epochs": 1, "train_loss": [1.0]},
     **{"validation_error": 0.1, "test_error": 0.1, "seconds": 1.0},
 }
 TRAINING = SLOT | {"status": "ok", "key": "a", "seconds": 2.5, "dataset_fingerprint": "f00d"}

@@ -105,7 +105,7 @@ def test_a_stack_is_measured_as_one_and_its_records_say_how_many_it_had(
 ) -> None:
     evaluator = Evaluator(settings_of(tiny))
     alone = [evaluator.evaluate(genome) for genome in GENOMES]
-    monkeypatch.setattr(training, "_stacks_on", lambda device: True)
+    monkeypatch.setattr(training, "stacks_on", lambda device: True)
     [ended] = evaluator.evaluate_all(GENOMES, largest_stack=3)
     assert [record["stack"] for _, record in ended] == [3] * 3
     assert len({record["seconds"] for _, record in ended}) == 1

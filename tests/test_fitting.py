@@ -153,7 +153,7 @@ def test_networks_that_are_alike_are_trained_as_a_stack_and_kept_each(
     requests = [Request(description, row, row // 2) for row, description in enumerate(descriptions)]
     named: dict[str, Any] = {"recipe": Recipe(**RECIPE), "device": "cpu"}
     alone = [fit(request, tiny.dataset, store=Store(tmp_path / "alone"), **named) for request in requests]
-    monkeypatch.setattr(training, "_stacks_on", lambda device: True)
+    monkeypatch.setattr(training, "stacks_on", lambda device: True)
     together = dict(fit_all(requests, tiny.dataset, store=store, largest_stack=9, **named))
     assert [together[row].stack for row in range(5)] == [4, 4, 4, 1, 4]
     for row, one in enumerate(alone):

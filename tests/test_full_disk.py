@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from roco.artifacts import read_arrays, read_json, read_tensors, write_arrays, write_json, write_tensors
-from roco.errors import ArtifactError
+from roco.errors import FileAccessError
 from roco.runtime import configure_logging
 
 SIZE = 400_000
@@ -42,7 +42,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_full_disk_is_one_line_and_leaves_nothing(small_disk: Path, name: str) -> None:
     path = small_disk / name
-    with pytest.raises(ArtifactError, match="cannot be written") as caught:
+    with pytest.raises(FileAccessError, match="cannot be written") as caught:
         WRITERS[name](path)
     assert "\n" not in str(caught.value)
     assert "space" in str(caught.value)
@@ -67,7 +67,7 @@ def test_whatever_fails_leaves_the_old_file_as_it_was(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full) if call == "fsync" else patch.setattr(Path, "replace", full)
-        with pytest.raises(ArtifactError, match=r"cannot be written \(No space left on device\)"):
+        with pytest.raises(FileAccessError, match=r"cannot be written \(No space left on device\)"):
             WRITERS[name](path)
     assert path.read_bytes() == before
     assert [found.name for found in tmp_path.iterdir()] == [name]
@@ -77,19 +77,42 @@ def test_what_a_killed_process_began_to_write_is_cleared_away(tmp_path: Path) ->
     ended = subprocess.Popen(["true"])
     ended.wait()
     path, host = tmp_path / "a.json", os.uname().nodename
-    dead = tmp_path / f".a.{host}.{ended.pid}.partial.json"
-    alive, elsewhere, other = (
-        tmp_path / name
-        for name in (
-            f".a.{host}.{os.getppid()}.partial.json",
-            ".a.far.1.partial.json",
-            f".b.{host}.{ended.pid}.partial.json",
-        )
+    folder, other = tmp_path / ".a.json.partial", tmp_path / ".b.json.partial"
+    dead, alive, elsewhere = (
+        folder / name for name in (f"{ended.pid}.{host}.json", f"{os.getppid()}.{host}.json", "1.far.json")
     )
-    for leftover in (dead, alive, elsewhere, other):
+    for leftover in (dead, alive, elsewhere, other / dead.name):
+        leftover.parent.mkdir(exist_ok=True)
         leftover.write_text("half")
     write_json(path, "thing", 1)
-    assert {found.name for found in tmp_path.iterdir()} == {path.name, alive.name, elsewhere.name, other.name}
+    assert {found.name for found in folder.iterdir()} == {alive.name, elsewhere.name}
+    assert (other / dead.name).exists()
+    write_json(tmp_path / "b.json", "thing", 1)
+    assert {found.name for found in tmp_path.iterdir()} == {"a.json", "b.json", folder.name}
+
+
+def test_a_write_does_not_look_through_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A store has an entry for each genome: looked through at each write, they grow with the square of a study.
+    for number in range(50):
+        (tmp_path / f"{number}.json").write_text("an entry")
+    looked_at: list[str] = []
+    listed = Path.iterdir
+
+    def counted(folder: Path) -> Iterator[Path]:
+        for each in listed(folder):
+            looked_at.append(each.name)
+            yield each
+
+    def counted_names(folder: str | Path = ".") -> list[str]:
+        names = names_in(folder)
+        looked_at.extend(names)
+        return names
+
+    names_in = os.listdir
+    monkeypatch.setattr(Path, "iterdir", counted)
+    monkeypatch.setattr(os, "listdir", counted_names)
+    write_json(tmp_path / "a.json", "thing", 1)
+    assert looked_at == []
 
 
 def test_a_log_on_a_full_disk_loses_lines_and_nothing_else(capfd: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from roco.layout import Layout
 from snakemake_logger_plugin_roco import LogHandler
 from snakemake_logger_plugin_roco import line as line_module
+from snakemake_logger_plugin_roco.handler import pause_after
 
 
 class Terminal(io.StringIO):
@@ -99,6 +100,11 @@ def test_jobs_leave_no_lines_at_a_terminal(tmp_path: Path, monkeypatch: pytest.M
     handler.close()
     lines = [text.split(line_module.CLEAR)[-1] for text in stream.getvalue().split("\n")]
     assert lines == ["2 jobs; logs are there", "The report is at there.html", ""]
+
+
+def test_a_study_that_takes_long_to_look_at_is_looked_at_less_often() -> None:
+    assert pause_after(0.01) == 2.0
+    assert pause_after(0.5) == pytest.approx(9.5)
 
 
 def test_an_error_is_shown_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -49,6 +50,7 @@ RECORD = {
         ("flops", 100),
         ("parameters", 7),
         ("latency", 1.5),
+        ("summed_error", 1.0),
         ("adversarial_error[l0]", 12 / 30),
         ("adversarial_error[linf]", 3 / 30),
         ("adversarial_error[10]", 11 / 50),
@@ -71,7 +73,10 @@ def test_a_part_without_images_is_named(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("erro", "expected error, adversarial_error, flops, parameters, latency, got 'erro'"),
+        (
+            "erro",
+            "expected error, adversarial_error, flops, parameters, latency, summed_error, source_error, ",
+        ),
         ("error[l0]", "expected error without brackets, got"),
         ("adversarial_error[]", r"expected adversarial_error\[NORM,THRESHOLD,target=NAME\]"),
         ("adversarial_error[l0,linf]", "or some of these, once"),
@@ -152,6 +157,50 @@ def test_the_pages_examples_work_in_an_evaluation(tiny: TinyStudy, monkeypatch: 
     found = Individual.from_record(record, born=0, objectives=("error", "depth", "noise_error"))
     # The one active phase has one edge, from its first node to its second.
     assert found.further == {"depth": 2.0, "noise_error": record["measured"]["noise_error"]}
+
+
+def test_placebos_look_at_the_same_images_without_their_perturbations(tiny: TinyStudy) -> None:
+    settings = EvaluationSettings(str(tiny.dataset_path), str(tiny.adversarial_path), RECIPE, 2, 0, 0, "cpu")
+    evaluator = Evaluator(replace(settings, measurements=("source_error", "source_noise_error")))
+    record = evaluator.evaluate(GENOMES[0])
+    adversarial, validation = evaluator.adversarial, evaluator.dataset.validation
+    seen: list[torch.Tensor] = []
+
+    class Watched(torch.nn.Module):
+        """Says class 0 of everything."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            seen.append((images * 255).round().to(torch.uint8))
+            return torch.tensor([[1.0, 0.0, 0.0, 0.0]]).expand(len(images), 4)
+
+    images, labels = torch.from_numpy(validation.images), torch.from_numpy(validation.labels)
+    for name in ("source_error", "source_noise_error"):
+        value = objectives.measure(name, Watched(), images, labels, adversarial=adversarial)
+        assert value == pytest.approx((adversarial.labels != 0).mean())
+        assert 0 <= record["measured"][name] <= 1
+    clean, noisy = (part.numpy() for part in seen)
+    assert (clean == validation.images[adversarial.source_index]).all()
+    changes = abs(noisy.astype(int) - clean)
+    linf, l0 = changes.max(axis=(1, 2, 3)), (changes.max(axis=1) > 0).sum(axis=(1, 2))
+    size = np.where(adversarial.norm == b"linf", linf, l0)
+    assert (size <= adversarial.threshold).all()
+    assert (size > 0).mean() > 0.9
+    with pytest.raises(ConfigError, match="source_error: expected the validation adversarial set"):
+        objectives.measure("source_error", Watched(), images, labels)
+    with pytest.raises(ConfigError, match="error: expected an objective that is measured"):
+        objectives.measure("error", Watched(), images, labels)
+
+
+def test_a_study_with_placebos_measures_them_and_with_the_sum_nothing() -> None:
+    assert check_config(search_with("error", "source_noise_error")).search.measurements == [
+        "latency",
+        "source_noise_error",
+    ]
+    assert check_config(search_with("summed_error", "flops")).search.measurements == ["latency"]
 
 
 def test_latency_is_the_median_of_the_passes_after_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:

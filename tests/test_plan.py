@@ -19,7 +19,7 @@ from roco.plan import (
 )
 from roco.workload import Images, evaluation_work, retraining_work, robustness_work, target_work
 
-IMAGES = Images(train=50, validation=20, test=30, adversarial=9, classes=10, size=16)
+IMAGES = Images(train=50, validation=20, test=30, adversarial=9, test_adversarial=11, classes=10, size=16)
 SPEED = Speed(trained=0.4, forward=0.1, gradient=0.3, alone=0.5)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from half_done_study import START, begin, config_of, finish, individual, line, write_population
 
-from roco.joblogs import read_log
+from roco import joblogs
+from roco.joblogs import JobLog, JobLogs, read_log
 from roco.layout import Job, Layout
 from roco.progress import running_process, study_state
 from roco.workload import Work, evaluation_work, images_of, retraining_work, robustness_work
@@ -57,6 +58,31 @@ def test_a_log_says_when_it_began_and_how_it_ended(tmp_path: Path) -> None:
     found = read_log(log)
     assert found is not None
     assert (found.trained, found.ended, found.error) == (3, True, "")
+
+
+def test_only_logs_that_have_changed_are_read_again(config, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The live line looks every few seconds: all logs each time grow with the square of a study.
+    cells = jobs_of(config, "adversarial_cells")
+    finish(cells[0], at=0, seconds=4)
+    begin(cells[1], at=5)
+    read, logs = list[Path](), JobLogs()
+
+    def counted(path: Path) -> JobLog | None:
+        read.append(path)
+        return read_log(path)
+
+    monkeypatch.setattr(joblogs, "read_log", counted)
+    first = study_state(config, logs=logs)
+    assert sorted(read) == sorted([cells[0].log, cells[1].log])
+    assert study_state(config, logs=logs) == first
+    assert len(read) == 2
+    with cells[1].log.open("a") as file:
+        file.write(line(9, "no such file", level="ERROR"))
+    (failed,) = study_state(config, logs=logs).stage("adversarial_cells").failed
+    assert failed == (cells[1], "no such file")
+    assert read[2:] == [cells[1].log]
+    cells[1].log.unlink()
+    assert study_state(config, logs=logs).stage("adversarial_cells").failed == ()
 
 
 def test_a_study_that_was_never_started(config) -> None:

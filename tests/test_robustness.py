@@ -10,6 +10,7 @@ from tiny_study import CELLS, GENOMES, TinyStudy
 from roco import robustness
 from roco.attacks import evaluation
 from roco.attacks.evaluation import evaluate_robustness
+from roco.attacks.transfer import noise_of
 from roco.attacks.white_box import attack_white_box
 from roco.config import BIM, FGSM, PGD, RobustnessConfig
 from roco.errors import ArtifactError
@@ -61,10 +62,20 @@ def test_errors_on_test_images_and_adversarial_set(tiny: TinyStudy, network_path
     assert 0 < wrong.sum() < len(test)
     assert found["test_images"] == 15
     assert found["test_error"] == pytest.approx(wrong.mean())
+    assert found["right_images"] == "".join("01"[int(not one)] for one in wrong)
     fooled = predictions_by_hand(tiny, adversarial.images) != adversarial.labels
     assert found["adversarial_error"] == pytest.approx(fooled.mean())
     assert [row["images"] for row in found["adversarial_breakdown"]] == [count for *_, count in CELLS]
     assert sum(row["errors"] for row in found["adversarial_breakdown"]) == fooled.sum() > 0
+    sources = found["adversarial_sources"]
+    assert sources["source_index"] == sorted(set(adversarial.source_index.tolist()))
+    noise = noise_of(adversarial, test.images[adversarial.source_index], seed=CONFIG.seed)
+    steady = predictions_by_hand(tiny, noise) == adversarial.labels
+    assert steady.sum() > 0
+    for place, images, right, noise_right in zip(*sources.values(), strict=True):
+        of_source = adversarial.source_index == place
+        assert (images, right) == (of_source.sum(), (of_source & ~fooled).sum())
+        assert noise_right == (of_source & steady).sum()
 
 
 def test_attacks_one_by_one_are_the_attacks_together(tiny: TinyStudy, network_path: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from roco import runtime
+from roco import gpus, runtime
 from roco.errors import ConfigError
 
 
@@ -104,8 +104,18 @@ def test_the_processor_says_whether_it_has_bfloat16(text: str | None, expected: 
 def test_auto_is_bf16_on_a_processor_that_has_it_only(has_it: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "has_bfloat16_instructions", lambda: has_it)
     assert runtime.resolve_precision("auto", "cpu") == ("bf16" if has_it else "fp32")
-    assert runtime.resolve_precision("auto", "cuda") == "fp32"
     assert [runtime.resolve_precision(asked, "cpu") for asked in ("fp32", "bf16")] == ["fp32", "bf16"]
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"), [((9, 0), "bf16"), ((8, 0), "bf16"), ((7, 5), "fp32"), ((0, 0), "fp32")]
+)
+def test_auto_is_bf16_on_gpus_whose_matrix_units_multiply_it(
+    capability: tuple[int, int], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpus, "compute_capability", lambda: capability)
+    assert runtime.resolve_precision("auto", "cuda") == expected
+    assert [runtime.resolve_precision(asked, "cuda") for asked in ("fp32", "bf16")] == ["fp32", "bf16"]
 
 
 PAGE_FAULTS = """
@@ -160,6 +170,22 @@ def test_a_folder_has_one_place_that_is_given_back(tmp_path: Path) -> None:
     again = runtime.guard_run(str(tmp_path / "study"))
     assert again is not None
     again.close()
+
+
+def test_who_looks_whether_a_run_is_at_work_keeps_none_from_starting(tmp_path: Path) -> None:
+    # `roco status` has the lock while it looks, here for a third of a second.
+    (tmp_path / ".running").write_text("")
+    code = "import fcntl, sys, time; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_SH); print(1, flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{code}; time.sleep(0.3)", str(tmp_path / ".running")],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as looker:
+        assert looker.stdout is not None
+        assert looker.stdout.readline() == "1\n"
+        place = runtime.guard_run(tmp_path)
+        assert place is not None
+        place.close()
 
 
 def test_the_place_of_a_killed_run_is_free(tmp_path: Path) -> None:

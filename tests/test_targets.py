@@ -7,14 +7,23 @@ import pytest
 import torch
 from torch import nn
 
-from roco.config import DenseNetConfig, LeNetConfig, ResNetConfig, VGG16Config
-from roco.targets import DenseLayer, ResidualUnit, TargetConfig, build_target
+from roco.config import (
+    AllConvConfig,
+    Architecture,
+    DenseNetConfig,
+    LeNetConfig,
+    ResNetConfig,
+    TargetsConfig,
+    VGG16Config,
+)
+from roco.targets import DenseLayer, ResidualUnit, build_target
 
-SMALL: list[TargetConfig] = [
+SMALL: list[Architecture] = [
     LeNetConfig(width=0.5),
     VGG16Config(width=0.1),
     ResNetConfig(width=0.25, depth=8),
     DenseNetConfig(growth=2, depth=10),
+    AllConvConfig(width=0.1),
 ]
 
 
@@ -27,7 +36,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def target(architecture: TargetConfig, *, classes: int = 10, image_size: int = 32) -> nn.Module:
+def target(architecture: Architecture, *, classes: int = 10, image_size: int = 32) -> nn.Module:
     return build_target(
         "target", architecture, classes=classes, image_size=image_size, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.1)
     )
@@ -46,9 +55,11 @@ def parameters(network: nn.Module) -> int:
         (VGG16Config(), 14_724_042),
         # Huang et al. 2017, Table 2: 0.8M for DenseNet-BC (k = 12) of depth 100.
         (DenseNetConfig(), 769_162),
+        # 1,329,696 of 3x3, 36,864, 1,930, and 2,496 of batch normalisation. Springenberg et al. 2015: about 1.3M.
+        (AllConvConfig(), 1_370_986),
     ],
 )
-def test_parameters_are_those_of_the_paper(architecture: TargetConfig, count: int) -> None:
+def test_parameters_are_those_of_the_paper(architecture: Architecture, count: int) -> None:
     assert parameters(target(architecture)) == count
 
 
@@ -76,7 +87,7 @@ def test_depth_counts_the_layers_with_weights() -> None:
 
 @pytest.mark.parametrize("architecture", SMALL, ids=lambda architecture: type(architecture).__name__)
 @pytest.mark.parametrize("image_size", [16, 17, 28, 48])
-def test_images_of_any_size_give_finite_logits(architecture: TargetConfig, image_size: int) -> None:
+def test_images_of_any_size_give_finite_logits(architecture: Architecture, image_size: int) -> None:
     torch.manual_seed(0)
     network = target(architecture, classes=7, image_size=image_size)
     logits = network(torch.rand(4, 3, image_size, image_size))
@@ -87,7 +98,7 @@ def test_images_of_any_size_give_finite_logits(architecture: TargetConfig, image
 
 
 @pytest.mark.parametrize("architecture", SMALL, ids=lambda architecture: type(architecture).__name__)
-def test_every_parameter_gets_a_gradient(architecture: TargetConfig) -> None:
+def test_every_parameter_gets_a_gradient(architecture: Architecture) -> None:
     torch.manual_seed(0)
     network = target(architecture, image_size=16)
     torch.nn.functional.cross_entropy(network(torch.rand(8, 3, 16, 16)), torch.arange(8)).backward()
@@ -96,7 +107,7 @@ def test_every_parameter_gets_a_gradient(architecture: TargetConfig) -> None:
 
 
 @pytest.mark.parametrize("architecture", SMALL, ids=lambda architecture: type(architecture).__name__)
-def test_the_same_seed_gives_the_same_weights(architecture: TargetConfig) -> None:
+def test_the_same_seed_gives_the_same_weights(architecture: Architecture) -> None:
     states = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
@@ -112,10 +123,11 @@ def test_the_same_seed_gives_the_same_weights(architecture: TargetConfig) -> Non
         (LeNetConfig(width=2.0), [12, 32]),
         (VGG16Config(width=0.01), [4, 5]),
         (VGG16Config(width=0.25), [16, 32, 64, 128]),
+        (AllConvConfig(width=0.125), [10, 12, 24]),
         (ResNetConfig(width=0.3, depth=8), [5, 10, 19]),
     ],
 )
-def test_width_scales_channels_which_are_four_at_least(architecture: TargetConfig, widths: list[int]) -> None:
+def test_width_scales_channels_which_are_four_at_least(architecture: Architecture, widths: list[int]) -> None:
     convolutions = [module for module in target(architecture).modules() if isinstance(module, nn.Conv2d)]
     assert sorted({convolution.out_channels for convolution in convolutions}) == widths
 
@@ -163,3 +175,14 @@ def test_convolutions_start_as_he_et_al_do() -> None:
 def test_another_configuration_is_refused() -> None:
     with pytest.raises(TypeError, match="expected the configuration of a target, got str"):
         build_target("lenet", "lenet", classes=10, image_size=32, mean=[0.5] * 3, std=[0.2] * 3)  # type: ignore[arg-type]
+
+
+def test_the_test_set_has_one_target_more_unless_it_shares_those_of_the_search() -> None:
+    names = ["densenet", "lenet", "resnet", "vgg16"]
+    assert list(TargetsConfig().architectures("test")) == [*names, "allconv"]
+    assert list(TargetsConfig().architectures("validation")) == names
+    shared = TargetsConfig.model_validate({"test": None, "vgg16": None, "seed": 3})
+    assert shared.architectures("test") == shared.architectures("validation")
+    assert (shared.seed_of("test"), TargetsConfig(seed=3).seed_of("test")) == (3, 0)
+    alone = TargetsConfig.model_validate({"test": {"allconv": None}})
+    assert list(alone.architectures("test")) == names

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from roco.errors import TrainingFailed
-from roco.training import Start, Training, error_of, logits_of, predict, train, train_all
+from roco.train_all import Start, train_all
+from roco.training import Training, error_of, logits_of, predict, train
 
 # ---------------------------------------------------------------------------------------------------------------
 # Training

@@ -7,7 +7,7 @@ import pytest
 from roco.config import check_config
 from roco.workload import Images, Work, attack_work, robustness_work
 
-IMAGES = Images(train=50, validation=20, test=30, adversarial=9, classes=10, size=16)
+IMAGES = Images(train=50, validation=20, test=30, adversarial=9, test_adversarial=11, classes=10, size=16)
 
 
 @pytest.mark.parametrize(
@@ -57,24 +57,28 @@ def test_nothing_is_exhaustive_without_a_threshold_of_one() -> None:
 def test_the_work_of_white_box_attacks(attack: dict[str, Any], forward: int, gradient: int) -> None:
     robustness = {"images": 4, "attacks": {"one": attack}}
     config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "robustness": robustness})
-    expected = Work("retraining", forward=30 + 9 + 4 * forward, gradient=4 * gradient)
+    expected = Work("retraining", forward=30 + 2 * 11 + 4 * forward, gradient=4 * gradient)
     assert robustness_work(config, IMAGES) == expected
 
 
 def test_deepfool_costs_a_pass_alone_for_each_class() -> None:
     robustness = {"images": 4, "attacks": {"one": {"method": "deepfool"}}}
     config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "robustness": robustness})
-    assert robustness_work(config, IMAGES) == Work("retraining", forward=30 + 9, alone=4 * 10)
+    assert robustness_work(config, IMAGES) == Work("retraining", forward=30 + 2 * 11, alone=4 * 10)
 
 
 def test_the_work_of_curves_perturbations_and_checks() -> None:
     robustness = {
         "images": 4,
         "attacks": {"one": {"method": "fgsm", "eps": 1.0}},
-        "curve": {"radii": [1.0, 2.0, 3.0], "steps": 5},
+        "curve": {"radii": [1.0, 2.0, 3.0], "steps": 5, "targets": 4},
         "smallest_perturbations": {"cw": {"method": "cw_search", "searches": 2, "steps": 3}},
         "checks": {"steps": 8, "restarts": 3, "queries": 20},
     }
     config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "robustness": robustness})
-    gradients = 1 + 2 * 5 + 2 * 3 + (2 + 8 + 2 * 8 + 8)
-    assert robustness_work(config, IMAGES) == Work("retraining", forward=30 + 9 + 4 * 20, gradient=4 * gradients)
+    # APGD-CE on all images, APGD-T's four targets on the half that holds.
+    gradients = 1 + 2 * (5 + 5 * 4 // 2) + 2 * 3 + (2 + 8 + 2 * 8 + 8)
+    assert robustness_work(config, IMAGES) == Work("retraining", forward=30 + 2 * 11 + 4 * 20, gradient=4 * gradients)
+    without = robustness | {"curve": {"radii": [1.0, 2.0, 3.0], "steps": 5, "targets": 0}}
+    config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "robustness": without})
+    assert robustness_work(config, IMAGES).gradient == 4 * (gradients - 2 * 10)

@@ -14,9 +14,9 @@ if __name__ == "__main__":
         wildcards, params = snakemake.wildcards, snakemake.params
         device = start_torch(snakemake.config.get("device", "auto"))
         dataset = Dataset.load(snakemake.input.dataset)
-        network, description = load_network(snakemake.input.network)
+        network, description = load_network(str(snakemake.input.network))
         made_for = {"name": wildcards.target, "dataset_fingerprint": dataset.fingerprint}
-        check_provenance(snakemake.input.network, description, made_for)
+        check_provenance(str(snakemake.input.network), description, made_for)
         config = AdversarialConfig(
             **{
                 "images": params.images,

@@ -3,7 +3,8 @@
 from roco.artifacts import write_json
 from roco.config import check_config
 from roco.evaluation import EvaluationSettings
-from roco.runtime import job, resolve_device
+from roco.gpus import usable_device
+from roco.runtime import job
 from roco.search.population import read_genomes
 from roco.store import Store
 from roco.workers import evaluate_genomes
@@ -15,7 +16,7 @@ if __name__ == "__main__":
         first = int(wildcards.shard) * size
         # Not of params: another limit, or more at once, is no reason to evaluate again what has ended.
         config = check_config(snakemake.config).evaluation
-        device = resolve_device(snakemake.config.get("device", "auto"))
+        device = usable_device(snakemake.config.get("device", "auto"))
         made_for = {
             "search": wildcards.search,
             "seed": int(wildcards.seed),

@@ -14,5 +14,6 @@ if __name__ == "__main__":
             Genome.parse(PUBLISHED_GENOMES.get(name, name), phases=space.phases, nodes=space.nodes)
             for name in params.named
         ]
-        genomes = initial_genomes(space, SearchConfig(population=params.population), named=named, seed=seed)
+        search = SearchConfig(population=params.population, population_0_density=params.density)
+        genomes = initial_genomes(space, search, named=named, seed=seed)
         write_genomes(snakemake.output.genomes, genomes, search="initial", seed=seed, generation=0)

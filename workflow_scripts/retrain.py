@@ -4,6 +4,7 @@ from pathlib import Path
 
 from roco.artifacts import read_attributes, write_json, write_tensors
 from roco.config import check_config
+from roco.gpus import usable_device
 from roco.layout import retrained_place
 from roco.networks import KIND
 from roco.retraining import Retraining, RetrainingSettings, occupants, retrain
@@ -32,7 +33,7 @@ if __name__ == "__main__":
             [Retraining(front[slot], training_seed, paths[0]) for (*_, slot, training_seed), paths in full.items()],
             RetrainingSettings(**params.settings),
             dataset_path=snakemake.input.dataset,
-            device=snakemake.config.get("device", "auto"),
+            device=usable_device(snakemake.config.get("device", "auto")),
             store=Store(params.store),
             processes=snakemake.threads,
             largest_stack=config.largest_stack,

@@ -14,7 +14,11 @@ if __name__ == "__main__":
         dataset = Dataset.load(snakemake.input.dataset)
         description = describe_target(name, params.architecture, classes=dataset.classes, image_size=dataset.image_size)
         fitted = fit(
-            target_request(description, seed_from("target", params.seed, name)),
+            # Other weights than those of the search's target of this name.
+            target_request(
+                description,
+                seed_from("target" if params.split == "validation" else "test target", params.seed, name),
+            ),
             dataset,
             recipe=Recipe(**params.training),
             device=snakemake.config.get("device", "auto"),
@@ -25,6 +29,8 @@ if __name__ == "__main__":
         save_network(snakemake.output.network, network, description)
         metrics = {
             "target": name,
+            "split": params.split,
+            "seed": params.seed,
             "architecture": params.architecture,
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "epochs": params.training["epochs"],

@@ -18,7 +18,7 @@ if __name__ == "__main__":
         adversarial = AdversarialSet.load(snakemake.input.adversarial, made_for)
         networks = {}
         for path in snakemake.input.networks:
-            # .../targets/{target}/network.safetensors
+            # .../{target}/network.safetensors
             name = Path(path).parent.name
             network, description = load_network(path)
             check_provenance(path, description, {"name": name, "dataset_fingerprint": dataset.fingerprint})

@@ -5,12 +5,14 @@ import torchattacks
 from torch import Tensor
 from torch.optim.adam import adam
 
+from roco.attacks.norms import DECIDED, margins
+
 # An image's run ends when its cost has not fallen by this share for some steps, as in the authors' code.
 STALLED = 1e-4
 
 
 class SteadyCW(torchattacks.CW):  # type: ignore[misc]
-    """C&W with the right margin and without an early stop.
+    """C&W with the right margin and without an early stop; what it finds is misclassified by `DECIDED` at least.
 
     Differs from torchattacks: its margin takes 0 for the best wrong logit when all are negative; it stops all images
     as soon as the sum of their losses rises, so that a result depends on its batch; black and white pixels have an
@@ -37,7 +39,7 @@ class SteadyCW(torchattacks.CW):  # type: ignore[misc]
         lowest, stalled = torch.full_like(distance, torch.inf), torch.zeros_like(rows)
         for _ in range(self.steps):
             found, distances, logits, cost, gradient = self._step(position, images[rows], labels[rows], trade_off[rows])
-            better = (logits.argmax(dim=1) != labels[rows]) & (distances < distance[rows])
+            better = (margins(logits, labels[rows]) >= DECIDED) & (distances < distance[rows])
             distance[rows[better]], best[rows[better]] = distances[better], found[better]
             _adam_step(position, gradient, moments=moments, taken=taken, learning_rate=self.lr)
             if self.patience is None:
@@ -62,10 +64,10 @@ class SteadyCW(torchattacks.CW):  # type: ignore[misc]
         return found.detach(), distances.detach(), logits.detach(), cost.detach(), gradient
 
     def f(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """The true logit minus the best wrong one, at least -kappa, `(n,)` (Carlini and Wagner 2017, f6)."""
+        """The true logit minus the best wrong one, at least -kappa or what decides, `(n,)` (their paper, f6)."""
         true = outputs.gather(1, labels[:, None])[:, 0]
         wrong = outputs.scatter(1, labels[:, None], -torch.inf).amax(dim=1)
-        return (true - wrong).clamp(min=-self.kappa)
+        return (true - wrong).clamp(min=-max(self.kappa, DECIDED))
 
 
 class SearchingCW(SteadyCW):

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,26 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from roco.attacks.norms import gradient_batch
-from roco.attacks.outcome import Outcome, nearest
+from roco.attacks.outcome import Outcome, marks, nearest
 from roco.attacks.radius import curve_of, search_radii, smallest_of
-from roco.attacks.sanity import Evidence, check_attacks, flags_of, probe_gradients
+from roco.attacks.sanity import OTHER_BATCH, Evidence, Gap, check_attacks, flags_of, probe_gradients
 from roco.attacks.white_box import attack_white_box, predictions_of, summary
-from roco.config import (
-    APGDCE,
-    APGDT,
-    BIM,
-    CW,
-    FAB,
-    FABT,
-    FGSM,
-    PGD,
-    AutoAttack,
-    CurveConfig,
-    CWSearch,
-    DeepFool,
-    RobustnessConfig,
-    WhiteBoxAttack,
-)
+from roco.config import BIM, PGD, AutoAttack, CurveConfig, RobustnessConfig, WhiteBoxAttack, without_budget
 from roco.data.dataset import Split
 from roco.runtime import numpy_generator, seed_from
 from roco.training import to_unit
@@ -41,8 +26,10 @@ BATCHES = 4
 
 Part = dict[str, Any]
 
-# Attacks that use the network's gradients.
-Seeing = FGSM | BIM | PGD | APGDCE | APGDT | FABT | AutoAttack | DeepFool | CW | CWSearch | FAB
+# Methods of runs that do not follow the network's gradients in L-infinity; those of AutoAttack are told apart.
+BLIND = ("square", "noise", "l0")
+# Attacks without a budget are repeated on so many images in batches of another size.
+REPEATED = 16
 
 
 class Memory:
@@ -85,13 +72,14 @@ class Attacked:
                 log.info("%s: %d of %d chunks", settings["name"], number + 1, len(pairs))
         return chunks
 
-    def attacked_by(self, name: str, attack: WhiteBoxAttack, *, shrink: bool = False) -> Outcome:
+    def attacked_by(
+        self, name: str, attack: WhiteBoxAttack, *, shrink: bool = False, batch_size: int | None = None
+    ) -> Outcome:
         """What an attack does to the images; see `attack_white_box`."""
 
         def work(images: Tensor, labels: Tensor, seed: int) -> Part:
-            return attack_white_box(
-                self.network, images, labels=labels, attack=attack, seed=seed, shrink=shrink
-            ).to_json()
+            options: dict[str, Any] = {"seed": seed, "shrink": shrink, "batch_size": batch_size}
+            return attack_white_box(self.network, images, labels=labels, attack=attack, **options).to_json()
 
         settings = {"name": name, "attack": attack.model_dump(), "shrink": shrink}
         outcome = Outcome.from_json(self.by_chunk(settings, work))
@@ -112,16 +100,27 @@ class Attacked:
 
         return Outcome.from_json(self.by_chunk({"name": "curve", "curve": config.model_dump()}, work))
 
+    def repeated(self, attacks: Mapping[str, WhiteBoxAttack], outcomes: Mapping[str, Outcome]) -> dict[str, int]:
+        """Of some images, how many have another verdict when an attack without a budget is run in smaller batches."""
+        few = replace(self, images=self.images[:REPEATED], labels=self.labels[:REPEATED])
+        again = {
+            name: few.attacked_by(f"batches {name}", attack, batch_size=OTHER_BATCH)
+            for name, attack in attacks.items()
+            if without_budget(attack) and getattr(attack, "restarts", 1) == 1
+        }
+        return {name: int((found.robust != outcomes[name].robust[:REPEATED]).sum()) for name, found in again.items()}
+
     def gradients(self) -> dict[str, int]:
-        """How many images have no gradient (`zero_gradients`), and how many something not finite (`broken`)."""
+        """How many images have no gradient (`zero_gradients`), something not finite (`broken`), another class in
+        smaller batches (`unsteady`)."""
 
         def work(images: Tensor, labels: Tensor, seed: int) -> Part:
             del seed
             return probe_gradients(self.network, images, labels=labels, batch_size=gradient_batch(images.device))
 
         parts = self.by_chunk({"name": "gradients"}, work)
-        counts = {name: sum(part[name].count("1") for part in parts) for name in ("zero", "broken")}
-        return {"zero_gradients": counts["zero"], "broken": counts["broken"]}
+        counts = {name: sum(part[name].count("1") for part in parts) for name in ("zero", "broken", "unsteady")}
+        return {"zero_gradients": counts["zero"], "broken": counts["broken"], "unsteady": counts["unsteady"]}
 
 
 def evaluate_robustness(
@@ -145,9 +144,10 @@ def evaluate_robustness(
             network, that fools this one; infinite where none does, without an entry where none was made.
 
     Returns:
-        `images` (how many), `clean_accuracy`, and `attacks`: for each name what `summary` gives. With `config.curve`
-        `curve` as `curve_of` gives it, with `config.smallest_perturbations` `smallest_perturbations`: for `l2` and
-        `linf` what `smallest_of` gives; both over all that was run. With `config.checks` `flags`.
+        `images` (how many), `clean_accuracy`, `right_images` (a character an image, 1 where it is right), and
+        `attacks`: for each name what `summary` gives. With `config.curve` `curve` as `curve_of` gives it, with
+        `config.smallest_perturbations` `smallest_perturbations`: for `l2` and `linf` what `smallest_of` gives; both
+        over all that was run. With `config.checks` `flags`.
 
     Raises:
         AttackError: an attack cannot be run on this network.
@@ -166,6 +166,7 @@ def evaluate_robustness(
     result: dict[str, Any] = {
         "images": len(images),
         "clean_accuracy": float(right.double().mean()),
+        "right_images": marks(right.cpu().numpy()),
         "attacks": {name: summary(config.attacks[name], outcome) for name, outcome in named.items()},
     }
     if config.curve:
@@ -174,10 +175,13 @@ def evaluate_robustness(
         distances = {norm: nearest([getattr(outcome, norm) for outcome in everything]) for norm in ("l2", "linf")}
         result["smallest_perturbations"] = {norm: smallest_of(found) for norm, found in distances.items()}
     if config.checks:
-        seeing = [*smallest.values(), *radii, *_seeing(config.attacks, named), *_seeing(checks, checked)]
         evidence = Evidence(
             checks=checked,
-            white_box=nearest([outcome.linf for outcome in seeing]),
+            white_box=nearest([outcome.linf_by(BLIND, others=True) for outcome in everything]),
+            square=nearest([outcome.linf_by(("square",)) for outcome in everything]),
+            without_budget={name: found for name, found in named.items() if without_budget(config.attacks[name])},
+            gaps=_gaps({**config.attacks, **checks}, {**named, **checked}),
+            repeated=attacked.repeated(config.attacks, named),
             transferred=np.array([(transferred or {}).get(int(place), np.nan) for place in chosen]),
             failures=sum(outcome.failures for outcome in everything),
             **attacked.gradients(),
@@ -186,6 +190,17 @@ def evaluate_robustness(
     return result
 
 
-def _seeing(attacks: Mapping[str, WhiteBoxAttack], outcomes: Mapping[str, Outcome]) -> list[Outcome]:
-    """The outcomes of the attacks that use gradients."""
-    return [outcome for name, outcome in outcomes.items() if isinstance(attacks[name], Seeing)]
+def _gaps(attacks: Mapping[str, WhiteBoxAttack], outcomes: Mapping[str, Outcome]) -> list[Gap]:
+    """AutoAttack beside PGD (or BIM) of the same budget, the worst case of all of them."""
+    found = []
+    for name, attack in attacks.items():
+        if isinstance(attack, AutoAttack):
+            plain = [
+                outcomes[other].linf
+                for other, rival in attacks.items()
+                if isinstance(rival, PGD | BIM) and rival.eps == attack.eps
+            ]
+            if plain:
+                left = int(np.isinf(nearest(plain)).sum())
+                found.append(Gap(attack.eps, pgd=left, autoattack=int(outcomes[name].robust.sum())))
+    return found

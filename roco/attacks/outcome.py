@@ -1,6 +1,6 @@
 """What an attack did to each image: how far away the nearest wrong image is that it found. No networks here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -17,20 +17,30 @@ class Outcome:
         l2: `(n,)`; infinite where the image is still right, 0 where it was wrong from the start.
         linf: the same in the largest change of a value.
         failures: how many outputs of the attack were not finite or broke its budget; they count as not found.
+        found_by: for each image the method of the run that found it; empty where none did. All of them, if not given.
     """
 
     l2: Array
     linf: Array
     failures: int = 0
+    found_by: tuple[str, ...] = ()
 
     @property
     def robust(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which images are still right, `(n,)`."""
         return np.isinf(self.linf)
 
+    def linf_by(self, methods: Container[str], *, others: bool = False) -> Array:
+        """`linf` as if only runs of some methods had been made, or only those of all others; 0 where it was before."""
+        finders = self.found_by or ("",) * len(self.linf)
+        counted = np.array([(finder in methods) is not others for finder in finders], dtype=bool)
+        found: Array = np.where(counted | (self.linf == 0), self.linf, np.inf)
+        return found
+
     def to_json(self) -> dict[str, Any]:
         """As plain data, with nothing for infinity."""
-        return {"l2": plain(self.l2), "linf": plain(self.linf), "failures": self.failures}
+        distances = {"l2": plain(self.l2), "linf": plain(self.linf)}
+        return {**distances, "failures": self.failures, "found_by": list(self.found_by)}
 
     @classmethod
     def from_json(cls, parts: Sequence[Mapping[str, Any]]) -> Self:
@@ -39,7 +49,8 @@ class Outcome:
             np.array([np.inf if found is None else found for part in parts for found in part[norm]], dtype=np.float64)
             for norm in ("l2", "linf")
         )
-        return cls(l2, linf, sum(int(part["failures"]) for part in parts))
+        found_by = tuple(finder for part in parts for finder in part["found_by"])
+        return cls(l2, linf, sum(int(part["failures"]) for part in parts), found_by)
 
 
 def nearest(distances: Sequence[Array]) -> Array:

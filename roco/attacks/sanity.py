@@ -3,7 +3,7 @@
 A raised flag says that an accuracy under attack cannot be trusted as it stands.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,11 @@ from roco.training import to_unit
 TOLERANCE = 0.02
 # Random starts find some more images, and a large radius leaves some, in any network.
 RESTARTS_TOLERANCE, LARGE_RADIUS_TOLERANCE = 0.05, 0.05
+# AutoAttack finds somewhat more than PGD in any network.
+AUTOATTACK_TOLERANCE = 0.1
 FEWER_STEPS = 4
+# Of another size than any attack's, and small, so that few images have the same neighbours.
+OTHER_BATCH = 5
 NOISE_DRAWS = 5
 
 
@@ -48,11 +52,12 @@ def probe_gradients(network: nn.Module, images: Tensor, *, labels: Tensor, batch
         batch_size: how many images at once.
 
     Returns:
-        `zero` and `broken`, a character an image: 1 where the whole gradient is 0; where it or a logit is not finite.
+        A character an image: `zero` 1 where the whole gradient is 0, `broken` where it or a logit is not finite,
+        `unsteady` where the class is another one in smaller batches.
     """
     training = network.training
     network.eval()
-    zero, broken = [], []
+    zero, broken, classes = [], [], []
     for batch, batch_labels in zip(images.split(batch_size), labels.split(batch_size), strict=True):
         start = to_unit(batch).requires_grad_()
         logits = network(start)
@@ -60,8 +65,21 @@ def probe_gradients(network: nn.Module, images: Tensor, *, labels: Tensor, batch
         zero.append((gradient == 0).flatten(1).all(dim=1))
         finite = gradient.isfinite().flatten(1).all(dim=1) & logits.isfinite().all(dim=1)
         broken.append(~finite)
+        classes.append(logits.detach().argmax(dim=1))
+    with torch.no_grad():
+        again = [network(to_unit(batch)).argmax(dim=1) for batch in images.split(OTHER_BATCH)]
     network.train(training)
-    return {"zero": marks(torch.cat(zero).cpu().numpy()), "broken": marks(torch.cat(broken).cpu().numpy())}
+    found = {"zero": torch.cat(zero), "broken": torch.cat(broken), "unsteady": torch.cat(classes) != torch.cat(again)}
+    return {name: marks(images.cpu().numpy()) for name, images in found.items()}
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How many images PGD and AutoAttack leave right within a budget in 1/255."""
+
+    eps: float
+    pgd: int
+    autoattack: int
 
 
 @dataclass(frozen=True)
@@ -70,20 +88,31 @@ class Evidence:
 
     Attributes:
         checks: what each of `check_attacks` found.
-        white_box: the smallest Linf perturbation that an attack with gradients found, the checks' included.
+        white_box: the smallest Linf perturbation that a run with gradients found, the checks' included; of AutoAttack
+            those of its first three attacks.
+        square: the smallest that Square found, as a check, as an attack of the study or as the last part of AutoAttack.
+        without_budget: what the study's attacks that have no budget found, by name.
+        gaps: AutoAttack and PGD beside each other, for each budget that both have.
+        repeated: of some images, how many have another verdict when such an attack is repeated in smaller batches.
         transferred: the size of the smallest one, made for another network, that fools this one; infinite where none of
             them does, NaN where there is none.
         zero_gradients: how many images have no gradient.
         broken: how many images have logits or a gradient that are not finite.
+        unsteady: how many images have another class in smaller batches.
         failures: how many outputs of all attacks were not finite or broke their budget.
     """
 
     checks: Mapping[str, Outcome]
     white_box: Array
+    square: Array
     transferred: Array
     zero_gradients: int
     broken: int
+    unsteady: int
     failures: int
+    without_budget: Mapping[str, Outcome]
+    gaps: Sequence[Gap]
+    repeated: Mapping[str, int]
 
 
 def flags_of(evidence: Evidence, config: ChecksConfig) -> list[dict[str, Any]]:
@@ -95,6 +124,9 @@ def flags_of(evidence: Evidence, config: ChecksConfig) -> list[dict[str, Any]]:
         "transfer": _transfer(evidence, config),
         "noise": _noise(evidence, config),
         "restarts": _restarts(evidence, config),
+        "autoattack": _autoattack(evidence),
+        "without_budget": _without_budget(evidence),
+        "batches": _batches(evidence),
         "zero_gradients": _zero_gradients(evidence),
         "not_finite": _not_finite(evidence),
     }
@@ -122,7 +154,7 @@ def _large_radius(evidence: Evidence, config: ChecksConfig) -> tuple[bool, str]:
 
 def _gradient_free(evidence: Evidence, config: ChecksConfig) -> tuple[bool, str]:
     within = config.eps / 255 + ROUNDING
-    alone = int((~evidence.checks["square"].robust & (evidence.white_box > within)).sum())
+    alone = int(((evidence.square <= within) & (evidence.white_box > within)).sum())
     detail = f"Square fools {alone} of {len(evidence.white_box)} images that no attack with gradients fools within "
     return alone > _allowed(len(evidence.white_box)), detail + f"{config.eps:g}/255"
 
@@ -147,6 +179,32 @@ def _restarts(evidence: Evidence, config: ChecksConfig) -> tuple[bool, str]:
     gained, images = int((once & ~more).sum()), len(evidence.white_box)
     detail = f"{config.restarts - 1} more restarts of PGD fool {gained} more of {images} images"
     return gained > _allowed(images, RESTARTS_TOLERANCE), detail
+
+
+def _autoattack(evidence: Evidence) -> tuple[bool, str]:
+    if not evidence.gaps:
+        return False, "no AutoAttack with a budget that PGD has as well"
+    worst = max(evidence.gaps, key=lambda gap: gap.pgd - gap.autoattack)
+    images = len(evidence.white_box)
+    detail = f"at {worst.eps:g}/255 PGD leaves {worst.pgd} of {images} images right, AutoAttack {worst.autoattack}"
+    return worst.pgd - worst.autoattack > _allowed(images, AUTOATTACK_TOLERANCE), detail
+
+
+def _without_budget(evidence: Evidence) -> tuple[bool, str]:
+    left = {name: int(found.robust.sum()) for name, found in evidence.without_budget.items()}
+    if not left:
+        return False, "no attack without a budget"
+    images = len(evidence.white_box)
+    parts = ", ".join(f"{name} {count}" for name, count in left.items())
+    return max(left.values()) > _allowed(images), f"of {images} images, attacks without a budget leave right: {parts}"
+
+
+def _batches(evidence: Evidence) -> tuple[bool, str]:
+    images = len(evidence.white_box)
+    detail = f"in smaller batches {evidence.unsteady} of {images} images have another class"
+    others = ", ".join(f"{name} {count}" for name, count in evidence.repeated.items())
+    detail += f"; images on which attacks without a budget end otherwise: {others}" if others else ""
+    return evidence.unsteady > _allowed(images) or max(evidence.repeated.values(), default=0) > 1, detail
 
 
 def _zero_gradients(evidence: Evidence) -> tuple[bool, str]:

@@ -71,7 +71,13 @@ def _build(network: nn.Module, method: Method, *, settings: Mapping[str, Any], d
     import torchattacks
 
     from roco.attacks.carlini_wagner import SearchingCW, SteadyCW
-    from roco.attacks.torchattacks_variants import BatchedDeepFool, SmallestFAB, TargetedAPGD
+    from roco.attacks.torchattacks_variants import (
+        BatchedDeepFool,
+        DecidedFAB,
+        DecidedSquare,
+        SmallestFAB,
+        TargetedAPGD,
+    )
 
     classes = {
         "fgsm": torchattacks.FGSM,
@@ -81,8 +87,8 @@ def _build(network: nn.Module, method: Method, *, settings: Mapping[str, Any], d
         "apgd_ce": torchattacks.APGD,
         "apgd_t": TargetedAPGD,
         "fab": SmallestFAB,
-        "fab_t": torchattacks.FAB,
-        "square": torchattacks.Square,
+        "fab_t": DecidedFAB,
+        "square": DecidedSquare,
         "deepfool": BatchedDeepFool,
         "cw": SteadyCW,
         "cw_search": SearchingCW,

@@ -45,7 +45,7 @@ def measure_transfer(
     if missing := [name for name in names if name not in networks]:
         raise AttackError(f"transfer: expected all targets of the set, got {', '.join(networks)} and no {missing[0]}")
     clean = split.images[adversarial.source_index]
-    shown = (clean, adversarial.images, _noise(adversarial, clean, seed=seed))
+    shown = (clean, adversarial.images, noise_of(adversarial, clean, seed=seed))
     wrong = {name: [_predictions(networks[name], images) != adversarial.labels for images in shown] for name in names}
     rows = []
     for cell, target in product(adversarial.attacked, names):
@@ -66,8 +66,17 @@ def measure_transfer(
     return rows
 
 
-def _noise(adversarial: AdversarialSet, clean: Array, *, seed: int) -> Array:
-    """Each clean image with noise of the budget of its row, uint8 `(m, 3, h, w)`."""
+def noise_of(adversarial: AdversarialSet, clean: Array, *, seed: int) -> Array:
+    """Noise of each adversarial image's budget on its clean image.
+
+    Args:
+        adversarial: the set.
+        clean: uint8 `(m, 3, h, w)`, the clean image of each row.
+        seed: of the noise; equal images with equal budgets have equal noise.
+
+    Returns:
+        uint8 `(m, 3, h, w)`.
+    """
     noise = clean.copy()
     columns = (adversarial.norm.tolist(), adversarial.threshold.tolist(), adversarial.source_index.tolist())
     for row, (norm, threshold, index) in enumerate(zip(*columns, strict=True)):

@@ -1,16 +1,16 @@
 """One white-box attack on one network: its runs, and the judgement of what they gave back, which is never their own."""
 
 import logging
+from collections import Counter
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from roco.attacks.norms import changed_pixels, gradient_batch
+from roco.attacks.norms import DECIDED, changed_pixels, gradient_batch, margins
 from roco.attacks.outcome import Outcome, marks, median
-from roco.attacks.stages import run_stage, stages_of
-from roco.config import L0, WhiteBoxAttack
+from roco.attacks.stages import autoattack_parts, run_stage, stages_of
+from roco.config import L0, AutoAttack, WhiteBoxAttack
 from roco.runtime import seed_from
 from roco.training import to_unit
 
@@ -34,7 +34,8 @@ def attack_white_box(
 ) -> Outcome:
     """Attacks the images that a network has right; the worst case over the attack's runs counts for each image.
 
-    An output counts as found if it is finite, keeps the budget (to 1e-6) and is misclassified once clipped to [0, 1].
+    An output counts as found if it is finite, keeps the budget (to 1e-6) and, once clipped to [0, 1], is misclassified
+    by the margin that adversarial sets demand (`DECIDED`): what lies on a boundary is decided by rounding.
 
     Args:
         network: float32 images in [0, 1] to logits, on the images' device.
@@ -52,7 +53,7 @@ def attack_white_box(
     clean = to_unit(images)
     right = predictions_of(network, clean, batch_size=batch_size) == labels
     l2, linf = (torch.where(right, torch.inf, 0.0).double() for _ in range(2))
-    failures = 0
+    failures, found_by = 0, [""] * len(images)
     for number, stage in enumerate(stages_of(attack, classes=_classes(network, clean))):
         # What has fallen is not attacked again.
         rows = linf.isinf().nonzero()[:, 0]
@@ -70,13 +71,15 @@ def attack_white_box(
         valid = _valid(clean[rows], found, attack=attack)
         failures += int((~valid).sum())
         clipped = torch.where(valid[:, None, None, None], found, clean[rows]).clamp(0, 1)
-        fooled = valid & (predictions_of(network, clipped, batch_size=batch_size) != labels[rows])
+        fooled = valid & _fooled(network, clipped, labels=labels[rows], batch_size=batch_size)
         rows, clipped = rows[fooled], clipped[fooled]
+        for row in rows.tolist():
+            found_by[row] = stage.method
         if shrink and len(rows):
             clipped = _shrunk(network, clean[rows], clipped, labels=labels[rows], batch_size=batch_size)
         changes = (clipped - clean[rows]).flatten(1).double()
         l2[rows], linf[rows] = changes.norm(dim=1), changes.abs().amax(dim=1)
-    return Outcome(l2.cpu().numpy(), linf.cpu().numpy(), failures)
+    return Outcome(l2.cpu().numpy(), linf.cpu().numpy(), failures, tuple(found_by))
 
 
 def summary(attack: WhiteBoxAttack, outcome: Outcome) -> dict[str, Any]:
@@ -84,32 +87,38 @@ def summary(attack: WhiteBoxAttack, outcome: Outcome) -> dict[str, Any]:
 
     Returns:
         `method`, `settings`, `accuracy`, `correct`, `robust_images` (a character an image, 1 where still right),
-        `median_l2` and `median_linf` (of successful perturbations, in [0, 1] units; None where there are none),
-        `failures` (outputs that were not finite or broke the budget). An image that is misclassified from the start is
-        not robust, and has no perturbation.
+        `median_l2` and `median_linf` (over the images that were right before, in [0, 1] units; one that is still right
+        is infinitely far; None where there are none, or half of them hold), `failures` (outputs that were not finite or
+        broke the budget); of AutoAttack `found_by`: how many images each of its attacks turned. An image that is
+        misclassified from the start is not robust, and has no perturbation.
     """
     correct = int(outcome.robust.sum())
     # Nothing is as near as 0 but what was wrong from the start.
-    found = np.isfinite(outcome.linf) & (outcome.linf > 0)
+    before = outcome.linf > 0
+    parts = Counter(finder for finder in outcome.found_by if finder)
+    stages = {}
+    if isinstance(attack, AutoAttack):
+        stages = {part.method: parts[part.method] for part in autoattack_parts(attack)}
     return {
         "method": attack.method,
         "settings": attack.model_dump(exclude={"method"}),
         "accuracy": correct / len(outcome.robust),
         "correct": correct,
         "robust_images": marks(outcome.robust),
-        "median_l2": median(outcome.l2[found]),
-        "median_linf": median(outcome.linf[found]),
+        "median_l2": median(outcome.l2[before]),
+        "median_linf": median(outcome.linf[before]),
         "failures": outcome.failures,
+        **({"found_by": stages} if stages else {}),
     }
 
 
 def _shrunk(network: nn.Module, clean: Tensor, found: Tensor, *, labels: Tensor, batch_size: int) -> Tensor:
-    """The nearest misclassified images on the lines from clean images to misclassified ones, by bisection."""
+    """The nearest clearly misclassified images on the lines from clean images to misclassified ones, by bisection."""
     nearest, too_near, enough = found, torch.zeros(len(found)), torch.ones(len(found))
     for _ in range(HALVINGS):
         middle = (too_near + enough) / 2
         candidate = torch.lerp(clean, found, middle.to(clean.device)[:, None, None, None])
-        fooled = predictions_of(network, candidate, batch_size=batch_size) != labels
+        fooled = _fooled(network, candidate, labels=labels, batch_size=batch_size)
         nearest = torch.where(fooled[:, None, None, None], candidate, nearest)
         fooled = fooled.cpu()
         too_near, enough = torch.where(fooled, too_near, middle), torch.where(fooled, middle, enough)
@@ -136,14 +145,25 @@ def _classes(network: nn.Module, images: Tensor) -> int:
     return classes
 
 
-@torch.no_grad()
+def _fooled(network: nn.Module, images: Tensor, *, labels: Tensor, batch_size: int) -> Tensor:
+    """Which float32 images in [0, 1] are misclassified by a clear margin, or get no finite logits; bool `(n,)`."""
+    parts = []
+    for logits, rows in zip(_logits(network, images, batch_size=batch_size), labels.split(batch_size), strict=True):
+        parts.append((margins(logits, rows) >= DECIDED) | ~logits.isfinite().all(dim=1))
+    return torch.cat(parts)
+
+
 def predictions_of(network: nn.Module, images: Tensor, *, batch_size: int) -> Tensor:
     """Predicted classes int64 `(n,)` of float32 images in [0, 1]; -1, which is no class, without finite logits."""
+    parts = _logits(network, images, batch_size=batch_size)
+    return torch.cat([torch.where(logits.isfinite().all(dim=1), logits.argmax(dim=1), -1) for logits in parts])
+
+
+@torch.no_grad()
+def _logits(network: nn.Module, images: Tensor, *, batch_size: int) -> list[Tensor]:
+    """Logits of float32 images in [0, 1] in evaluation mode, batch by batch."""
     training = network.training
     network.eval()
-    parts = []
-    for batch in images.split(batch_size):
-        logits = network(batch)
-        parts.append(torch.where(logits.isfinite().all(dim=1), logits.argmax(dim=1), -1))
+    parts = [network(batch) for batch in images.split(batch_size)]
     network.train(training)
-    return torch.cat(parts)
+    return parts

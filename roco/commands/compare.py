@@ -4,12 +4,15 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from roco.commands._arguments import add_configfile
 
 if TYPE_CHECKING:
     from roco.commands import Commands
-    from roco.config import StudyConfig
+    from roco.config import Part, StudyConfig
     from roco.found import Found
+    from roco.report.shares import Counts
 
 
 def add_command(commands: "Commands") -> None:
@@ -39,8 +42,8 @@ def _compare(options: argparse.Namespace) -> None:
     console = Console(highlight=False)
     console.print(table)
     again = any(column.get("retrainings", "1") != "1" for column in columns)
-    alone = "95 % intervals of a share of images (Wilson); they say nothing of another training's luck"
-    console.print("95 % intervals over test images and retrainings" if again else alone, style="dim")
+    alone = "95 % intervals over test images, of this training alone: another may differ by several points"
+    console.print("95 % intervals over retrainings and test images" if again else alone, style="dim")
 
 
 def _facts(config: "StudyConfig", found: "Found") -> dict[str, str]:
@@ -51,20 +54,19 @@ def _facts(config: "StudyConfig", found: "Found") -> dict[str, str]:
     images = images_of(config)
     graphs = found.genome.phenotype.phases
     facts = {"key": found.genome.key, "phases": "; ".join(_phase(graph) for graph in graphs) or "none"}
-    for part in ("evaluation", "retraining"):
-        channels = getattr(config, part).channels
+    parts: tuple[Part, Part] = ("evaluation", "retraining")
+    for part in parts:
         cost = complexity(
             found.genome.phenotype,
-            channels=channels,
+            channels=getattr(config, part).channels,
             # What is not known yet changes the last layer alone.
             classes=images.classes if images else 10,
             stem_padding=config.space.stem_padding,
             image_size=config.dataset.image_size,
-            node=config.space.node,
+            node=config.node_of(part),
         )
-        shown = channels if isinstance(channels, int) else ", ".join(map(str, channels))
-        facts[f"MFLOPs at {shown} channels"] = f"{cost.flops / 1e6:.2f}"
-        facts[f"parameters at {shown} channels"] = f"{cost.parameters:,}"
+        facts[f"MFLOPs at {config.width_in_words(part)}"] = f"{cost.flops / 1e6:.2f}"
+        facts[f"parameters at {config.width_in_words(part)}"] = f"{cost.parameters:,}"
     if found.individual is not None:
         facts["validation error in the search"] = f"{100 * found.individual['error']:.1f} %"
         facts["adversarial error in the search"] = f"{100 * found.individual['adversarial_error']:.1f} %"
@@ -79,29 +81,32 @@ def _phase(graph: Any) -> str:
 
 
 def _measured(trainings: Sequence[dict[str, Any]]) -> dict[str, str]:
-    counts = [_counts(training) for training in trainings]
+    from roco.errors import ArtifactError
+
+    try:
+        counts = [_counts(training) for training in trainings]
+    except KeyError as error:
+        key = trainings[0]["key"]
+        raise ArtifactError(f"robustness.json of {key}: no whole 'robustness' (lacks {error}); make it anew") from None
     facts = {"retrainings": str(len(trainings))}
     return facts | {name: _share([found[name] for found in counts if name in found]) for name in counts[0]}
 
 
-def _counts(training: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    """Images that are right and images in all of one training, by what it was measured on."""
-    images, cells = training["test_images"], training["adversarial_breakdown"]
-    total, white_box = sum(cell["images"] for cell in cells), training["white_box"]
-    counts = {"test accuracy, retrained": (round((1 - training["test_error"]) * images), images)}
-    counts["adversarial test set"] = (total - sum(cell["errors"] for cell in cells), total)
-    for name, attack in white_box["attacks"].items():
-        counts[f"under {name}"] = (attack["correct"], white_box["images"])
-    return counts
+def _counts(training: dict[str, Any]) -> "dict[str, tuple[Counts, Counts]]":
+    """Of one training, by what it was measured on: right images and all of each cluster."""
+    from roco.report.shares import from_marks
+
+    attacks, sources = training["white_box"]["attacks"], training["adversarial_sources"]
+    marked = {"test accuracy, retrained": from_marks(training["right_images"])}
+    under = {f"under {name}": from_marks(attack["robust_images"]) for name, attack in attacks.items()}
+    test, attacked = ({k: (v, np.ones_like(v)) for k, v in found.items()} for found in (marked, under))
+    return test | {"adversarial test set": (np.array(sources["right"]), np.array(sources["images"]))} | attacked
 
 
-def _share(counts: Sequence[tuple[int, int]]) -> str:
+def _share(counts: "Sequence[tuple[Counts, Counts]]") -> str:
     from roco.report.statistics import network_interval
-    from roco.runtime import numpy_generator
 
-    images = counts[0][1]
-    if not images:
+    found = network_interval(np.stack([right for right, _ in counts]), counts[0][1].astype(float))
+    if np.isnan(found.value):
         return "-"
-    accuracies = [correct / images for correct, _ in counts]
-    found = network_interval(accuracies, images, numpy_generator("report", "network", *accuracies))
     return f"{100 * found.value:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"

@@ -22,7 +22,7 @@ def add_command(commands: "Commands") -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from roco.artifacts import atomic
+    from roco.files import atomic
     from roco.model_card import model_card
 
     path = find_network(options.network, options.results, options.training_seed)

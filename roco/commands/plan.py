@@ -62,7 +62,8 @@ def _plan(options: argparse.Namespace) -> None:
         save_calibration(options.save_calibration, calibration, config)
     stages = plan_study(config, images, pending=pending, calibration=calibration)
     if options.json:
-        print(json.dumps({"calibration": asdict(calibration), "stages": [asdict(stage) for stage in stages]}))
+        plan = {"calibration": asdict(calibration), "stages": [asdict(stage) for stage in stages]}
+        print(json.dumps(plan | {"verdict": _verdict(config)}))
         return
     _show(config, stages, calibration)
     seconds = sum(stage.seconds for stage in stages)
@@ -90,7 +91,23 @@ def _show(config: "StudyConfig", stages: "Sequence[StagePlan]", calibration: "Ca
         console.print("nothing is left to do")
         return
     seconds = sum(stage.seconds for stage in stages)
+    if sentence := _verdict(config):
+        console.print(sentence)
     console.print(f"about {duration(seconds)} in all, if nothing else runs there; attacks that end early take less")
+
+
+def _verdict(config: "StudyConfig") -> str:
+    """What the study's main comparison can show with its seeds; nothing for a single search."""
+    from roco.report.compare import roles_of
+    from roco.report.power import seeds_wanted, spread_seen
+    from roco.report.statistics import FEWEST_SEEDS
+
+    role, seeds = roles_of(config), len(config.seeds)
+    if role.main is None:
+        return ""
+    few = f", too few for a verdict, which needs {FEWEST_SEEDS}" if seeds < FEWEST_SEEDS else ""
+    spread = seeds_wanted(*spread_seen(f"{config.folder}/tables/differences.csv"))
+    return f"{role.main} against {role.reference}: {seeds} seed{'s' if seeds > 1 else ''}{few}. {spread}"
 
 
 def _warn(seconds: float, calibration: "Calibration", *, others: Sequence[str]) -> None:

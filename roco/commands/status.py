@@ -35,12 +35,13 @@ def _status(options: argparse.Namespace) -> None:
     from rich.console import Console
 
     from roco.config import load_config
+    from roco.joblogs import JobLogs
     from roco.progress import study_state
     from roco.searches import search_states
 
-    config, console = load_config(options.configfile), Console(highlight=False)
+    config, console, logs = load_config(options.configfile), Console(highlight=False), JobLogs()
     while True:
-        study, searches, change = study_state(config), search_states(config), _changed_images(config)
+        study, searches, change = study_state(config, logs=logs), search_states(config), _changed_images(config)
         if options.json:
             print(json.dumps(_as_plain(study, searches) | {"changed_images": change}, default=str))
         else:
@@ -57,11 +58,11 @@ def _status(options: argparse.Namespace) -> None:
 def _changed_images(config: "StudyConfig") -> str | None:
     """What a run will do as the images are no longer those that the data set was made from, in a sentence."""
     from roco.data.origin import change_since
-    from roco.errors import DatasetError
+    from roco.errors import RocoError
 
     try:
         return change_since(config.dataset, f"{config.folder}/dataset.h5")
-    except DatasetError as error:
+    except RocoError as error:
         return str(error)
 
 

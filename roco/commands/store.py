@@ -3,8 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from roco.errors import ArtifactError
-from roco.inventory import damaged, evaluation_table, inventory, write_table
+from roco.errors import ArtifactError, FileAccessError
+from roco.inventory import evaluation_table, inventory, problems, write_table
 
 if TYPE_CHECKING:
     from roco.commands import Commands
@@ -35,13 +35,19 @@ def _list(root: str) -> None:
 
 
 def _verify(root: str) -> None:
-    problems = 0
-    for problem in damaged(root):
+    damaged = unreadable = 0
+    for problem in problems(root):
         print(problem)
-        problems += 1
+        damaged += isinstance(problem, ArtifactError)
+        unreadable += isinstance(problem, FileAccessError)
     entries = sum(kind.entries for kind in inventory(root))
-    if problems:
-        raise ArtifactError(f"{root}: {problems} of {entries} entries are damaged and count as missing; delete them")
+    if damaged:
+        more = f"; {unreadable} more cannot be read now: keep those" if unreadable else ""
+        raise ArtifactError(
+            f"{root}: {damaged} of {entries} entries are damaged and count as missing; delete them{more}"
+        )
+    if unreadable:
+        raise FileAccessError(f"{root}: {unreadable} of {entries} entries cannot be read now; keep them")
     print(f"{entries} entries, all whole")
 
 

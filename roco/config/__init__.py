@@ -21,6 +21,7 @@ from roco.config.study import (
     PUBLISHED_GENOMES,
     DatasetConfig,
     EvaluationConfig,
+    Part,
     ReportConfig,
     RetrainingConfig,
     SpaceConfig,
@@ -28,7 +29,17 @@ from roco.config.study import (
     check_config,
     load_config,
 )
-from roco.config.targets import DenseNetConfig, LeNetConfig, ResNetConfig, TargetsConfig, VGG16Config
+from roco.config.targets import (
+    ARCHITECTURES,
+    AllConvConfig,
+    Architecture,
+    DenseNetConfig,
+    IndependentTargetsConfig,
+    LeNetConfig,
+    ResNetConfig,
+    TargetsConfig,
+    VGG16Config,
+)
 from roco.config.white_box import (
     APGDCE,
     APGDT,
@@ -48,11 +59,13 @@ from roco.config.white_box import (
     RobustnessConfig,
     Square,
     WhiteBoxAttack,
+    without_budget,
 )
 
 __all__ = [
     "APGDCE",
     "APGDT",
+    "ARCHITECTURES",
     "BIM",
     "CW",
     "FAB",
@@ -63,6 +76,8 @@ __all__ = [
     "PGD",
     "PUBLISHED_GENOMES",
     "AdversarialConfig",
+    "AllConvConfig",
+    "Architecture",
     "AutoAttack",
     "CWSearch",
     "ChecksConfig",
@@ -73,9 +88,11 @@ __all__ = [
     "DifferentialEvolution",
     "EvaluationConfig",
     "Greedy",
+    "IndependentTargetsConfig",
     "LeNetConfig",
     "MomentumIterative",
     "Noise",
+    "Part",
     "ProjectedGradient",
     "RandomSearch",
     "Recipe",
@@ -96,4 +113,5 @@ __all__ = [
     "check_config",
     "load_config",
     "read_yaml",
+    "without_budget",
 ]

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from roco.config.section import Name, Section
 from roco.objectives import OBJECTIVES, parse
+from roco.space.genome import Density
 
 
 def _known(text: str) -> str:
@@ -16,8 +17,8 @@ def _known(text: str) -> str:
 
 ObjectiveText = Annotated[str, AfterValidator(_known)]
 
-# Names of folders beside those of the searches.
-RESERVED = ("initial", "references")
+# Names of folders beside those of the searches, and of the one that these are in.
+RESERVED = ("initial", "references", "search")
 
 
 class SearchKind(Section):
@@ -27,8 +28,8 @@ class SearchKind(Section):
         objectives: what it minimises (`roco.objectives`).
         method: who survives: `nsga2` (the paper's Algorithm 1), `nsga3` or `sms_emoa`; parents are chosen by rank and
             crowding in all of them. Or `random`: a control that draws fresh random genomes in each generation, as many
-            as the others evaluate; nothing is inherited. Its population is the best of all that it has drawn, by the
-            rule of nsga2, so that it is read and retrained like the others.
+            as the others evaluate, the density of each phase first; nothing is inherited. Its population is the best of
+            all that it has drawn, by the rule of nsga2, so that it is read and retrained like the others.
     """
 
     objectives: list[ObjectiveText]
@@ -67,6 +68,7 @@ class SearchConfig(Section):
     variation: Literal["phase_wise", "nsga_net"] = "phase_wise"
     crossover_probability: Annotated[float, Field(ge=0, le=1)] = 0.9
     population_0: list[str] = []
+    population_0_density: Density = "half"
 
     @model_validator(mode="after")
     def _names_are_free(self) -> Self:
@@ -84,4 +86,4 @@ class SearchConfig(Section):
     def measurements(self) -> list[str]:
         """The objectives of any search that are measured on the trained network."""
         names = {parse(text)[0] for kind in self.searches.values() for text in kind.objectives}
-        return sorted(name for name in names if OBJECTIVES[name].measure is not None)
+        return sorted(name for name in names if OBJECTIVES[name].is_measured)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from roco.config.attacks import AdversarialConfig
+from roco.config.levels import WRITTEN
 from roco.config.messages import one_line
 from roco.config.paths import PlainPath, plain_path
 from roco.config.reading import read_yaml
@@ -17,13 +18,16 @@ from roco.config.targets import TargetsConfig
 from roco.config.white_box import RobustnessConfig
 from roco.errors import ConfigError, GenomeError
 from roco.objectives import parse
-from roco.space.complexity import NodeKind
+from roco.space.complexity import NodeKind, channels_in_words
 from roco.space.genome import Genome
 
 PUBLISHED_GENOMES = {
     "paper_roco": "0010000000000000-1000101100001101-0001010111101111",
     "paper_baseline": "0010000010000000-0001100101011101-0100011100010101",
 }
+
+# The two places where a genome becomes a network; each has widths, and a recipe to train it by.
+Part = Literal["evaluation", "retraining"]
 
 # Of the first active phase, or of each in order.
 Widths = Count | Annotated[list[Count], Field(min_length=1)]
@@ -38,7 +42,7 @@ class DatasetConfig(Section):
     name: Literal["digits", "cifar10", "cifar100", "svhn", "fashion_mnist", "npz", "image_folder"]
     path: PlainPath | None = None
     image_size: Annotated[int, Field(ge=16, le=256)] = 32
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     train_images: Annotated[int, Field(ge=2)] | None = None
     test_images: Annotated[int, Field(ge=2)] | None = None
     seed: Seed = 0
@@ -92,6 +96,7 @@ class RetrainingConfig(Section):
     """How the networks of the final fronts are trained (paper, Section IV)."""
 
     channels: Widths = 32
+    node: NodeKind | None = None
     training: Recipe = Recipe(epochs=120, cutout=16)
     networks: Count | Literal["all"] = "all"
     searches: Annotated[list[Name], Field(min_length=1)] | Literal["all"] = "all"
@@ -111,10 +116,28 @@ class RetrainingConfig(Section):
         return raw
 
 
+class MainComparison(Section):
+    """The one comparison that decides the report's first sentence; what is left out is chosen by a rule.
+
+    Attributes:
+        search: the search that is judged; the first with the adversarial objective.
+        reference: that it is compared with; the first without it.
+        networks: at equal FLOPs, or so many of the lightest; by the FLOPs that were found.
+        measure: an attack's name, `test`, `adversarial_set`, or a radius of the curve in 1/255; the radius, or the
+            strongest attack, that leaves nearest to a half of the images.
+    """
+
+    search: Name | None = None
+    reference: Name | None = None
+    networks: Literal["equal_flops", "interpolated"] | Count | None = None
+    measure: Positive | str | None = None
+
+
 class ReportConfig(Section):
     """What the tables compare: the N lightest retrained networks of each search (paper, Tables III and IV)."""
 
     top: Annotated[list[Count], Field(min_length=1)] = [1, 3, 5]
+    main: MainComparison = MainComparison()
 
 
 class StudyConfig(Section):
@@ -148,6 +171,7 @@ class StudyConfig(Section):
             )
         self._check_selections()
         self._check_widths()
+        self._check_main()
         unknown = [name for name in self.retrained_searches if name not in self.search.searches]
         if unknown:
             raise ValueError(
@@ -175,6 +199,21 @@ class StudyConfig(Section):
                     f"{name}.channels: expected a width for each of {self.space.phases} phases (space.phases), "
                     f"got {section.channels}"
                 )
+
+    def _check_main(self) -> None:
+        """Raises ValueError for a main comparison of what the study does not have."""
+        main, curve = self.report.main, self.robustness.curve
+        radii: list[float] = curve.radii if curve else []
+        known: dict[str, list[Any]] = {
+            "search": self.retrained_searches,
+            "reference": [name for name in self.retrained_searches if name != main.search],
+            "networks": ["equal_flops", "interpolated", *self.report.top],
+            "measure": ["test", "adversarial_set", *self.robustness.attacks, *radii],
+        }
+        for key, allowed in known.items():
+            if (got := getattr(main, key)) is not None and got not in allowed:
+                expected = ", ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in allowed)
+                raise ValueError(f"report.main.{key}: expected one of {expected}, got '{got}'")
 
     def _check_selections(self) -> None:
         """Raises ValueError for an objective on a target or threshold that the study does not have."""
@@ -219,6 +258,16 @@ class StudyConfig(Section):
         chosen = self.retraining.searches
         return list(self.search.searches) if chosen == "all" else list(chosen)
 
+    def node_of(self, part: Part) -> NodeKind:
+        """What a node computes in the search (`evaluation`) or when its networks are retrained (`retraining`)."""
+        return self.space.node if part == "evaluation" else self.retraining.node or self.space.node
+
+    def width_in_words(self, part: Part) -> str:
+        """How wide networks are there, with the kind of node where the study has another than the paper's."""
+        words, node = channels_in_words(getattr(self, part).channels), self.node_of(part)
+        usual = {self.node_of("evaluation"), self.node_of("retraining")} == {"residual"}
+        return words if usual else f"{words}, {node} nodes"
+
     @property
     def slots(self) -> int:
         """How many networks of one front are retrained at most."""
@@ -233,7 +282,7 @@ def check_config(raw: Mapping[str, Any], *, source: str = "configuration") -> St
         ConfigError: one line that names the source, the key, what was expected and what came.
     """
     try:
-        return StudyConfig.model_validate(dict(raw))
+        return StudyConfig.model_validate(dict(raw), context=WRITTEN)
     except ValidationError as error:
         raise ConfigError(f"{source}: {one_line(error, StudyConfig)}") from None
 

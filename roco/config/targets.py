@@ -1,6 +1,7 @@
 """Settings of the networks that adversarial images are made from."""
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -45,8 +46,38 @@ class DenseNetConfig(Section):
         return self
 
 
+class AllConvConfig(Section):
+    """All-CNN-C: convolutions only, without pooling; `width` scales its channels."""
+
+    width: Positive = 1.0
+
+
+Architecture = LeNetConfig | VGG16Config | ResNetConfig | DenseNetConfig | AllConvConfig
+SplitName = Literal["validation", "test"]
+ARCHITECTURES: Mapping[str, type[Architecture]] = {
+    "densenet": DenseNetConfig,
+    "lenet": LeNetConfig,
+    "resnet": ResNetConfig,
+    "vgg16": VGG16Config,
+    "allconv": AllConvConfig,
+}
+
+
+class IndependentTargetsConfig(Section):
+    """The networks that the test set is made from: the targets trained anew, and one that the search never saw.
+
+    Their weights differ from those of the search's targets also where `seed` is the same.
+    """
+
+    seed: Seed = 0
+    allconv: AllConvConfig | None = AllConvConfig()
+
+
 class TargetsConfig(Section):
-    """The networks that the adversarial images are made from; a target set to null is left out."""
+    """The networks that the adversarial images are made from; a target set to null is left out.
+
+    Without `test`, those of the search make the test set as well.
+    """
 
     lenet: LeNetConfig | None = LeNetConfig()
     vgg16: VGG16Config | None = VGG16Config()
@@ -54,11 +85,17 @@ class TargetsConfig(Section):
     densenet: DenseNetConfig | None = DenseNetConfig()
     training: Recipe = Recipe(epochs=200, learning_rate=0.1, weight_decay=5e-4)
     seed: Seed = 0
+    test: IndependentTargetsConfig | None = IndependentTargetsConfig()
 
-    def architectures(self) -> dict[str, LeNetConfig | VGG16Config | ResNetConfig | DenseNetConfig]:
-        """The targets that are used, by name, in the order of the paper's Table I."""
+    def architectures(self, split: SplitName = "validation") -> dict[str, Architecture]:
+        """The targets that a split's images are made from, by name, in the order of the paper's Table I."""
         chosen = {"densenet": self.densenet, "lenet": self.lenet, "resnet": self.resnet, "vgg16": self.vgg16}
-        return {name: architecture for name, architecture in chosen.items() if architecture is not None}
+        unseen = {"allconv": self.test.allconv} if split == "test" and self.test is not None else {}
+        return {name: architecture for name, architecture in {**chosen, **unseen}.items() if architecture is not None}
+
+    def seed_of(self, split: SplitName) -> int:
+        """The seed that a split's targets are trained with."""
+        return self.test.seed if split == "test" and self.test is not None else self.seed
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:

@@ -1,14 +1,17 @@
-"""Settings of the white-box attacks on retrained networks; every budget (eps) and step (alpha) in 1/255."""
+"""Settings of the white-box attacks on retrained networks.
+
+Every budget (eps, radii) and step (alpha) is in 1/255, one level of an image: 8.0, or the text 8/255.
+"""
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from roco.config.attacks import L0Attack
+from roco.config.levels import Eps, Radius, Step
 from roco.config.section import Count, NonNegative, Positive, Section, Seed
 
 Share = Annotated[float, Field(gt=0, le=1)]
-Eps = Annotated[float, Field(gt=0, le=255)]
 
 
 class FGSM(Section):
@@ -23,7 +26,7 @@ class BIM(Section):
 
     method: Literal["bim"]
     eps: Eps
-    alpha: Positive
+    alpha: Step
     steps: Count
 
 
@@ -32,7 +35,7 @@ class PGD(Section):
 
     method: Literal["pgd"]
     eps: Eps
-    alpha: Positive
+    alpha: Step
     steps: Count
     restarts: Count = 1
 
@@ -158,7 +161,29 @@ WhiteBoxAttack = Annotated[
     FGSM | BIM | PGD | APGDCE | APGDT | FABT | Square | AutoAttack | Noise | L0 | DeepFool | CW | CWSearch | FAB,
     Field(discriminator="method"),
 ]
-AttackName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*([_.][a-z0-9]+)*$")]
+
+
+def without_budget(attack: "WhiteBoxAttack") -> bool:
+    """Whether an attack may go as far as it likes: its distance says something, and an image that it leaves right is
+    its failure."""
+    return isinstance(attack, DeepFool | CW | CWSearch | FAB)
+
+
+# Rows and columns of the report beside those of the attacks.
+RESERVED = (
+    "test", "adversarial_set", "search", "seed", "slot", "training_seed", "key", "genome", "channels", "parameters",
+    "flops", "status", "reason", "retrainings",
+)  # fmt: skip
+RESERVED_BEGINNING = "accuracy_at_"
+
+
+def _of_its_own(name: str) -> str:
+    if name in RESERVED or name.startswith(RESERVED_BEGINNING):
+        raise ValueError(f"expected another name for an attack, got '{name}', which the report uses for something else")
+    return name
+
+
+AttackName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*([_.][a-z0-9]+)*$"), AfterValidator(_of_its_own)]
 
 
 class CurveConfig(Section):
@@ -167,7 +192,7 @@ class CurveConfig(Section):
     `steps` are those of each attack at a radius; without `targets` APGD-T is left out.
     """
 
-    radii: Annotated[list[Eps], Field(min_length=1)] = [0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0]
+    radii: Annotated[list[Radius], Field(min_length=1)] = [0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0]
     steps: Count = 100
     targets: Annotated[int, Field(ge=0)] = 9
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from roco.artifacts import read_arrays, read_attributes, write_arrays
+from roco.artifacts import read_arrays, read_attributes, read_lengths, schema, write_arrays
 from roco.config import DatasetConfig
 from roco.data.origin import source_fingerprint
 from roco.data.plausible import check_difference, check_range
@@ -277,9 +277,6 @@ def dataset_facts(path: str | Path) -> tuple[dict[str, Any], dict[str, int]]:
     Raises:
         ArtifactError: the file is missing, damaged, or no data set.
     """
-    import h5py
-
-    attributes = read_attributes(path, "dataset")
-    with h5py.File(path, "r") as file:
-        images = {split: int(file[f"{split}_labels"].shape[0]) for split in ("train", "validation", "test")}
-    return attributes, images
+    attributes, lengths = read_attributes(path, "dataset"), read_lengths(path)
+    with schema(path, "dataset"):
+        return attributes, {split: lengths[f"{split}_labels"] for split in ("train", "validation", "test")}

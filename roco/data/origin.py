@@ -8,12 +8,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from roco.artifacts import atomic, read_attributes
+from roco.artifacts import read_attributes
 from roco.config import DatasetConfig
 from roco.data.folders import PARTS, list_folder
 from roco.data.pictures import told
 from roco.data.published import published_files
 from roco.errors import ArtifactError, DatasetError, RocoError
+from roco.files import atomic
 
 # A file that was written so recently may be written again within the same tick of its file system's clock.
 _SETTLED_SECONDS = 2.0

@@ -1,24 +1,19 @@
 """Tables III and IV, and the differences between the searches."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
 from roco.config import StudyConfig
-from roco.report.collect import PLACE, Study, records_of, rows_of
+from roco.report.collect import PLACE, Study, records_of
 from roco.report.compare import (
-    EQUAL_FLOPS,
-    FLOPS_TOLERANCE,
-    INTERPOLATED,
-    differences,
     lightest,
     mean_accuracy,
-    metric_title,
 )
-from roco.report.measured import ADVERSARIAL_SET, TEST, drawn_anew, measurements, several
+from roco.report.measured import ADVERSARIAL_SET, TEST, measurements, several
 from roco.report.paper import ADVERSARIAL_SET_ACCURACY, TEST_ACCURACY
-from roco.report.table import MINUS, NO_VALUE, Table, missing, percent, percent_interval
+from roco.report.setup_tables import makers_of_test_set
+from roco.report.table import Table, missing, percent, percent_interval
 
 ACCURACY_NUMBERS = ["search", "top", "seeds", "networks", "retrainings", "accuracy", "low", "high", "basis"]
 ACCURACY_NUMBERS += ["paper_accuracy"]
@@ -28,9 +23,10 @@ def adversarial_accuracy(study: Study, config: StudyConfig) -> Table:
     """Table III: accuracy on the adversarial test set of the N lightest networks of each search."""
     numbers = _of_lightest(study, config, ADVERSARIAL_SET, ADVERSARIAL_SET_ACCURACY)
     notes = (
+        makers_of_test_set(config),
         "Not comparable with the paper: its adversarial images come from the test images that its search had used, and "
         "include images that were misclassified before any attack.",
-        "Adversarial images made from one image are counted as independent, which makes the intervals somewhat narrow.",
+        "Adversarial images made from one test image are no independent images: the interval counts them as one draw.",
     )
     return _accuracy_table(
         "table_3", "Table III. Accuracy on the adversarial test set, %", numbers, study, config, notes
@@ -56,7 +52,7 @@ def _of_lightest(
     for search in config.retrained_searches:
         for count in config.report.top:
             values = lightest(of_metric[of_metric["search"] == search], count)
-            found = mean_accuracy(values, search, purpose=f"{metric} top_{count}")
+            found = mean_accuracy(values, search)
             size = (values["seed"].nunique(), len(values), int(values["retrainings"].sum()))
             published = paper.get((search, count))
             rows.append((search, count, *size, found.value, found.low, found.high, found.basis, published))
@@ -122,56 +118,3 @@ def _short_fronts(study: Study, config: StudyConfig) -> str:
     }
     largest = max(config.report.top)
     return ", ".join(f"{search} seed {seed} ({size})" for (search, seed), size in sizes.items() if size < largest)
-
-
-def all_differences(study: Study, config: StudyConfig) -> Table:
-    """What each search gains over the reference search, at equal FLOPs and for the N lightest networks."""
-    numbers = differences(study, config)
-    selections = [name for name in (EQUAL_FLOPS, INTERPOLATED) if name in set(numbers["selection"])]
-    selections += [f"top_{count}" for count in config.report.top if f"top_{count}" in set(numbers["selection"])]
-    cells = [("Search", "Against", "Accuracy on", *(_selection_title(name) for name in selections))]
-    for (search, reference, metric), rows in numbers.groupby(["search", "reference", "metric"], sort=False):
-        shown = {row.selection: _difference(row) for row in rows_of(rows)}
-        differences_shown = [shown.get(name, NO_VALUE) for name in selections]
-        cells.append((str(search), str(reference), metric_title(str(metric)), *differences_shown))
-    notes = (
-        f"Equal FLOPs: one-to-one pairs within a seed whose FLOPs differ by at most "
-        f"{FLOPS_TOLERANCE * 100:.0f} %, chosen on FLOPs alone. A network that both searches found pairs with itself.",
-        "Interpolated: the mean difference of the two fronts where both have networks with fewer and with more FLOPs; "
-        "accuracy is taken as linear in the logarithm of FLOPs between neighbours. Effect size: the mean over seeds by "
-        "its standard deviation over seeds (d, Cohen's of paired values), from two seeds on; in the CSV file for all.",
-        "Differences in points, in parentheses the 95 % interval. With a star: resolved, that is, the interval leaves "
-        "out zero and there are at least two seeds; one run of a search is not yet a finding.",
-        f"Intervals cover {drawn_anew(config, 'seeds', 'networks')}; from fewer than five seeds they are rough. Each "
-        "difference is judged by itself: of twenty without any difference, one is resolved by chance.",
-        *_sizes(numbers, config),
-    )
-    return Table("differences", "Differences between the searches", numbers, tuple(cells), notes)
-
-
-def _selection_title(selection: str) -> str:
-    titles = {EQUAL_FLOPS: "equal FLOPs", INTERPOLATED: "equal FLOPs, interpolated"}
-    return titles.get(selection) or selection.replace("_", "-")
-
-
-def _difference(row: Any) -> str:
-    """A difference with its interval, a star where it is resolved, and its effect size at equal FLOPs."""
-    shown = percent_interval(row.difference, row.low, row.high, sign=True) + ("*" if row.resolved else "")
-    if row.selection not in (EQUAL_FLOPS, INTERPOLATED) or missing(row.effect_size):
-        return shown
-    return f"{shown}, d {row.effect_size:+.2f}".replace("-", MINUS)
-
-
-def _sizes(numbers: pd.DataFrame, config: StudyConfig) -> list[str]:
-    """What each difference rests on: a line for each search."""
-    again = several(config)
-    lines = []
-    for search, rows in numbers.groupby("search", sort=False):
-        largest = rows.loc[rows.groupby("selection", sort=False)["networks"].idxmax()]
-        parts = [
-            f"{_selection_title(str(r.selection))}: {r.networks} from {r.seeds}"
-            + (f" ({r.retrainings} retrainings of both searches)" if again else "")
-            for r in rows_of(largest)
-        ]
-        lines.append(f"Networks or pairs and seeds behind the differences of {search}: {'; '.join(parts)}.")
-    return lines

@@ -1,4 +1,4 @@
-"""The answer of a study in two sentences, made from the numbers of its tables and from nothing else."""
+"""The answer of a study in a few sentences, made from the numbers of its tables and from nothing else."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,54 +13,75 @@ from roco.report.compare import (
     INTERPOLATED,
     attack_of,
     has_adversarial_objective,
-    roles,
+    metric_title,
+    roles_of,
 )
-from roco.report.measured import ADVERSARIAL_SET, TEST, several
-from roco.report.table import percent
+from roco.report.main_comparison import LEAST, MOST
+from roco.report.measured import ADVERSARIAL_SET, RADIUS, TEST, several
+from roco.report.power import seeds_wanted
+from roco.report.statistics import FEWEST_SEEDS
+from roco.report.table import missing, percent
+
+Row = dict[str, Any]
 
 
-def answer(differences: pd.DataFrame, accuracies: pd.DataFrame, config: StudyConfig) -> tuple[str, str]:
-    """Two sentences: what the robustness objective gained, and what that cost and rests on.
+def answer(differences: pd.DataFrame, accuracies: pd.DataFrame, config: StudyConfig) -> tuple[str, ...]:
+    """The main comparison in a sentence; what else it cost and rests on; how many seeds would say more.
 
     Args:
         differences: numbers of the table of differences.
         accuracies: numbers of Table III.
         config: the study's configuration.
     """
-    role = roles(config.search.searches)
+    role = roles_of(config)
     if role.main is None:
         return _one_search(role.reference, accuracies, config)
-    of_main = differences[differences["search"] == role.main]
-    if of_main.empty:
+    main = records_of(differences[differences["main"].astype(bool)])
+    if not main:
+        return _no_comparison(differences, role.main, role.reference)
+    row = main[0]
+    beside = differences[(differences["search"] == row["search"]) & (differences["selection"] == row["selection"])]
+    found = {str(one["metric"]): one for one in records_of(beside)}
+    return _gain(row, config), _cost(row, found, config), seeds_wanted(float(row["deviation"]), int(row["seeds"]))
+
+
+def _no_comparison(differences: pd.DataFrame, search: str, reference: str) -> tuple[str, ...]:
+    if (differences["search"] == search).any():
         return (
-            f"Nothing can be said of {role.main} against {role.reference}: no seed has a retrained network of both.",
-            "See below which networks failed, and why.",
+            f"The main comparison of {search} with {reference} (report.main) has no networks to be made of.",
+            "The table of differences has what else was compared.",
         )
-    chosen = _selection(of_main)
-    found = {row["metric"]: row for row in records_of(of_main[of_main["selection"] == chosen])}
-    return _gain(found, role.main, role.reference, chosen, config), _cost(found, chosen, config)
+    return (
+        f"Nothing can be said of {search} against {reference}: no seed has a retrained network of both.",
+        "See below which networks failed, and why.",
+    )
 
 
-def _selection(of_main: pd.DataFrame) -> str:
-    """Equal FLOPs where there are such pairs of different networks; else the interpolated fronts; else the lightest."""
-    different = of_main[of_main["networks"] > of_main["same_networks"]]
-    selections: list[str] = list(different["selection"]) or list(of_main["selection"])
-    at_equal_flops = [name for name in (EQUAL_FLOPS, INTERPOLATED) if name in selections]
-    return at_equal_flops[0] if at_equal_flops else max(selections, key=lambda name: int(name.split("_")[1]))
-
-
-def _gain(found: dict[str, Any], search: str, reference: str, chosen: str, config: StudyConfig) -> str:
+def _gain(row: Row, config: StudyConfig) -> str:
     places = {EQUAL_FLOPS: "At equal FLOPs", INTERPOLATED: "At equal FLOPs, interpolated along the fronts"}
-    where = places.get(chosen) or f"Among the {chosen.split('_')[1]} lightest networks"
-    pgd = attack_of(config, "pgd")
-    parts = [
-        f"{_points(found[metric])} {place}"
-        for metric, place in ((ADVERSARIAL_SET, "on the adversarial set"), (pgd, "under PGD"))
-        if metric is not None and metric in found
-    ]
-    if not parts:
-        parts = [f"{_points(found[TEST])} on the test images"] if TEST in found else ["not comparable"]
-    return f"{where}, networks found by {_called(search, config)} are {_joined(parts)} than those found by {reference}."
+    where = places.get(row["selection"]) or f"Among the {row['selection'].split('_')[1]} lightest networks"
+    searches = f"networks found by {_called(row['search'], config)} are"
+    points = f"{_points(row, judged=True)} {_measured(row['metric'])}"
+    return f"{where}, {searches} {points} than those found by {row['reference']}{_unclear(row)}."
+
+
+def _unclear(row: Row) -> str:
+    """What is to be said where nearly all images hold or nearly all fall."""
+    if LEAST <= row["accuracy"] <= MOST:
+        return ""
+    share = percent(row["accuracy"])
+    return f"; but {share} % of the images hold there over all these networks, too {_far(row)} to tell them apart"
+
+
+def _far(row: Row) -> str:
+    return "few" if row["accuracy"] < LEAST else "many"
+
+
+def _measured(metric: str) -> str:
+    if metric.startswith(RADIUS):
+        return f"within a radius of {metric.removeprefix(RADIUS)}/255 (worst case over all attacks)"
+    words = {TEST: "on clean test images", ADVERSARIAL_SET: "on the adversarial set"}
+    return words.get(metric) or f"under {metric_title(metric)}"
 
 
 def _called(search: str, config: StudyConfig) -> str:
@@ -68,34 +89,52 @@ def _called(search: str, config: StudyConfig) -> str:
     return f"{search} (the search with the robustness objective)" if with_objective else search
 
 
-def _points(row: dict[str, Any]) -> str:
+def _points(row: Row, *, judged: bool = False) -> str:
+    """A difference in words; where it is judged, with the verdict."""
     value, interval = float(row["difference"]), ""
-    if not pd.isna(row["low"]):
+    if not missing(row["low"]):
         interval = f"95 % interval {percent(row['low'], sign=True)} to {percent(row['high'], sign=True)}"
-    verdict = "" if row["resolved"] else "not resolved"
-    inside = ", ".join(part for part in (interval, verdict) if part)
+        interval += "" if row["seeds"] > 1 else ", within this run"
+    inside = "; ".join(part for part in (interval, verdict(row) if judged else "") if part)
     word = "less" if value < 0 else "more"
     return f"{percent(abs(value))} points {word} accurate" + (f" ({inside})" if inside else "")
 
 
-def _cost(found: dict[str, Any], chosen: str, config: StudyConfig) -> str:
-    row = next(iter(found.values()))
+def verdict(row: Row) -> str:
+    """Whether a difference is resolved, or why nothing is said of it."""
+    if row["resolved"]:
+        return "resolved"
+    seeds = int(row["seeds"])
+    if seeds < FEWEST_SEEDS:
+        return f"no verdict: {seeds} seed{'s' if seeds > 1 else ''} of the {FEWEST_SEEDS} that one needs"
+    return "not resolved"
+
+
+def _cost(row: Row, found: dict[str, Row], config: StudyConfig) -> str:
     seeds = f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"
     many = "s" if row["networks"] > 1 else ""
     unit = (
         f"pair{many} of networks within {FLOPS_TOLERANCE * 100:.0f} % of each other's FLOPs"
-        if chosen == EQUAL_FLOPS
+        if row["selection"] == EQUAL_FLOPS
         else f"network{many}"
     )
     same = f", {row['same_networks']} of them one network that both searches found," if row["same_networks"] else ""
     trained = f" ({row['retrainings']} retrainings)" if several(config) else ""
     basis = f"this rests on {row['networks']} {unit}{same} from {seeds}{trained} on {config.dataset.title}"
     caution = "" if row["seeds"] > 1 else ", and one run of a search is not yet a finding"
-    if chosen != EQUAL_FLOPS:
-        caution += f"; no two different networks have FLOPs within {FLOPS_TOLERANCE * 100:.0f} % of each other"
-    if TEST in found and ADVERSARIAL_SET in found:
-        return f"On clean test images they are {_points(found[TEST])}; {basis}{caution}."
-    return f"{basis[0].upper()}{basis[1:]}{caution}."
+    caution += "" if several(config) else f"; each network was trained once, {_luck(row)}"
+    others = [metric for metric in (TEST, ADVERSARIAL_SET, attack_of(config, "pgd")) if metric != row["metric"]]
+    beside = [f"{_points(found[metric])} {_measured(metric)}" for metric in others if metric in found]
+    if not beside:
+        return f"{basis[0].upper()}{basis[1:]}{caution}."
+    return f"Beside that, and for exploration only, they are {_joined(beside)}; {basis}{caution}."
+
+
+def _luck(row: Row) -> str:
+    """Whether the interval knows of the luck of trainings."""
+    if row["seeds"] > 1:
+        return "whose luck is part of the spread over seeds"
+    return "and another training may differ by several points"
 
 
 def _one_search(search: str, accuracies: pd.DataFrame, config: StudyConfig) -> tuple[str, str]:

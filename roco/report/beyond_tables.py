@@ -1,14 +1,16 @@
 """Beyond the paper: what the search's objectives say of white-box robustness, and what its networks look like."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from roco.config import StudyConfig
 from roco.report.collect import REFERENCES, Study, rows_of
-from roco.report.compare import attack_of, metric_title, metrics, roles
+from roco.report.compare import attack_of, metric_title, metrics, roles_of
 from roco.report.figure_data import searched_networks
 from roco.report.measured import measurements
 from roco.report.relations import seed_difference, seed_mean, spearman
@@ -45,8 +47,8 @@ def objective_value(study: Study, config: StudyConfig) -> Table:
     notes = (
         "Spearman's rank correlation over the networks of all fronts, each once a seed: +1, where the objective orders "
         "the networks as their accuracy after retraining does; 0, where it says nothing. In parentheses the 95 % "
-        "interval: the wider of a bootstrap over seeds and networks and Bonett and Wright's; no number for fewer than "
-        "six networks.",
+        "interval: the wider of one over seeds (bootstrap, Student's t) and Bonett and Wright's; no number for fewer "
+        "than six networks. For exploration: no correction for the number of correlations.",
         "The objectives are those of the search (few epochs, few channels, validation images); for FLOPs, + means that "
         "smaller networks are more accurate. Fronts hold good networks only, and a narrow range weakens correlations.",
     )
@@ -78,8 +80,13 @@ FEATURES: Mapping[str, tuple[str, Callable[[Phenotype], float]]] = MappingProxyT
     {
         "phases": ("active phases", lambda network: len(network.phases)),
         "depth": ("depth: nodes on the longest path", lambda network: sum(phase.depth for phase in network.phases)),
+        "width": ("width: most nodes side by side", lambda network: sum(phase.width for phase in network.phases)),
         "nodes": ("nodes", lambda network: sum(len(phase.inputs) for phase in network.phases)),
         "edges": ("edges between nodes", lambda network: sum(phase.edges for phase in network.phases)),
+        "ends": (
+            "ends: nodes that feed an output",
+            lambda network: sum(len(phase.outputs) for phase in network.phases),
+        ),
         "residual": ("phases with the residual bit", lambda network: sum(phase.residual for phase in network.phases)),
     }
 )
@@ -88,10 +95,12 @@ TOPOLOGY = ["feature", "quantity", "search", "value", "low", "high", "networks",
 
 def topology(study: Study, config: StudyConfig) -> Table:
     """What the networks of each front look like, against the reference search's, and which features go with PGD."""
-    described = _described(study.fronts)
-    role, pgd = roles(config.search.searches), attack_of(config, "pgd")
+    described = described_networks(study.fronts)
+    role, pgd = roles_of(config), attack_of(config, "pgd")
     searches = [role.reference, *role.others]
-    robust = _described(study.retrained[study.retrained["search"] != REFERENCES]).drop_duplicates(["seed", "key"])
+    robust = described_networks(study.retrained[study.retrained["search"] != REFERENCES]).drop_duplicates(
+        ["seed", "key"]
+    )
     measured = measurements(study)
     of_pgd = measured[measured["metric"] == pgd].drop_duplicates(["seed", "key"])
     robust = robust.merge(of_pgd[["seed", "key", "accuracy"]], on=["seed", "key"])
@@ -102,12 +111,13 @@ def topology(study: Study, config: StudyConfig) -> Table:
         sides = {name: (part[feature].to_list(), part["seed"].to_list()) for name, part in columns.items()}
         shown = [title]
         for name in searches:
-            found = seed_mean(*sides[name], numpy_generator("report", "topology", feature, name))
+            found = seed_mean(*sides[name])
+            # They are counts.
+            found = replace(found, low=float(np.maximum(0, found.low)))
             rows.append((feature, "mean", name, *_numbers(found, sides[name][1])))
             shown.append(_interval(found))
         for name in role.others:
-            generator = numpy_generator("report", "topology", feature, name, role.reference)
-            found = seed_difference(sides[name], sides[role.reference], generator)
+            found = seed_difference(sides[name], sides[role.reference])
             rows.append((feature, "difference", name, *_numbers(found, sides[name][1])))
             shown.append(signed_interval(found.value, found.low, found.high))
         seeds = robust["seed"].to_list()
@@ -118,7 +128,9 @@ def topology(study: Study, config: StudyConfig) -> Table:
     notes = (
         "Means over the networks of each final front, then over seeds; differences over the seeds that both searches "
         "have. The last column is Spearman's rank correlation over all retrained networks, each once a seed, from "
-        "six networks on. In parentheses 95 % intervals over seeds and networks.",
+        "six networks on. In parentheses 95 % intervals over seeds (Student's t); of one seed over its networks.",
+        "For exploration: nothing here is corrected for the number of comparisons. Of twenty differences or "
+        "correlations that are none, one has an interval that leaves out zero.",
         "Counts are of the network after the decoder's repairs, without inactive phases. Features go with FLOPs and "
         "with one another: a correlation names no cause.",
     )
@@ -130,8 +142,12 @@ def _numbers(found: Interval, seeds: list[int]) -> tuple[Any, ...]:
     return found.value, found.low, found.high, len(seeds), len(set(seeds))
 
 
-def _described(networks: pd.DataFrame) -> pd.DataFrame:
-    """The networks with a column for each feature of their phenotype."""
+def described_networks(networks: pd.DataFrame) -> pd.DataFrame:
+    """Search, seed and key of networks, with a column for each feature of their phenotype; a row each, in their order.
+
+    Args:
+        networks: with columns search, seed, key and genome.
+    """
     phenotypes = [Genome.parse(text).phenotype for text in networks["genome"]]
     features = {name: [float(count(p)) for p in phenotypes] for name, (_, count) in FEATURES.items()}
     return networks[["search", "seed", "key"]].assign(**features)

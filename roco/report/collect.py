@@ -14,6 +14,8 @@ import pandas as pd
 from roco.artifacts import check_provenance, read_attributes, read_json, schema
 from roco.data.dataset import dataset_facts as dataset_facts
 from roco.errors import ArtifactError
+from roco.layout import INITIAL as INITIAL
+from roco.layout import REFERENCES as REFERENCES
 from roco.report.columns import (
     ATTACKS,
     BREAKDOWN,
@@ -31,16 +33,13 @@ from roco.report.columns import (
     TRANSFER,
 )
 from roco.report.example_rows import example_rows
-from roco.report.robustness_rows import curve_rows, flag_rows, perturbation_rows
+from roco.report.robustness_rows import attack_rows, curve_rows, flag_rows, network_row, perturbation_rows
 
-REFERENCES = "references"
 # Where a network is in a study, and where one of its retrainings.
 PLACE = ["search", "seed", "slot"]
 RETRAINING = [*PLACE, "training_seed"]
 # What is the same for all retrainings of a network.
 OF_NETWORK = ["genome", "key", "channels", "flops", "parameters", "search_flops", "search_parameters"]
-# The first population of a seed, which all its searches share, lies under this name.
-INITIAL = "initial"
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def collect(files: StudyFiles) -> Study:
     slots = _read_each(files.robustness, "robustness", _measured_slot)
     networks, breakdown, attacks = _robustness(slots)
     return Study(
-        targets=_frame(_read_each(files.targets, "target", _one), TARGETS, by=["target"]),
+        targets=_frame(_read_each(files.targets, "target", _one), TARGETS, by=["split", "target"]),
         cells=_frame(_cells(files.adversarial_sets), CELLS, by=["split", "target", "norm", "threshold"]),
         examples=_frame(
             example_rows(files.adversarial_sets, files.images), EXAMPLES, by=["target", "norm", "threshold"]
@@ -174,8 +173,8 @@ def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def _check_together(files: StudyFiles) -> None:
     """Refuses files that were made from several data sets, or stand where another one belongs."""
     contents = [(path, read_attributes(path, "adversarial_set")) for path in files.adversarial_sets]
-    kinds = {"transfer": files.transfer, "front": files.fronts, "robustness": files.robustness}
-    for kind, paths in (*kinds.items(), ("training", files.trainings)):
+    kinds = ("transfer", files.transfer), ("front", files.fronts), ("robustness", files.robustness)
+    for kind, paths in (*kinds, ("training", files.trainings)):
         for path in paths:
             with schema(path, kind):
                 contents.append((path, dict(read_json(path, kind))))
@@ -247,16 +246,10 @@ def _front_rows(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _robustness(slots: Sequence[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     breakdown = [{**_place(slot), **cell} for slot in slots for cell in slot.get("adversarial_breakdown") or []]
-    attacks = [
-        {**_place(slot), "key": slot["key"], "attack": name, "images": slot["white_box"]["images"], **found}
-        for slot in slots
-        if slot["status"] == "ok"
-        for name, found in slot["white_box"]["attacks"].items()
-    ]
     return (
-        _frame([_network(slot) for slot in slots], NETWORKS, by=RETRAINING),
+        _frame([network_row(slot) for slot in slots], NETWORKS, by=RETRAINING),
         _frame(breakdown, BREAKDOWN, by=[*RETRAINING, "target", "norm", "threshold"]),
-        _frame(attacks, ATTACKS, by=RETRAINING),
+        _frame(attack_rows(slots), ATTACKS, by=RETRAINING),
     )
 
 
@@ -266,33 +259,12 @@ def _slot(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _measured_slot(path: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
     if content["status"] == "ok":
-        missing = {"test_images", "test_error", "adversarial_breakdown", "white_box", "flops", "key"} - set(content)
-        if missing:
+        needed = {"test_images", "test_error", "right_images", "adversarial_breakdown", "adversarial_sources"}
+        if missing := (needed | {"white_box", "flops", "key"}) - set(content):
             raise KeyError(", ".join(sorted(missing)))
+        _ = content["white_box"]["right_images"], content["adversarial_sources"]["noise_right"]
     return _slot(path, content)
 
 
 def _place(slot: Mapping[str, Any]) -> dict[str, Any]:
     return {name: slot[name] for name in RETRAINING}
-
-
-def _network(slot: Mapping[str, Any]) -> dict[str, Any]:
-    """The row of a retraining. Counts are kept beside fractions, because intervals need them."""
-    if isinstance(slot.get("channels"), list):
-        # A cell holds one value.
-        slot = {**slot, "channels": ", ".join(map(str, slot["channels"]))}
-    if slot["status"] != "ok":
-        return dict(slot)
-    test_correct = round((1.0 - slot["test_error"]) * slot["test_images"])
-    images = sum(cell["images"] for cell in slot["adversarial_breakdown"])
-    correct = images - sum(cell["errors"] for cell in slot["adversarial_breakdown"])
-    return {
-        **slot,
-        "test_correct": test_correct,
-        "test_accuracy": 1.0 - slot["test_error"],
-        "adversarial_images": images,
-        "adversarial_correct": correct,
-        "adversarial_accuracy": correct / images if images else None,
-        "white_box_images": slot["white_box"]["images"],
-        "clean_accuracy": slot["white_box"]["clean_accuracy"],
-    }

@@ -9,7 +9,9 @@ _INDIVIDUAL = {
     "flops": "int64",
     "parameters": "int64",
 }
+# split: whose adversarial images are made from the target.
 TARGETS = {
+    "split": "str",
     "target": "str",
     "parameters": "int64",
     "epochs": "int64",
@@ -70,6 +72,9 @@ POPULATIONS = {
 }
 # further: the values of a search's other objectives by name.
 FRONTS = {"search": "str", "seed": "int64", "position": "int64", **_INDIVIDUAL, "further": "object"}
+# test_right: of each test image 1 or 0. Of each test image that the adversarial set was made from: adversarial_sizes,
+# how many images the set has of it; adversarial_right, how many of them are right; adversarial_noise_right, how many
+# are with noise of the same budgets in place of the attack's change; adversarial_before, 1 or 0, whether it is itself.
 NETWORKS = {
     "search": "str",
     "seed": "int64",
@@ -88,9 +93,14 @@ NETWORKS = {
     "test_images": "int64",
     "test_correct": "int64",
     "test_accuracy": "float64",
+    "test_right": "object",
     "adversarial_images": "int64",
     "adversarial_correct": "int64",
     "adversarial_accuracy": "float64",
+    "adversarial_sizes": "object",
+    "adversarial_right": "object",
+    "adversarial_before": "object",
+    "adversarial_noise_right": "object",
     "white_box_images": "int64",
     "clean_accuracy": "float64",
 }
@@ -105,6 +115,7 @@ BREAKDOWN = {
     "images": "int64",
     "errors": "int64",
 }
+# right: of each attacked image 1 or 0.
 ATTACKS = {
     "search": "str",
     "seed": "int64",
@@ -116,6 +127,7 @@ ATTACKS = {
     "images": "int64",
     "correct": "int64",
     "accuracy": "float64",
+    "right": "object",
     "median_l2": "float64",
     "median_linf": "float64",
     "failures": "int64",
@@ -130,7 +142,7 @@ TRAININGS = {
     "status": "str",
     "seconds": "float64",
 }
-# radius in 1/255; 0 is no attack.
+# radius in 1/255; 0 is no attack. right: of each attacked image 1 or 0.
 CURVES = {
     "search": "str",
     "seed": "int64",
@@ -141,6 +153,7 @@ CURVES = {
     "images": "int64",
     "correct": "int64",
     "accuracy": "float64",
+    "right": "object",
 }
 # distances: a tuple in [0, 1] units, one for each image that was right to begin with, infinite where nothing was found.
 PERTURBATIONS = {

@@ -7,13 +7,13 @@ import pandas as pd
 
 from roco.config import StudyConfig
 from roco.report.collect import Study, rows_of
+from roco.report.differences import judged
 from roco.report.figure_data import hypervolume_course
-from roco.report.statistics import Interval, interval_over_seeds
+from roco.report.statistics import FEWEST_SEEDS, Interval, interval_over_seeds
 from roco.report.table import MINUS, Table, whole
-from roco.runtime import numpy_generator
 
 CONTROL = ["search", "control", "objectives", "generation", "evaluations", "seeds"]
-CONTROL += ["hypervolume", "control_hypervolume", "difference", "low", "high", "resolved"]
+CONTROL += ["hypervolume", "control_hypervolume", "difference", "low", "high", "p"]
 
 
 def hypervolume_gain(study: Study, config: StudyConfig) -> Table:
@@ -21,10 +21,10 @@ def hypervolume_gain(study: Study, config: StudyConfig) -> Table:
 
     The control's hypervolume is that of its last population that had cost no more evaluated networks.
     """
-    numbers = pd.DataFrame(_rows(study, config), columns=CONTROL)
+    numbers = judged(pd.DataFrame(_rows(study, config), columns=CONTROL).assign(main=False)).drop(columns="main")
     header = ("Search", "In", "Evaluated", "Hypervolume", "At random", "Difference", "Seeds", "Verdict")
     cells = [header, *(_shown(row) for row in rows_of(numbers) if row.generation in _milestones(config))]
-    return Table("control", "Searches against random search", numbers, tuple(cells), _notes(config))
+    return Table("control", "Searches against random search", numbers, tuple(cells), _notes(numbers, config))
 
 
 def _rows(study: Study, config: StudyConfig) -> list[tuple[Any, ...]]:
@@ -38,16 +38,15 @@ def _rows(study: Study, config: StudyConfig) -> list[tuple[Any, ...]]:
                 if found.empty:
                     continue
                 gain = found["hypervolume"] - found["control_hypervolume"]
-                purpose = ("report", "control", search, str(control), objectives, generation)
-                interval = interval_over_seeds(gain.to_numpy(dtype=float), numpy_generator(*purpose))
+                interval = interval_over_seeds(gain.to_numpy(dtype=float))
                 means = found[["evaluations", "hypervolume", "control_hypervolume"]].mean().to_list()
                 place = (search, control, objectives, generation, round(means[0]), len(found))
                 rows.append((*place, *means[1:], *_numbers(interval)))
     return rows
 
 
-def _numbers(interval: Interval) -> tuple[float, float, float, bool]:
-    return interval.value, interval.low, interval.high, interval.excludes_zero
+def _numbers(interval: Interval) -> tuple[float, float, float, float]:
+    return interval.value, interval.low, interval.high, interval.p
 
 
 def _paired(course: pd.DataFrame, search: str, control: str, generation: int) -> pd.DataFrame:
@@ -72,17 +71,21 @@ def _shown(row: Any) -> tuple[str, ...]:
     interval = "" if pd.isna(row.low) else f" ({row.low:+.4f} to {row.high:+.4f})"
     difference = f"{row.difference:+.4f}{interval}".replace("-", MINUS)
     volumes = (f"{row.hypervolume:.4f}", f"{row.control_hypervolume:.4f}")
-    verdict = "resolved" if row.resolved else "not resolved"
+    too_few = f"no verdict below {FEWEST_SEEDS} seeds"
+    verdict = "resolved" if row.resolved else "not resolved" if row.seeds >= FEWEST_SEEDS else too_few
     objectives = row.objectives.replace(" ", ", ").replace("_", " ")
     return (row.search, objectives, whole(row.evaluations), *volumes, difference, whole(row.seeds), verdict)
 
 
-def _notes(config: StudyConfig) -> tuple[str, ...]:
+def _notes(numbers: pd.DataFrame, config: StudyConfig) -> tuple[str, ...]:
     if not any(kind.method == "random" for kind in config.search.searches.values()):
         return ("The study holds no random search (search.searches with method: random), so there is nothing to show.",)
     return (
-        "Mean over seeds; in parentheses the 95 % interval over seeds of the difference within a seed (bootstrap; none "
-        "for one seed). The scale of the hypervolume is that of its figure: larger is better.",
+        "Mean over seeds; in parentheses the 95 % interval over seeds of the difference within a seed (Student's t; "
+        "none for one seed). The scale of the hypervolume is that of its figure: larger is better.",
+        f"Resolved: p < 0.05 after Holm's correction for all {len(numbers)} rows of the CSV file, from {FEWEST_SEEDS} "
+        f"seeds on; without it chance alone would resolve {0.05 * len(numbers):.1f} if nothing differed. The "
+        "hypervolumes are of values that the searches selected on.",
         "At random: the best of as many random networks from the same first population. All objectives are as the "
         "searches saw them, on validation images. The CSV file has every generation.",
     )

@@ -8,7 +8,6 @@ from matplotlib.ticker import MaxNLocator
 from roco.config import StudyConfig
 from roco.report import figure_data
 from roco.report.style import INK, legend, looks, new_figure, say_empty, scale_counts
-from roco.space.complexity import channels_in_words
 
 
 def draw_hypervolume(data: pd.DataFrame, config: StudyConfig) -> Figure:
@@ -65,7 +64,7 @@ def draw_populations(data: pd.DataFrame, config: StudyConfig) -> Figure:
         else:
             scale_counts(axis, list(data["flops"].to_numpy(dtype=float) / 1e6))
         axis.set_ylabel(f"{column.replace('_', ' ').capitalize()} (%)")
-    axes[-1].set_xlabel(f"FLOPs (millions of multiply-adds, at {channels_in_words(config.evaluation.channels)})")
+    axes[-1].set_xlabel(f"FLOPs (millions of multiply-adds, at {config.width_in_words('evaluation')})")
     hollow = Line2D(
         [], [], color=INK, marker="o", markerfacecolor="none", ls="", markersize=5, label="hollow: not in the front"
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from roco.artifacts import atomic
+from roco.files import atomic
 from roco.space.complexity import Channels, widths_of
 from roco.space.genome import PhaseGraph, Phenotype
 

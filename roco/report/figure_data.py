@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from roco.config import StudyConfig
+from roco.config import StudyConfig, without_budget
 from roco.report.collect import INITIAL, REFERENCES, Study, rows_of
 from roco.report.compare import attack_of, lightest
 from roco.report.measured import TEST, interval_of, measurements
 from roco.report.paper import PUBLISHED_NETWORKS
 from roco.report.relations import FEWEST, trend
+from roco.report.retrained_tables import distances
 from roco.report.statistics import hypervolumes
 from roco.runtime import numpy_generator
 
@@ -63,7 +64,7 @@ _TREND_POINTS, _WIDEST_BAND = 25, 0.5
 def with_trends(points: pd.DataFrame) -> pd.DataFrame:
     """The points and, for each search and metric, a trend of the accuracy in the logarithm of the FLOPs.
 
-    `kind` is `network` for a point and `trend` for a place of a least-squares line with its 95 % bootstrap band. A
+    `kind` is `network` for a point and `trend` for a place of a least-squares line with its 95 % band. A
     search with fewer than four networks, or with fewer than three different numbers of FLOPs, has no trend, nor has one
     whose band is somewhere wider than half of all accuracies: it would say nothing.
     """
@@ -91,8 +92,18 @@ def pgd_accuracy(study: Study, config: StudyConfig) -> pd.DataFrame:
 
 
 def other_attacks(study: Study, config: StudyConfig) -> pd.DataFrame:
-    """Figure 6: the same for the other white-box attacks."""
-    return with_trends(_points(study, other_attack_names(config)))
+    """Figure 6: the same for the other white-box attacks.
+
+    Of those without a budget there is no trend, and `distance` (the median L2 length of what they found, the mean over
+    retrainings, with the smallest and largest in `distance_low` and `distance_high`) is what the figure shows.
+    """
+    names = other_attack_names(config)
+    far = distances(study, config).rename(columns={"low": "distance_low", "high": "distance_high"})
+    points = _points(study, names)
+    unbounded = [name for name in names if without_budget(config.robustness.attacks[name])]
+    trends = with_trends(points[~points["metric"].isin(unbounded)])
+    found = pd.concat([trends, points[points["metric"].isin(unbounded)].assign(kind="network")], ignore_index=True)
+    return found.merge(far, on=["search", "seed", "slot", "key", "metric"], how="left")
 
 
 def other_attack_names(config: StudyConfig) -> list[str]:

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from roco.artifacts import atomic
-from roco.config import StudyConfig
+from roco.config import StudyConfig, without_budget
+from roco.files import atomic
 from roco.report import examples, figure_data, robustness_tables, transfer
 from roco.report.collect import Study
 from roco.report.compare import metric_title
@@ -27,7 +27,6 @@ from roco.report.style import (
     say_empty,
     scale_counts,
 )
-from roco.space.complexity import channels_in_words
 
 NO_NETWORKS = "no retrained network"
 
@@ -64,8 +63,25 @@ def _scatter(axis: Axes, data: pd.DataFrame, config: StudyConfig, x: str) -> Non
         scale_counts(axis, list(data[x].to_numpy(dtype=float) / 1e6))
 
 
+def _scatter_distances(axis: Axes, data: pd.DataFrame, config: StudyConfig) -> None:
+    """How far an attack without a budget had to go, against FLOPs in millions; bars are the range of retrainings."""
+    shown = data[data["distance"].notna()]
+    for place, search in enumerate(figure_data.searches_in(shown, config)):
+        look, part = looks(list(config.search.searches))[search], shown[shown["search"] == search]
+        millions = part["flops"].to_numpy(dtype=float) / 1e6
+        value, low, high = (part[f"distance{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high"))
+        axis.vlines(millions, low, high, colors=look.colour, alpha=0.3, linewidth=1.0)
+        size = max(4.0, 8.0 - 2.5 * place)
+        axis.plot(millions, value, look.marker, color=look.colour, markersize=size, alpha=0.85, markeredgewidth=0)
+    if shown.empty:
+        say_empty(axis, NO_NETWORKS if data.empty else "half of the images hold")
+        return
+    scale_counts(axis, list(shown["flops"].to_numpy(dtype=float) / 1e6))
+    axis.set_ylim(0, 1.05 * axis.get_ylim()[1])
+
+
 def _width(config: StudyConfig) -> str:
-    return f"at {channels_in_words(config.retraining.channels)}"
+    return f"at {config.width_in_words('retraining')}"
 
 
 def _flops_label(config: StudyConfig) -> str:
@@ -167,7 +183,12 @@ def _draw_other_attacks(data: pd.DataFrame, config: StudyConfig) -> Figure:
     figure, axes = new_figure(rows, columns, height=0.7 + 2.0 * rows)
     known = looks(list(config.search.searches))
     for axis, name in zip(axes, names, strict=False):
-        _scatter(axis, data[data["metric"] == name], config, "flops")
+        attack, part = config.robustness.attacks.get(name), data[data["metric"] == name]
+        if attack is not None and without_budget(attack):
+            _scatter_distances(axis, part, config)
+            axis.set_title(f"{metric_title(name)}: median length (L₂)")
+            continue
+        _scatter(axis, part, config, "flops")
         axis.set_title(metric_title(name))
     for axis in axes[len(names) :]:
         axis.set_axis_off()
@@ -182,8 +203,8 @@ _BARS = (
     "images."
 )
 _TRENDS = (
-    " Lines: least-squares trends in the logarithm of the FLOPs; bands: their 95 % bootstrap intervals over seeds and "
-    "networks; none where a search has fewer than four networks, or a band would be wider than 50 points."
+    " Lines: least-squares trends in the logarithm of the FLOPs; bands: their 95 % intervals over seeds (of one "
+    "seed over networks); none where a search has fewer than four networks, or a band would be wider than 50 points."
 )
 
 FIGURES: Mapping[str, FigureKind] = MappingProxyType(
@@ -212,7 +233,11 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
         ),
         "figure_6": FigureKind(
             "Figure 6. Accuracy under the other white-box attacks and FLOPs",
-            _BARS + _TRENDS,
+            _BARS
+            + _TRENDS
+            + " DeepFool, C&W and FAB have no budget: of them the median length of the perturbations over the images "
+            "that were right before, the mean over retrainings, with their range; what they leave right is in the "
+            "CSV file, and says whether they failed.",
             figure_data.other_attacks,
             _draw_other_attacks,
         ),

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from roco.report.resampling import Array, redrawn, values_of
-from roco.report.statistics import NOTHING, Interval, resampled_interval, varied
+from roco.report.shares import Array
 
 
 def interpolation_weights(first: Sequence[float], second: Sequence[float]) -> tuple[Array, Array] | None:
@@ -41,26 +40,3 @@ def _mean_weights(flops: Sequence[float], places: Sequence[float]) -> Array:
     weights = np.array([np.interp(np.log(places), np.log(at), row).mean() for row in basis])
     # Networks of equal FLOPs are one point, their mean.
     return np.asarray((weights / shared)[of_network])
-
-
-def interpolated_interval(groups: Sequence[Array], generator: np.random.Generator) -> Interval:
-    """The mean difference between interpolated fronts over seeds, with a bootstrap over seeds, retrainings, images.
-
-    Args:
-        groups: for each seed the networks of both searches, `(networks, retrainings + 2)`: the weight, then the network
-            as in roco.report.resampling. A network that both found stands there once, with the sum of its weights.
-        generator: the source of the resampling.
-    """
-    groups = [group for group in groups if len(group)]
-    if not groups:
-        return NOTHING
-
-    def draw(seed: int, count: int) -> Array:
-        weights, networks = groups[seed][:, 0], groups[seed][:, 1:]
-        every = np.broadcast_to(np.arange(len(weights)), (count, len(weights)))
-        return np.asarray(redrawn(networks, every, generator) @ weights)
-
-    of_seeds = [float(group[:, 0] @ values_of(group[:, 1:])) for group in groups]
-    basis = varied(["seeds"] if len(groups) > 1 else [], [group[:, 1:] for group in groups])
-    basis += "" if len(groups) > 1 else " of one seed"
-    return resampled_interval(of_seeds, draw, generator, basis=basis)

@@ -16,11 +16,13 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from roco.artifacts import atomic, check_provenance, read_attributes
+from roco.artifacts import check_provenance, read_attributes
 from roco.config import StudyConfig
 from roco.errors import ArtifactError
+from roco.files import atomic, opened
 from roco.report.answer import answer
 from roco.report.collect import Study, dataset_facts
+from roco.report.failures import failures
 from roco.report.figures import FIGURES
 from roco.report.interactive import AXES, embedded, payload, read_networks, scripts
 from roco.report.paper import DEVIATIONS, PUBLISHED_NETWORKS
@@ -129,7 +131,7 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
         groups=_groups({name: _table_view(table) for name, table in by_name.items()}, views),
         sections=network_sections(by_name, config, drawings),
         totals=totals(study, train_images=origin.train_images),
-        failures=_failures(study),
+        failures=failures(study),
         deviations=DEVIATIONS,
         budget=smaller_than_paper(by_name["table_2"].numbers),
         origin=origin,
@@ -186,7 +188,7 @@ _PARTS = (
     _Part(
         "found",
         "What was found",
-        ("differences", "table_3", "table_4", "table_5"),
+        ("differences", "equal_accuracy", "table_3", "set_accuracy", "table_4", "table_5"),
         ("figure_5", "figure_6", "figure_2", "figure_3", "figure_4"),
     ),
     _Part(
@@ -195,8 +197,13 @@ _PARTS = (
         ("robustness_curve", "smallest_perturbations", "flags"),
         ("accuracy_radius",),
     ),
-    _Part("why", "What goes with robustness", ("objective", "objective_spread", "topology"), ()),
-    _Part("course", "How the searches went", ("searches", "control", "survivors", "fronts"), ("hypervolume",)),
+    _Part("why", "What goes with robustness", ("objective", "objective_spread", "topology", "explained"), ()),
+    _Part(
+        "course",
+        "How the searches went",
+        ("searches", "control", "hypervolume_test", "survivors", "fronts"),
+        ("hypervolume",),
+    ),
 )
 
 
@@ -235,10 +242,12 @@ def write_page(
 
 
 def _text(path: Path) -> str:
+    with opened(path) as file:
+        content = file.read()
     try:
-        return path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path}: cannot be read ({type(error).__name__}); it is made by an earlier step") from None
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ArtifactError(f"{path}: no UTF-8 text; delete it and run the same command again") from None
 
 
 def _download(name: str, text: str, kind: str) -> tuple[str, str, str]:
@@ -279,20 +288,3 @@ def inline_svg(drawing: str, name: str, title: str) -> str:
     body = re.sub(r'(href="|url\()#', rf"\1#{name}-", body)
     body = body.replace(INK, "currentColor")
     return body.replace("<svg", f'<svg role="img" aria-label="{html.escape(title)}"', 1)
-
-
-def _failures(study: Study) -> list[str]:
-    networks = study.networks[study.networks["status"] == "failed"]
-    evaluations = study.evaluations[study.evaluations["status"] == "failed"].drop_duplicates(["key", "seed"])
-    seeds = study.networks["training_seed"].nunique()
-    retrained = [
-        line
-        for seed, failed in networks.groupby("training_seed", sort=True)
-        for line in _reasons(failed, f"retrained with seed {seed}" if seeds > 1 else "retrained")
-    ]
-    return [*retrained, *_reasons(evaluations, "in the search")]
-
-
-def _reasons(failed: pd.DataFrame, when: str) -> list[str]:
-    rows = zip(failed["key"], failed["search"], failed["seed"], failed["reason"], strict=True)
-    return [f"{key} ({search}, seed {seed}, {when}): {reason}" for key, search, seed, reason in rows]

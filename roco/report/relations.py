@@ -1,51 +1,50 @@
-"""How two measured numbers go together: fitted trends, rank correlations, means of features; with bootstrap intervals.
+"""How two measured numbers go together: fitted trends, rank correlations, means of features; with intervals.
 
-The networks that a search found with one seed are not independent of one another, so seeds are drawn with replacement,
-and within each the networks. A network's value is the mean over its retrainings: how far retrainings and test images
-move it is part of how networks scatter, which drawing networks shows already.
+The networks that a search found with one seed are not independent of one another. Means have one value a seed, and
+Student's t over these. Trends and correlations have the standard error of a bootstrap, which draws seeds with all their
+networks, times Student's t. A network's value is the mean over its retrainings: how far
+retrainings and test images move it is part of how networks scatter, which drawing networks shows already.
 """
 
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 
-from roco.report.resampling import Array
-from roco.report.statistics import CONFIDENCE, NOTHING, RESAMPLES, Interval
+from roco.report.shares import Array
+from roco.report.statistics import CONFIDENCE, NOTHING, Error, Interval, half_width, interval_over_seeds, quantile
 
 # Fewer points have no trend that is worth a line, and no rank correlation that could be told from chance.
+RESAMPLES = 2000
 FEWEST = 4
 FEWEST_RANKED = 6
 
 
 def draws(seeds: Sequence[int], generator: np.random.Generator) -> Array:
-    """How often each network is in each resample, `(RESAMPLES, networks)`.
+    """How often each network is in each resample, `(RESAMPLES, networks)`: seeds with all their networks, drawn anew.
+
+    Of one seed the networks are drawn.
 
     Args:
         seeds: the seed of each network.
         generator: the source of the resampling.
     """
-    of_network = np.asarray(seeds)
-    names = np.unique(of_network)
-    times = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=RESAMPLES)
-    weights = np.zeros((RESAMPLES, len(of_network)))
-    for place, name in enumerate(names):
-        members = np.flatnonzero(of_network == name)
-        share = np.full(len(members), 1 / len(members))
-        weights[:, members] = generator.multinomial(times[:, place] * len(members), share)
-    return weights
+    names, place = np.unique(np.asarray(seeds), return_inverse=True)
+    if len(names) == 1:
+        place = np.arange(len(seeds))
+    count = int(place.max()) + 1
+    times = generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+    return np.asarray(times[:, place], dtype=np.float64)
 
 
-def _interval(value: float, found: Array, basis: str) -> Interval:
-    """Percentiles of the resamples in which there was something to estimate."""
-    usable = found[np.isfinite(found)]
-    if not np.isfinite(value) or not len(usable):
-        return NOTHING
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(usable, [tail, 100 - tail])
-    return Interval(value, float(low), float(high), basis)
+def _times(seeds: Sequence[int]) -> float:
+    """How many standard errors of the bootstrap the interval reaches to each side.
+
+    Student's t for as many seeds as there are (for one: networks), and what a bootstrap of so few falls short.
+    """
+    count = len(set(seeds)) if len(set(seeds)) > 1 else len(seeds)
+    return quantile(count - 1) * math.sqrt(count / (count - 1))
 
 
 def _basis(seeds: Sequence[int]) -> str:
@@ -66,7 +65,7 @@ def _weighted_line(weights: Array, x: Array, y: Array) -> tuple[Array, Array]:
 def trend(
     x: Sequence[float], y: Sequence[float], seeds: Sequence[int], *, at: Sequence[float], generator: np.random.Generator
 ) -> tuple[Array, Array, Array]:
-    """A least-squares line with its bootstrap band.
+    """A least-squares line with its band: Student's t times the bootstrap's standard error.
 
     Args:
         x: of each network.
@@ -82,10 +81,9 @@ def trend(
     intercept, slope = _weighted_line(np.ones((1, len(one))), one, two)
     lines = np.column_stack(_weighted_line(draws(seeds, generator), one, two))
     lines = lines[np.isfinite(lines[:, 1])]
-    band = lines[:, :1] + lines[:, 1:] * places
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(band, [tail, 100 - tail], axis=0)
-    return intercept[0] + slope[0] * places, low, high
+    half = _times(seeds) * (lines[:, :1] + lines[:, 1:] * places).std(axis=0)
+    line = intercept[0] + slope[0] * places
+    return line, line - half, line + half
 
 
 def _ranks(weights: Array, values: Array) -> Array:
@@ -107,8 +105,8 @@ def _rank_correlations(weights: Array, x: Array, y: Array) -> Array:
 def spearman(x: Sequence[float], y: Sequence[float], seeds: Sequence[int], generator: np.random.Generator) -> Interval:
     """Spearman's rank correlation with an interval; nothing for fewer than six networks or without spread.
 
-    The interval is the wider, at each end, of a percentile bootstrap, which is too narrow for few networks, and of
-    Bonett and Wright's, which takes networks as independent.
+    The interval is the wider of one from the bootstrap's standard error, on the scale of Fisher's z, and of Bonett and
+    Wright's, which takes networks as independent.
 
     Source: Bonett and Wright, "Sample size requirements for estimating Pearson, Kendall and Spearman correlations",
     Psychometrika 2000.
@@ -123,11 +121,15 @@ def spearman(x: Sequence[float], y: Sequence[float], seeds: Sequence[int], gener
     if len(one) < FEWEST_RANKED:
         return NOTHING
     value = float(_rank_correlations(np.ones((1, len(one))), one, two)[0])
-    found = _interval(value, _rank_correlations(draws(seeds, generator), one, two), _basis(seeds))
     if not abs(value) < 1:
-        return found
+        return Interval(value, math.nan, math.nan, "no interval") if abs(value) == 1 else NOTHING
+    found = _rank_correlations(draws(seeds, generator), one, two)
+    usable = found[np.isfinite(found)]
+    # Resamples of few networks may be in perfect order; their z is infinite.
+    half = _times(seeds) * float(np.arctanh(usable.clip(-0.999, 0.999)).std()) if len(usable) else math.inf
+    low, high = (math.tanh(math.atanh(value) + sign * half) for sign in (-1, 1))
     wide = interval_of_independent(value, len(one))
-    return Interval(value, min(wide.low, found.low), max(wide.high, found.high), found.basis)
+    return Interval(value, min(wide.low, low), max(wide.high, high), _basis(seeds))
 
 
 def interval_of_independent(correlation: float, count: int) -> Interval:
@@ -139,54 +141,47 @@ def interval_of_independent(correlation: float, count: int) -> Interval:
     return Interval(correlation, low, high, "independent networks")
 
 
-def _means(weights: Array, values: Array, seeds: np.ndarray[Any, Any]) -> Array:
-    """The mean over seeds of the mean within a seed, one a row of weights."""
-    names, place = np.unique(seeds, return_inverse=True)
-    sizes = np.bincount(place)[place]
-    return np.asarray(weights @ (values / sizes) / len(names))
+def _by_seed(values: Sequence[float], seeds: Sequence[int]) -> dict[int, Array]:
+    found, places = np.asarray(values, dtype=float), np.asarray(seeds)
+    return {int(seed): found[places == seed] for seed in np.unique(places)}
 
 
-def seed_mean(values: Sequence[float], seeds: Sequence[int], generator: np.random.Generator) -> Interval:
-    """The mean over seeds of the mean within a seed, with a percentile bootstrap; a single value has no interval.
+def seed_mean(values: Sequence[float], seeds: Sequence[int]) -> Interval:
+    """The mean over seeds of the mean within a seed, with Student's t interval over seeds; of one seed over networks.
 
     Args:
         values: of each network.
         seeds: of each network.
-        generator: the source of the resampling.
     """
-    if not len(values):
+    groups = _by_seed(values, seeds)
+    if len(groups) > 1:
+        return interval_over_seeds([float(group.mean()) for group in groups.values()])
+    if not groups:
         return NOTHING
-    found, places = np.asarray(values, dtype=float), np.asarray(seeds)
-    value = float(_means(np.ones((1, len(found))), found, places)[0])
-    if len(found) == 1:
-        return Interval(value, np.nan, np.nan, "one network")
-    return _interval(value, _means(draws(seeds, generator), found, places), _basis(seeds))
+    found = interval_over_seeds(next(iter(groups.values())))
+    return Interval(found.value, found.low, found.high, "networks of one seed" if len(values) > 1 else "one network")
 
 
 def seed_difference(
-    first: tuple[Sequence[float], Sequence[int]],
-    second: tuple[Sequence[float], Sequence[int]],
-    generator: np.random.Generator,
+    first: tuple[Sequence[float], Sequence[int]], second: tuple[Sequence[float], Sequence[int]]
 ) -> Interval:
-    """The difference of two means as of `seed_mean`, over the seeds that both have, drawn once for both.
+    """The difference of two means as of `seed_mean`, over the seeds that both have, paired by these.
+
+    Of one seed over the networks of each, from two of each on.
 
     Args:
         first: values and seeds of the one group's networks.
         second: those of the other's.
-        generator: the source of the resampling.
     """
-    shared = sorted(set(first[1]) & set(second[1]))
-    groups = [
-        [np.asarray([v for v, s in zip(*side, strict=True) if s == seed], dtype=float) for seed in shared]
-        for side in (first, second)
-    ]
-    if not shared or sum(map(len, groups[0])) + sum(map(len, groups[1])) < 3:
+    one, two = _by_seed(*first), _by_seed(*second)
+    shared = sorted(set(one) & set(two))
+    if len(shared) > 1:
+        return interval_over_seeds([float(one[seed].mean() - two[seed].mean()) for seed in shared])
+    if not shared:
         return NOTHING
-    value = float(np.mean([one.mean() - two.mean() for one, two in zip(*groups, strict=True)]))
-    times = generator.multinomial(len(shared), np.full(len(shared), 1 / len(shared)), size=RESAMPLES)
-    total = np.zeros(RESAMPLES)
-    for sign, side in zip((1, -1), groups, strict=True):
-        for place, group in enumerate(side):
-            counts = generator.multinomial(times[:, place] * len(group), np.full(len(group), 1 / len(group)))
-            total += sign * (counts @ group) / len(group)
-    return _interval(value, total / len(shared), _basis(shared))
+    sides = one[shared[0]], two[shared[0]]
+    value = float(sides[0].mean() - sides[1].mean())
+    errors = [Error(float(side.var(ddof=1)) / len(side), len(side) - 1) for side in sides if len(side) > 1]
+    half = half_width(errors) if len(errors) == len(sides) else 0.0
+    low, high = (value - half, value + half) if half else (math.nan, math.nan)
+    return Interval(value, low, high, "networks of one seed")

@@ -7,15 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from roco.config import StudyConfig
+from roco.config import StudyConfig, without_budget
 from roco.report.collect import PLACE, REFERENCES, RETRAINING, Study, records_of, rows_of
 from roco.report.compare import metric_title, metrics, name_of
 from roco.report.measured import drawn_anew, measurements, of_retrainings, over_retrainings, several
-from roco.report.resampling import Array
-from roco.report.table import NO_VALUE, Table, millions, percent, percent_interval, whole
+from roco.report.shares import Array
+from roco.report.table import NO_VALUE, Table, millions, missing, percent, percent_interval, whole
 
 # Columns of a network's accuracy within a radius, in the norm of the curve.
 AT_RADIUS = "accuracy_at_"
+# After an attack's name: the median length in L2 of what it found, where it has no budget.
+DISTANCE = "_median_l2"
+HOW_FAR = ", L₂ (left, %)"
 _IDENTITY = ["key", "genome", "channels", "parameters", "flops"]
 Values = dict[tuple[Any, ...], dict[str, float]]
 
@@ -25,6 +28,8 @@ def white_box(study: Study, config: StudyConfig) -> Table:
     again = several(config)
     curves = over_retrainings(study.curves, ["radius"])
     values = _values(measurements(study), curves, PLACE)
+    for row in records_of(distances(study, config)):
+        values[_place(row, PLACE)][f"{row['metric']}{DISTANCE}"] = row["distance"]
     rows = [
         {**_network(part, config), **values.get(_place(part.iloc[0], PLACE), {})}
         for _, part in study.networks.groupby(PLACE, sort=True)
@@ -32,12 +37,20 @@ def white_box(study: Study, config: StudyConfig) -> Table:
     kept = [*PLACE, "status", "reason", "retrainings", *_IDENTITY]
     numbers = pd.DataFrame(rows, columns=_columns(kept, rows, study, config))
     cost = ("Parameters, M", "FLOPs, M")
-    header = ("Search", "Seed", "Network", *cost, *_headings(config), *(["Retrainings"] if again else []))
+    header = (
+        "Search",
+        "Seed",
+        "Network",
+        *cost,
+        *_headings(config, attacks_without_budget(config)),
+        *(["Retrainings"] if again else []),
+    )
     images = sorted({int(n) for n in study.retrainings["white_box_images"]})
     notes = [
         "Accuracies in %. Each attack's share of test images that the network still classifies correctly, by our own "
         "re-classification of what the attack returned; its settings are in the configuration below. The CSV file "
         "holds each network's accuracy against the radius as well.",
+        *([WITHOUT_BUDGET] if attacks_without_budget(config) else []),
         f"White-box attacks see {' or '.join(map(whole, images)) if images else 'no'} test images: "
         f"a 95 % interval of about ±{percent(0.98 / images[0] ** 0.5) if images else NO_VALUE} points at 50 %.",
         *(["Means over retrainings; how far these differ is in a table of its own."] if again else []),
@@ -46,9 +59,42 @@ def white_box(study: Study, config: StudyConfig) -> Table:
     return Table("white_box", "All retrained networks under white-box attacks", numbers, cells, tuple(notes))
 
 
-def _headings(config: StudyConfig) -> tuple[str, ...]:
-    """Of the columns of accuracies, in the order of `metrics`."""
-    return ("Adversarial set", "Test", *(metric_title(name) for name in config.robustness.attacks))
+WITHOUT_BUDGET = (
+    "DeepFool, C&W and FAB have no budget and go as far as they must. What says something is how far: the median "
+    "length (L₂) over the images that were right before. In parentheses the share of images in % that they leave "
+    "right: the attack's failure and not the network's strength. No distance is given where half of the images hold."
+)
+
+
+def attacks_without_budget(config: StudyConfig) -> list[str]:
+    """The names of the attacks whose distance says something, and not the accuracy that they leave."""
+    return [name for name, attack in config.robustness.attacks.items() if without_budget(attack)]
+
+
+def distances(study: Study, config: StudyConfig) -> pd.DataFrame:
+    """For each network and attack without a budget the median L2 distance of what it found, the mean over retrainings.
+
+    Columns: a network's place, `key`, `metric` (the attack's name), `distance`, missing where one retraining has none,
+    and the smallest and largest of its retrainings, `low` and `high`.
+    """
+    rows = study.attacks[study.attacks["attack"].isin(attacks_without_budget(config))].rename(
+        columns={"attack": "metric"}
+    )
+    found = rows.groupby([*PLACE, "key", "metric"], sort=False)["median_l2"]
+    table = found.agg(distance=lambda part: part.mean(skipna=False), low="min", high="max").reset_index()
+    return table.astype(dict.fromkeys(("distance", "low", "high"), "float64"))
+
+
+def distance_and_left(distance: float | None, left: float | None, *, digits: int = 1) -> str:
+    """A median L2 distance, and in parentheses the share of images that the attack left right, in percent."""
+    shown = NO_VALUE if distance is None or missing(distance) else f"{distance:.3g}"
+    return f"{shown} ({percent(left, digits=digits)})"
+
+
+def _headings(config: StudyConfig, far: Sequence[str] = ()) -> tuple[str, ...]:
+    """Of the columns of accuracies, in the order of `metrics`; `far` are the attacks whose distance comes first."""
+    titles = [f"{metric_title(name)}{HOW_FAR * (name in far)}" for name in config.robustness.attacks]
+    return ("Adversarial set", "Test", *titles)
 
 
 def _values(measured: pd.DataFrame, curves: pd.DataFrame, place: list[str]) -> Values:
@@ -67,7 +113,8 @@ def _place(row: Any, names: list[str]) -> tuple[Any, ...]:
 
 def _columns(kept: list[str], rows: list[Any], study: Study, config: StudyConfig) -> list[str]:
     radii = list(dict.fromkeys(f"{AT_RADIUS}{radius:g}" for radius in sorted(study.curves["radius"])))
-    return [*kept, *metrics(config), *radii] if rows else [*kept[: kept.index("status") + 1], *metrics(config)]
+    measured = [*metrics(config), *(f"{name}{DISTANCE}" for name in attacks_without_budget(config))]
+    return [*kept, *measured, *radii] if rows else [*kept[: kept.index("status") + 1], *metrics(config)]
 
 
 def _network(part: pd.DataFrame, config: StudyConfig) -> dict[str, Any]:
@@ -86,7 +133,12 @@ def _shown(row: Mapping[str, Any], config: StudyConfig) -> tuple[str, ...]:
         network = f"{network}, failed: {row['reason']}"
     elif row["retrainings"] < len(config.retraining.seeds):
         network = f"{network}, in part failed: {row['reason']}"
-    shown = [percent(row[metric]) for metric in metrics(config)]
+    shown = [
+        distance_and_left(row[f"{metric}{DISTANCE}"], row[metric])
+        if metric in attacks_without_budget(config)
+        else percent(row[metric])
+        for metric in metrics(config)
+    ]
     cost = (millions(row["parameters"]), millions(row["flops"]))
     trained = [whole(row["retrainings"])] if several(config) else []
     return (str(row["search"]), str(row["seed"]), network, *cost, *shown, *trained)
@@ -104,6 +156,8 @@ def retrainings(study: Study, config: StudyConfig) -> Table:
     """
     curves = study.curves
     values = _values(of_retrainings(study), curves, RETRAINING)
+    for row in records_of(study.attacks[study.attacks["attack"].isin(attacks_without_budget(config))]):
+        values[_place(row, RETRAINING)][f"{row['attack']}{DISTANCE}"] = row["median_l2"]
     kept = [*RETRAINING, "status", "reason", *_IDENTITY]
     rows = [
         {**{name: row[name] for name in kept}, **values.get(_place(row, RETRAINING), {})}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from roco.config import StudyConfig
 from roco.report.collect import PLACE, REFERENCES, Study, records_of, rows_of
 from roco.report.compare import mean_accuracy
-from roco.report.measured import drawn_anew, over_retrainings, several
+from roco.report.measured import drawn_anew, of_means, over_retrainings, several
 from roco.report.perturbation_statistics import mean_of_medians
 from roco.report.statistics import Interval
 from roco.report.style import legend, looks, new_figure, say_empty
@@ -19,9 +19,8 @@ from roco.report.table import NO_VALUE, Table, percent_interval
 CURVE_TITLE = "Accuracy against radius"
 CURVE_CAPTION = (
     "The share of test images that no attack fools within an L∞ radius, worst case over all attacks for each image; "
-    "mean over the networks of a search, bands: 95 % bootstrap intervals over seeds, networks, their retrainings and "
-    "test images. At 0 "
-    "the accuracy on the same images without an attack."
+    "mean over the networks of a search. Bands: 95 % intervals over seeds (Student's t; of one seed over its networks) "
+    "and the test images that all share. At 0 the accuracy on the same images without an attack."
 )
 CURVE = ["search", "radius", "accuracy", "low", "high", "basis", "seeds", "networks", "retrainings", "images"]
 SMALLEST = ["search", "seed", "slot", "key", "norm", "median", "low", "high", "basis", "networks", "images", "unbroken"]
@@ -36,6 +35,9 @@ MEANINGS = {
     "transfer": "images made for other networks beat white-box attacks",
     "noise": "noise does as much as an attack",
     "restarts": "restarts change much",
+    "autoattack": "AutoAttack finds much more than PGD",
+    "without_budget": "an attack fails although it has no budget",
+    "batches": "results depend on the batch",
     "zero_gradients": "there are no gradients to follow",
     "not_finite": "numbers that are not finite, or broken budgets",
 }
@@ -55,7 +57,7 @@ def curves(study: Study, config: StudyConfig) -> pd.DataFrame:
         of_search = measured[measured["search"] == search]
         for radius in sorted(of_search["radius"].unique()):
             part = of_search[of_search["radius"] == radius]
-            found = mean_accuracy(part, search, purpose=f"radius {radius:g}")
+            found = mean_accuracy(part, search)
             counts = (part["seed"].nunique(), len(part), int(part["retrainings"].sum()), int(part["images"].max()))
             rows.append((search, float(radius), found.value, found.low, found.high, found.basis, *counts))
     return pd.DataFrame(rows, columns=CURVE)
@@ -76,8 +78,7 @@ def curve_table(study: Study, config: StudyConfig) -> Table:
         cells.append((search, *shown, *behind))
     notes = (
         "The share of the attacked test images, in %, that no attack of this study fools within an L∞ radius: the "
-        "worst case for each image. Mean over the networks of a search, with 95 % bootstrap intervals over "
-        f"{drawn_anew(config, 'seeds', 'networks')}.",
+        f"worst case for each image. Mean over the networks of a search; the 95 % interval is over {of_means(config)}.",
         "No network was trained to resist attacks; at 8/255 such networks usually have nothing left.",
     )
     return Table("robustness_curve", CURVE_TITLE, numbers, tuple(cells), notes)
@@ -126,9 +127,8 @@ def smallest_table(study: Study, config: StudyConfig) -> Table:
         cells.append((search, "" if seed is None else str(seed), name, *values, unbroken, *trained))
     notes = (
         "The median over the attacked test images that were right to begin with of the smallest perturbation that any "
-        f"attack of this study found, with 95 % bootstrap intervals over {drawn_anew(config)}; for all networks of a "
-        f"search the mean of their medians, with intervals over {drawn_anew(config, 'seeds', 'networks')}. Upper "
-        "bounds: a better attack may come nearer."
+        f"attack of this study found, with 95 % intervals over {drawn_anew(config)}; for all networks of a search the "
+        f"mean of their medians, whose interval is over {of_means(config)}. Upper bounds: attacks may come nearer."
         + (" A network's median is the mean of those of its retrainings." if again else ""),
         "L₂ is the length of the change in [0, 1] units over all pixels. Unbroken: images that nothing fooled; they "
         "count as infinitely far." + (" Counted for each retraining." if again else ""),
@@ -139,7 +139,8 @@ def smallest_table(study: Study, config: StudyConfig) -> Table:
 def _smallest(part: pd.DataFrame, purpose: str) -> tuple[Any, ...]:
     groups = [
         [
-            [np.array(distances, dtype=np.float64) for distances in network["distances"]]
+            # An image that was wrong from the start is at no distance.
+            [np.array([one for one in distances if one], dtype=np.float64) for distances in network["distances"]]
             for _, network in of_seed.groupby("slot")
         ]
         for _, of_seed in part.groupby("seed")

@@ -12,11 +12,18 @@ from roco.report.collect import REFERENCES, records_of
 from roco.report.compare import metric_title, metrics, name_of
 from roco.report.drawing import Symbol, phase_symbol
 from roco.report.measured import several
-from roco.report.retrained_tables import AT_RADIUS, smallest_to_largest
+from roco.report.retrained_tables import (
+    AT_RADIUS,
+    DISTANCE,
+    HOW_FAR,
+    attacks_without_budget,
+    distance_and_left,
+    smallest_to_largest,
+)
 from roco.report.small_chart import small_chart
 from roco.report.style import looks
 from roco.report.table import NO_VALUE, Table, millions, missing, percent
-from roco.space.complexity import channels_in_words, widths_of
+from roco.space.complexity import widths_of
 from roco.space.genome import Genome, PhaseGraph
 
 
@@ -144,6 +151,14 @@ def _over_trainings(rows: list[dict[str, Any]], name: str) -> str:
     return smallest_to_largest(found) if found else NO_VALUE
 
 
+def _accuracy(rows: list[dict[str, Any]], metric: str, config: StudyConfig) -> str:
+    """The accuracy over retrainings; of an attack without a budget how far it went, and what it left right."""
+    if metric not in attacks_without_budget(config):
+        return _over_trainings(rows, metric)
+    far, left = ([float(row[name]) for row in rows] for name in (f"{metric}{DISTANCE}", metric))
+    return distance_and_left(sum(far) / len(far), sum(left) / len(left))
+
+
 def _searched(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
     header = ("Front of", "Validation error, %", "Adversarial error, %", "FLOPs, M", "Parameters, M")
     cells = [
@@ -156,24 +171,24 @@ def _searched(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
         )
         for row in rows
     ]
-    title = f"In the search, at {channels_in_words(config.evaluation.channels)}"
+    title = f"In the search, at {config.width_in_words('evaluation')}"
     return Table("searched", title, pd.DataFrame(rows), (header, *cells))
 
 
 def _retrained(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
     names, again = metrics(config), ["Retrainings"] if several(config) else []
-    header = ("Found by", *again, "FLOPs, M", "Parameters, M", *(_heading(name) for name in names))
+    header = ("Found by", *again, "FLOPs, M", "Parameters, M", *(_heading(name, config) for name in names))
     cells = [
         (
             _place(trained[0]),
             *([str(len(trained))] if again else []),
             millions(trained[0]["flops"]),
             millions(trained[0]["parameters"], digits=3),
-            *(_over_trainings(trained, name) for name in names),
+            *(_accuracy(trained, name, config) for name in names),
         )
         for trained in _by_place(rows)
     ]
-    title = f"Retrained, at {channels_in_words(config.retraining.channels)}; accuracies in %"
+    title = f"Retrained, at {config.width_in_words('retraining')}; accuracies in %"
     title += ", in parentheses the smallest and the largest over retrainings" if again else ""
     return Table("retrained", title, pd.DataFrame(rows), (header, *cells))
 
@@ -210,8 +225,8 @@ def _at_radii(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name.startswith(AT_RADIUS) and not missing(value)}
 
 
-def _heading(metric: str) -> str:
-    title = metric_title(metric)
+def _heading(metric: str, config: StudyConfig) -> str:
+    title = metric_title(metric) + (HOW_FAR if metric in attacks_without_budget(config) else "")
     return title[0].upper() + title[1:]
 
 

@@ -11,7 +11,7 @@ from roco.report.statistics import wilson
 from roco.report.table import NO_VALUE, Table, missing, percent, whole
 from roco.space.complexity import Channels
 
-TARGET_TITLES = {"densenet": "DenseNet", "lenet": "LeNet", "resnet": "ResNet", "vgg16": "VGG-16"}
+TARGET_TITLES = {"densenet": "DenseNet", "lenet": "LeNet", "resnet": "ResNet", "vgg16": "VGG-16", "allconv": "All-CNN"}
 NORM_TITLES = {"l0": "L0", "linf": "L∞"}
 CELL_NUMBERS = ["split", "target", "norm", "threshold", "attacked", "successes", "rate", "low", "high", "paper_samples"]
 
@@ -73,9 +73,25 @@ def _sample_notes(config: StudyConfig) -> tuple[str, ...]:
         "Counts of verified successes; in parentheses the percentage of the attacked images, each of which the target "
         "classified correctly. L0 counts changed pixels; L∞ is the largest change of a value, in 1/255.",
         f"Attacks: L0 by {config.adversarial.l0_attack.method}, L∞ by {config.adversarial.linf_attack.method}. "
-        "The search sees the validation set only; the test set is for this report.",
+        f"The search sees the validation set only; the test set is for this report. {makers_of_test_set(config)}",
         "The paper's counts (CIFAR-10, other attacks) include images that the target misclassified before any attack, "
         "so they can be read for their order, not compared as numbers.",
+    )
+
+
+def makers_of_test_set(config: StudyConfig) -> str:
+    """Which networks the test set was made from, and what the search has seen of them, in a sentence."""
+    seen = config.targets.architectures("validation")
+    unseen = [TARGET_TITLES[name] for name in config.targets.architectures("test") if name not in seen]
+    if config.targets.test is None:
+        return (
+            "The test set was made from the networks that made the validation set: it favours a search that has "
+            "minimised the error on their images."
+        )
+    more = f", and {' and '.join(unseen)}, an architecture that no search has seen" if unseen else ""
+    return (
+        "The test set was made from other networks than the validation set: the same architectures, trained anew from "
+        f"another seed{more}."
     )
 
 

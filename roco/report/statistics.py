@@ -1,22 +1,35 @@
 """Intervals, differences and hypervolumes from counts and objectives. No files, no wording.
 
-Accuracies and objectives are fractions, FLOPs multiply-adds. Groups are lists of one array a seed, in the form of
-roco.report.resampling: the networks that a search found with that seed are not independent of one another, so both
-levels are resampled, a network's retrainings and the test images too.
+Accuracies and objectives are fractions, FLOPs multiply-adds. Networks are rows of counts as in roco.report.shares.
+What is claimed of a search is claimed of its seeds: the networks that it found with one seed, and their trainings, are
+not independent of one another, so each seed gives one value and Student's t the interval over seeds. The test images,
+which all seeds share, are the second source of error. What one seed gives says nothing beyond that run.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
+from scipy.special import stdtrit
 
-from roco.report.resampling import Array, means_redrawn, most_retrainings, redrawn, values_of
+from roco.report.shares import (
+    Array,
+    Counts,
+    independent_images,
+    mean_of,
+    of_network,
+    shared_variance,
+    values_of,
+    variance_of,
+)
 
 CONFIDENCE = 0.95
-RESAMPLES = 2000
+# From fewer seeds nothing is concluded: Student's t takes their values as normal, which so few cannot show.
+FEWEST_SEEDS = 5
 # A hypervolume's reference point lies a tenth of the range beyond the worst value, so that extreme networks count too.
 REFERENCE_POINT = 1.1
 
@@ -32,6 +45,8 @@ class Interval:
         basis: what was varied.
         effect: of a difference: its mean over seeds by its standard deviation over seeds (Cohen's d of paired values);
             NaN for fewer than two seeds, or seeds that all agree.
+        p: of a difference over seeds: the probability of one as large, were there none; two-sided, without correction.
+        deviation: of a difference: its standard deviation over seeds.
     """
 
     value: float
@@ -39,6 +54,8 @@ class Interval:
     high: float
     basis: str
     effect: float = math.nan
+    p: float = math.nan
+    deviation: float = math.nan
 
     @property
     def excludes_zero(self) -> bool:
@@ -46,87 +63,16 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
+@dataclass(frozen=True)
+class Error:
+    """A source of error: its variance, and with how many degrees of freedom that is known."""
+
+    variance: float
+    freedom: float
+
+
 NOTHING = Interval(math.nan, math.nan, math.nan, "no data")
-
-
-def wilson(correct: int, images: int) -> Interval:
-    """The share `correct / images` with Wilson's score interval.
-
-    Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927.
-    """
-    return _wilson(correct / images, images) if images else NOTHING
-
-
-def _wilson(share: float, images: int) -> Interval:
-    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    shrink = 1 + z * z / images
-    centre = (share + z * z / (2 * images)) / shrink
-    half = z * math.sqrt(share * (1 - share) / images + z * z / (4 * images * images)) / shrink
-    # At 0 and 1 the bound is exact; rounding would leave it a hair beside.
-    low = 0.0 if share == 0 else max(0.0, centre - half)
-    high = 1.0 if share == 1 else min(1.0, centre + half)
-    return Interval(share, low, high, "test images")
-
-
-def network_interval(accuracies: Sequence[float], images: int, generator: np.random.Generator) -> Interval:
-    """A single network's value: the mean over its retrainings, with Wilson's interval, widened by their spread.
-
-    The two are independent sources of error, so their distances from the value are added in squares (as of the
-    differences of `newcombe`). With one retraining it is Wilson's interval.
-
-    Args:
-        accuracies: after each retraining, on the same images.
-        images: their number.
-        generator: the source of the resampling.
-    """
-    if not len(accuracies) or not images:
-        return NOTHING
-    group = np.array([[*accuracies, images]])
-    value = float(values_of(group)[0])
-    of_images = _wilson(value, images)
-    if len(accuracies) == 1:
-        return of_images
-    draws = means_redrawn(group, np.zeros(RESAMPLES, dtype=np.int64), generator)
-    low, high = np.percentile(draws, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
-    below = math.hypot(value - of_images.low, value - float(low))
-    above = math.hypot(of_images.high - value, float(high) - value)
-    return Interval(value, max(0.0, value - below), min(1.0, value + above), "retrainings and test images")
-
-
-def newcombe(first: Interval, second: Interval) -> Interval:
-    """The difference `first - second` of two shares with Newcombe's hybrid score interval.
-
-    Takes the two as independent, which is cautious for two networks that see the same images.
-
-    Source: Newcombe, "Interval estimation for the difference between independent proportions", Stat. Med. 1998
-    (method 10).
-    """
-    value = first.value - second.value
-    low = value - math.hypot(first.value - first.low, second.high - second.value)
-    high = value + math.hypot(first.high - first.value, second.value - second.low)
-    # The longer one names what the other varies, and more.
-    return Interval(value, low, high, max(first.basis, second.basis, key=len))
-
-
-def _percentiles(draws: Array, of_seeds: Sequence[float], basis: str) -> Interval:
-    """The mean over seeds with the interval of its resampled values."""
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(draws, [tail, 100 - tail])
-    spread = float(np.std(of_seeds, ddof=1)) if len(of_seeds) > 1 else 0.0
-    value = float(np.mean(of_seeds))
-    # Values that differ by rounding alone agree.
-    effect = value / spread if spread > 1e-12 else math.nan
-    return Interval(value, float(low), float(high), basis, effect)
-
-
-def _basis(seeds: int, unit: str, groups: Iterable[Array]) -> str:
-    return varied(["seeds", unit] if seeds > 1 else [f"{unit} of one seed"], groups)
-
-
-def varied(units: Sequence[str], groups: Iterable[Array]) -> str:
-    """What was drawn anew in words: some units, retrainings where any network has several, and test images."""
-    several = any(most_retrainings(group) > 1 for group in groups)
-    return in_words([*units, *(["retrainings"] if several else []), "test images"])
+SEEDS = "seeds and test images"
 
 
 def in_words(parts: Sequence[str]) -> str:
@@ -134,132 +80,175 @@ def in_words(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
-def _bootstrap(seeds: int, draw: Callable[[int, int], Array], generator: np.random.Generator) -> Array:
-    """Means over seeds drawn with replacement, `(RESAMPLES,)`; `draw(seed, n)` gives n resampled means of a seed."""
-    chosen = generator.integers(seeds, size=(seeds, RESAMPLES))
-    drawn = np.empty(chosen.shape)
-    for seed in range(seeds):
-        places = chosen == seed
-        drawn[places] = draw(seed, int(places.sum()))
-    return np.asarray(drawn.mean(axis=0))
+def quantile(freedom: float, tail: float = (1 - CONFIDENCE) / 2) -> float:
+    """Of Student's t, above which a tail lies."""
+    return -float(stdtrit(freedom, tail))
 
 
-def _network_means(group: Array, count: int, generator: np.random.Generator) -> Array:
-    chosen = generator.integers(len(group), size=(count, len(group)))
-    return np.asarray(redrawn(group, chosen, generator).mean(axis=1))
+def half_width(errors: Sequence[Error], tail: float = (1 - CONFIDENCE) / 2) -> float:
+    """Half of the interval of a sum of independent errors; it covers what it claims, whatever their variances.
+
+    Source: Banerjee, "Approximate confidence interval for linear functions of means of k populations when the
+    population variances are not equal", Sankhya 1960.
+    """
+    return math.sqrt(sum(quantile(one.freedom, tail) ** 2 * one.variance for one in errors if one.variance > 0))
 
 
-def mean_interval(groups: Sequence[Array], generator: np.random.Generator) -> Interval:
-    """The mean over seeds of the mean within a seed, with a percentile bootstrap over all that is drawn anew.
+def p_value(value: float, errors: Sequence[Error]) -> float:
+    """The largest tail at which the interval of a value leaves out zero, both sides together; NaN without any error."""
+    if not any(one.variance > 0 for one in errors):
+        return math.nan
+
+    def beyond(tail: float) -> float:
+        return half_width(errors, tail) - abs(value)
+
+    smallest = 1e-12
+    if beyond(smallest) < 0:
+        return 2 * smallest
+    return 1.0 if value == 0 else 2 * float(brentq(beyond, smallest, 0.5))
+
+
+def wilson(correct: int, images: int) -> Interval:
+    """The share `correct / images` with Wilson's score interval.
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927.
+    """
+    if not images:
+        return NOTHING
+    return Interval(correct / images, *_wilson(correct / images, images, NormalDist().inv_cdf(0.975)), "test images")
+
+
+def _wilson(share: float, images: float, z: float) -> tuple[float, float]:
+    """Wilson's bounds for so many independent images; the share itself where they are without number."""
+    if math.isinf(images):
+        return share, share
+    shrink = 1 + z * z / images
+    centre = (share + z * z / (2 * images)) / shrink
+    half = z * math.sqrt(share * (1 - share) / images + z * z / (4 * images * images)) / shrink
+    # At 0 and 1 the bound is exact; rounding would leave it a hair beside.
+    low = 0.0 if share <= 0 else max(0.0, centre - half)
+    return low, 1.0 if share >= 1 else min(1.0, centre + half)
+
+
+def _of_images(rows: Array, sizes: Array) -> tuple[float, float, float]:
+    """The mean share of some rows, and Wilson's bounds over the images that they share."""
+    share = float(values_of(rows, sizes).mean())
+    images = independent_images(rows, sizes)
+    # Of images that are clusters of their own, the variance is known by the share itself.
+    known = len(rows) == 1 and bool((sizes == 1).all())
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) if known else quantile(max(1, len(sizes) - 1))
+    return share, *_wilson(share, images, z)
+
+
+def _share_interval(rows: Array, sizes: Array, basis: str) -> Interval:
+    """The mean share of units, whose spread and whose shared images are added in squares."""
+    share, low, high = _of_images(rows, sizes)
+    spread = Error(float(values_of(rows, sizes).var(ddof=1)) / len(rows), len(rows) - 1) if len(rows) > 1 else None
+    half = half_width([spread]) if spread else 0.0
+    below, above = math.hypot(half, share - low), math.hypot(half, high - share)
+    return Interval(share, max(0.0, share - below), min(1.0, share + above), basis)
+
+
+def network_interval(counts: Counts, sizes: Array) -> Interval:
+    """A single network's share: the mean over its retrainings, with their spread and the images.
+
+    With one retraining it is the images' interval alone (Wilson's): it says nothing of another training's luck.
 
     Args:
-        groups: for each seed its networks, `(networks, retrainings + 1)`; empty ones are left out.
-        generator: the source of the resampling.
+        counts: `(retrainings, clusters)`.
+        sizes: images of each cluster, `(clusters,)`.
+    """
+    if not counts.size or not sizes.sum():
+        return NOTHING
+    basis = "retrainings and test images" if len(counts) > 1 else "test images, of this training alone"
+    return _share_interval(np.asarray(counts, dtype=np.float64), sizes, basis)
+
+
+def mean_interval(groups: Sequence[Sequence[Counts]], sizes: Array) -> Interval:
+    """The mean over seeds of the mean within a seed, over seeds and images; of one seed over its networks and images.
+
+    Args:
+        groups: for each seed its networks, each `(retrainings, clusters)`; empty ones are left out.
+        sizes: images of each cluster, `(clusters,)`.
     """
     groups = [group for group in groups if len(group)]
     if not groups:
         return NOTHING
-    draws = _bootstrap(len(groups), lambda seed, count: _network_means(groups[seed], count, generator), generator)
-    return _percentiles(draws, [values_of(group).mean() for group in groups], _basis(len(groups), "networks", groups))
+    if len(groups) > 1:
+        return _share_interval(np.stack([mean_of(group) for group in groups]), sizes, SEEDS)
+    if len(groups[0]) == 1:
+        return network_interval(groups[0][0], sizes)
+    rows = np.stack([of_network(counts) for counts in groups[0]])
+    return _share_interval(rows, sizes, "networks and test images of one seed")
 
 
-def interval_over_seeds(values: Array, generator: np.random.Generator) -> Interval:
-    """The mean of one value a seed with a percentile bootstrap over seeds; a single seed has no interval.
+def interval_over_seeds(values: Sequence[float] | Array) -> Interval:
+    """The mean of one value a seed with Student's t interval; a single seed has no interval, nor have equal values.
 
     Args:
         values: `(seeds,)`.
-        generator: the source of the resampling.
     """
-    if len(values) < 2:
-        return Interval(float(values[0]), math.nan, math.nan, "one seed") if len(values) else NOTHING
-    draws = values[generator.integers(len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
-    return _percentiles(draws, values.tolist(), "seeds")
+    found = np.asarray(values, dtype=float)
+    if len(found) < 2:
+        return Interval(float(found[0]), math.nan, math.nan, "one seed") if len(found) else NOTHING
+    return _symmetric(found, [], "seeds")
 
 
-def difference_interval(first: Sequence[Array], second: Sequence[Array], generator: np.random.Generator) -> Interval:
-    """The difference of two searches, paired by seed: `mean(first) - mean(second)` with a percentile bootstrap.
-
-    Seeds are drawn once for both, because both searches of a seed start from the same population; networks within a
-    seed, their retrainings and test images are drawn for each. Drawing the images for each is cautious: both saw the
-    same ones.
+def seeds_interval(rows: Sequence[Array], sizes: Array) -> Interval:
+    """A difference over two seeds or more: Student's t over their values, and what all move alike with the images.
 
     Args:
-        first: for each seed the networks of the one search, `(networks, retrainings + 1)`.
-        second: for the same seeds in the same order, those of the other.
-        generator: the source of the resampling.
+        rows: the difference within each seed, a weighted sum of networks' rows, `(clusters,)`.
+        sizes: images of each cluster, `(clusters,)`.
     """
-    pairs = [(one, two) for one, two in zip(first, second, strict=True) if len(one) and len(two)]
-    if not pairs:
-        return NOTHING
-    of_seeds = [values_of(one).mean() - values_of(two).mean() for one, two in pairs]
-
-    def draw(seed: int, count: int) -> Array:
-        one, two = pairs[seed]
-        return _network_means(one, count, generator) - _network_means(two, count, generator)
-
-    basis = _basis(len(pairs), "networks", [side for pair in pairs for side in pair])
-    return _percentiles(_bootstrap(len(pairs), draw, generator), of_seeds, basis)
+    every = np.stack(rows)
+    images = Error(shared_variance(every, sizes), max(1, len(sizes) - 1))
+    return _of_shares(_symmetric(values_of(every, sizes), [images], SEEDS))
 
 
-def paired_interval(groups: Sequence[Array], generator: np.random.Generator) -> Interval:
-    """The mean difference within pairs of networks, over pairs and then over seeds, with a percentile bootstrap.
+def _of_shares(found: Interval) -> Interval:
+    """Two shares differ by one at most."""
+    return replace(found, low=float(np.clip(found.low, -1, 1)), high=float(np.clip(found.high, -1, 1)))
+
+
+def _symmetric(of_seeds: Array, others: Sequence[Error], basis: str) -> Interval:
+    value, deviation = float(of_seeds.mean()), float(of_seeds.std(ddof=1))
+    # Values that differ by rounding alone agree.
+    if deviation < 1e-12:
+        return Interval(value, math.nan, math.nan, f"{basis}, which all agree", deviation=0.0)
+    errors = [Error(deviation**2 / len(of_seeds), len(of_seeds) - 1), *others]
+    half = half_width(errors)
+    return Interval(value, value - half, value + half, basis, value / deviation, p_value(value, errors), deviation)
+
+
+def run_interval(row: Array, sizes: Array, errors: Sequence[Error], basis: str) -> Interval:
+    """A difference within one run, over what varies within it; it says nothing of another run.
 
     Args:
-        groups: for each seed its pairs, `(pairs, 2 * (retrainings + 1) + 1)`: the one network, the other, and whether
-            both are the same (1 or 0), whose difference depends neither on the images nor on their retrainings.
-        generator: the source of the resampling.
+        row: the difference, a weighted sum of networks' rows, `(clusters,)`.
+        sizes: images of each cluster, `(clusters,)`.
+        errors: other sources of error than the images.
+        basis: all of them in words.
     """
-    groups = [group for group in groups if len(group)]
-    if not groups:
-        return NOTHING
-    sides = [np.split(group[:, :-1], 2, axis=1) for group in groups]
-    exact = [values_of(one) - values_of(two) for one, two in sides]
-
-    def draw(seed: int, count: int) -> Array:
-        one, two = sides[seed]
-        chosen = generator.integers(len(one), size=(count, len(one)))
-        drawn = redrawn(one, chosen, generator) - redrawn(two, chosen, generator)
-        return np.asarray(np.where(groups[seed][chosen, -1] == 1, exact[seed][chosen], drawn).mean(axis=1))
-
-    basis = _basis(len(groups), "pairs", [side for pair in sides for side in pair])
-    return _percentiles(_bootstrap(len(groups), draw, generator), [found.mean() for found in exact], basis)
+    value = float(row.sum() / sizes.sum())
+    half = half_width([*errors, Error(variance_of(row, sizes), max(1, len(sizes) - 1))])
+    if not half:
+        return alone(row, sizes, f"{basis}, which all agree")
+    return _of_shares(Interval(value, value - half, value + half, basis))
 
 
-def resampled_interval(
-    of_seeds: Sequence[float], draw: Callable[[int, int], Array], generator: np.random.Generator, *, basis: str
-) -> Interval:
-    """The mean over seeds with a percentile bootstrap over seeds, and within them as `draw(seed, n)` does it."""
-    return _percentiles(_bootstrap(len(of_seeds), draw, generator), of_seeds, basis)
+def alone(row: Array, sizes: Array, basis: str) -> Interval:
+    """A difference without an interval."""
+    return Interval(float(row.sum() / sizes.sum()), math.nan, math.nan, basis)
 
 
-def pair_by_flops(
-    first: Sequence[int], second: Sequence[int], *, tolerance: float | None = None
-) -> list[tuple[int, int]]:
-    """One-to-one pairs of networks with nearly equal FLOPs, the closest pair first; accuracies play no part.
-
-    Args:
-        first: FLOPs of the networks of the one search.
-        second: FLOPs of those of the other.
-        tolerance: how much larger the heavier of a pair may be, as a fraction; any, if not given.
-
-    Returns:
-        Positions in `first` and `second`; each network is in one pair at most.
-    """
-    ratios = [
-        (max(one, two) / min(one, two) - 1, i, j)
-        for i, one in enumerate(first)
-        for j, two in enumerate(second)
-        if min(one, two) > 0
-    ]
-    pairs: list[tuple[int, int]] = []
-    used_first: set[int] = set()
-    used_second: set[int] = set()
-    for excess, i, j in sorted(ratios):
-        if (tolerance is None or excess <= tolerance) and i not in used_first and j not in used_second:
-            pairs.append((i, j))
-            used_first.add(i)
-            used_second.add(j)
-    return pairs
+def of_retrainings(weighted: Sequence[tuple[float, Counts]], sizes: Array) -> Error:
+    """The error of a weighted sum of networks through their retrainings, whose variance is pooled over networks."""
+    values = [values_of(np.asarray(counts, dtype=np.float64), sizes) for _, counts in weighted]
+    freedom = sum(len(found) - 1 for found in values)
+    squares = sum(float(((found - found.mean()) ** 2).sum()) for found in values)
+    scale = sum(weight**2 / len(found) for (weight, _), found in zip(weighted, values, strict=True))
+    return Error(squares / freedom * scale, freedom) if freedom else Error(0.0, 1)
 
 
 def hypervolumes(populations: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:

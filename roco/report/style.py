@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from roco.artifacts import atomic
+from roco.files import atomic
 from roco.report.collect import REFERENCES
 from roco.report.fonts import FAMILY, show_numbers_instead
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from roco.artifacts import atomic
+from roco.files import atomic
 
 NO_VALUE = "–"
 MINUS = "−"
@@ -110,7 +110,7 @@ def _piped(cells: Sequence[str]) -> str:
 
 
 # A number, perhaps with an interval or a second one behind it; genomes and keys are longer.
-_NUMBER = re.compile(rf"[{MINUS}+]?(\d{{1,6}}|\d{{1,3}}(,\d{{3}})+)(\.\d+)?( \(.*\)\*?(, d .*)?| / .*)?")
+_NUMBER = re.compile(rf"[{MINUS}+]?(\d{{1,6}}|\d{{1,3}}(,\d{{3}})+)(\.\d+)?( \(.*\)\*?(, d .*)?| / .*)?( †)?")
 
 
 def _is_number(cell: str) -> bool:
@@ -124,6 +124,7 @@ _LATEX = {
     MINUS: "$-$",
     "–": "--",
     "×": r"$\times$",
+    "†": r"\dag{}",
     "∞": r"$\infty$",
     "ε": r"$\varepsilon$",
     "₂": "$_2$",

@@ -5,13 +5,18 @@ from pathlib import Path
 from types import MappingProxyType
 
 from roco.config import StudyConfig
-from roco.report.accuracy_tables import adversarial_accuracy, all_differences, clean_accuracy
+from roco.report.accuracy_tables import adversarial_accuracy, clean_accuracy
 from roco.report.beyond_tables import objective_value, survivors, topology
 from roco.report.collect import Study
 from roco.report.control_table import hypervolume_gain
+from roco.report.differences_table import all_differences
+from roco.report.equal_accuracy import equal_accuracy
+from roco.report.explained import explained
+from roco.report.hypervolume_table import hypervolume_test
 from roco.report.network_tables import compared_networks, fronts, searches
 from roco.report.retrained_tables import retrainings, white_box
 from roco.report.robustness_tables import curve_table, flags_table, smallest_table
+from roco.report.set_accuracy import set_accuracy
 from roco.report.setup_tables import adversarial_samples, settings
 from roco.report.spread_table import objective_spread
 from roco.report.table import Table
@@ -23,9 +28,11 @@ TABLES: Mapping[str, Callable[[Study, StudyConfig], Table]] = MappingProxyType(
         "transfer": transfer_table,
         "table_2": settings,
         "table_3": adversarial_accuracy,
+        "set_accuracy": set_accuracy,
         "table_4": clean_accuracy,
         "table_5": compared_networks,
         "differences": all_differences,
+        "equal_accuracy": equal_accuracy,
         "white_box": white_box,
         "retrainings": retrainings,
         "robustness_curve": curve_table,
@@ -33,10 +40,12 @@ TABLES: Mapping[str, Callable[[Study, StudyConfig], Table]] = MappingProxyType(
         "flags": flags_table,
         "searches": searches,
         "control": hypervolume_gain,
+        "hypervolume_test": hypervolume_test,
         "fronts": fronts,
         "objective": objective_value,
         "objective_spread": objective_spread,
         "topology": topology,
+        "explained": explained,
         "survivors": survivors,
     }
 )

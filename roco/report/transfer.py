@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from roco.config import StudyConfig
 from roco.report.collect import Study, rows_of
-from roco.report.setup_tables import NORM_TITLES, TARGET_TITLES
+from roco.report.setup_tables import NORM_TITLES, TARGET_TITLES, makers_of_test_set
 from roco.report.statistics import wilson
 from roco.report.style import INK, new_figure, say_empty
 from roco.report.table import NO_VALUE, Table, percent, percent_interval
@@ -48,6 +48,7 @@ def transfer_table(study: Study, config: StudyConfig) -> Table:
                 shown = [_shown(part[part["target"] == target]) for target in targets]
                 cells.append((title, str(threshold), TARGET_TITLES[source], *shown))
     notes = (
+        makers_of_test_set(config),
         "Of the test images that fool the target they were made on and that the other one had right before: the "
         "percentage that the other one gets wrong, its 95 % interval over these images, and the percentage that it "
         "gets wrong when the same clean images carry random noise of the same budget.",

@@ -22,7 +22,7 @@ from roco.config import SearchConfig, SearchKind, SpaceConfig
 from roco.runtime import numpy_generator
 from roco.search.population import Individual, SearchProblem, to_pymoo
 from roco.search.survival import survive
-from roco.space.genome import Genome, bits_per_phase
+from roco.space.genome import Density, Genome, bits_per_phase
 
 log = logging.getLogger("roco")
 
@@ -97,23 +97,24 @@ def initial_genomes(space: SpaceConfig, search: SearchConfig, *, named: Sequence
     """
     generator = numpy_generator("initial population", seed)
     first = {genome.key: genome for genome in named}
-    others = random_genomes(space, search.population - len(first), seen=list(first), generator=generator)
+    count, density = search.population - len(first), search.population_0_density
+    others = random_genomes(space, count, seen=list(first), generator=generator, density=density)
     return [*first.values(), *others]
 
 
 def random_genomes(
-    space: SpaceConfig, count: int, *, seen: Sequence[str], generator: np.random.Generator
+    space: SpaceConfig, count: int, *, seen: Sequence[str], generator: np.random.Generator, density: Density
 ) -> list[Genome]:
-    """Genomes whose bits are drawn alike, with phenotypes that differ from each other and from those with `seen` keys.
+    """Random genomes with phenotypes that differ from each other and from those with `seen` keys.
 
-    Where no more new phenotypes are found, there are fewer than `count`.
+    Where no more new phenotypes are found, there are fewer than `count`. `density`: see `Genome.random`.
     """
-    length, known = space.phases * bits_per_phase(space.nodes), set(seen)
+    known = set(seen)
     chosen: dict[str, Genome] = {}
     for _ in range(1000 * (count + len(known))):
         if len(chosen) >= count:
             break
-        genome = _genome(generator.random(length) < 0.5, space)
+        genome = Genome.random(generator, phases=space.phases, nodes=space.nodes, density=density)
         if genome.key not in known:
             chosen.setdefault(genome.key, genome)
     _warn_if_fewer(len(chosen), count)
@@ -132,8 +133,8 @@ def offspring_genomes(
 ) -> list[Genome]:
     """The offspring of a population: binary tournament by rank and crowding, crossover, mutation.
 
-    Those of a random search have no parents: they are drawn anew (`random_genomes`), the same for each random search of
-    a seed and generation as long as they have seen the same.
+    Those of a random search have no parents: they are drawn anew (`random_genomes`, the density of each phase first),
+    the same for each random search of a seed and generation as long as they have seen the same.
 
     Args:
         parents: the survivors of the generation before.
@@ -149,7 +150,8 @@ def offspring_genomes(
     """
     if kind.method == "random":
         generator = numpy_generator("random genomes", seed, generation)
-        return random_genomes(space, search.offspring, seen=seen, generator=generator)
+        # Light and heavy ones alike often: a control that never sees a light network says nothing of those that do.
+        return random_genomes(space, search.offspring, seen=seen, generator=generator, density="uniform")
     problem = SearchProblem(space.phases * bits_per_phase(space.nodes), len(kind.objectives))
     generator = numpy_generator("offspring", seed, generation)
     # Ranks and crowding distances are those of this population on its own, as Algorithm 1 has it.

@@ -9,11 +9,13 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from roco.errors import GenomeError
+
+Density = Literal["half", "uniform"]
 
 # Canonical forms try the orders that colours leave open: 5,040 for 8 nodes, years for 20.
 LARGEST_PHASE = 8
@@ -87,6 +89,21 @@ class Genome:
             raise GenomeError(f"expected {phases * length} bits, got {len(flat)}")
         return cls(tuple(tuple(flat[p * length : (p + 1) * length]) for p in range(phases)), nodes)
 
+    @classmethod
+    def random(cls, generator: np.random.Generator, *, phases: int, nodes: int, density: Density = "half") -> "Genome":
+        """A genome at random.
+
+        Args:
+            generator: of the bits.
+            phases: how many.
+            nodes: in a phase at most.
+            density: `half`: each bit is 1 with a chance of one half, so that hardly any network is light; `uniform`:
+                the chance is drawn for each phase first, so that light and heavy phases come alike often.
+        """
+        length = bits_per_phase(nodes)
+        chances = 0.5 if density == "half" else generator.random(phases).repeat(length)
+        return cls.from_bits(generator.random(phases * length) < chances, phases=phases, nodes=nodes)
+
     @property
     def bits(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """All bits in one row, bool `(phases * bits_per_phase,)`."""
@@ -133,10 +150,20 @@ class PhaseGraph:
     @property
     def depth(self) -> int:
         """The number of nodes on the longest path."""
+        return max(self._depths)
+
+    @property
+    def width(self) -> int:
+        """The largest number of nodes side by side: at the same depth."""
+        return max(self._depths.count(depth) for depth in self._depths)
+
+    @property
+    def _depths(self) -> list[int]:
+        """For each node the number of nodes on the longest path that ends with it."""
         depths: list[int] = []
         for sources in self.inputs:
             depths.append(1 + max((depths[source] for source in sources), default=0))
-        return max(depths)
+        return depths
 
 
 @dataclass(frozen=True)

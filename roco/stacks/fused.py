@@ -199,7 +199,7 @@ def _combine(
 
 def _padded(tensors: Sequence[Tensor], table: Tensor) -> tuple[Tensor, ...]:
     """As many as the table has columns; the further ones are never read."""
-    return (*tensors, *tensors[:1] * (table.shape[1] - len(tensors)))
+    return (*tensors, *[tensors[0]] * (table.shape[1] - len(tensors)))
 
 
 def _join_weights_back(

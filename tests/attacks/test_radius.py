@@ -105,4 +105,4 @@ def test_only_what_is_asked_for_is_made(make_linear, make_split) -> None:
     network = make_linear()
     config = RobustnessConfig(images=3, attacks={"pgd": PGD(method="pgd", eps=1.0, alpha=0.5, steps=2)})
     result = evaluate_robustness(network, make_split(network, 5), config=config, device=torch.device("cpu"))
-    assert list(result) == ["images", "clean_accuracy", "attacks"]
+    assert list(result) == ["images", "clean_accuracy", "right_images", "attacks"]

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from roco.attacks.evaluation import evaluate_robustness
 from roco.attacks.outcome import Outcome
-from roco.attacks.sanity import Evidence, check_attacks, flags_of, probe_gradients
-from roco.config import FGSM, ChecksConfig, CurveConfig, RobustnessConfig
+from roco.attacks.sanity import OTHER_BATCH, Evidence, Gap, check_attacks, flags_of, probe_gradients
+from roco.config import BIM, CW, FGSM, AutoAttack, ChecksConfig, CurveConfig, DeepFool, RobustnessConfig
 
 CONFIG = ChecksConfig(eps=8.0, large_eps=128.0, steps=20, restarts=3, queries=50)
 IMAGES, EPS = 100, 8 / 255
@@ -30,6 +30,11 @@ def evidence(**changes: Any) -> Evidence:
     checks = {name: outcome(right[name]) for name in right} | changes.pop("checks", {})
     known = {
         "white_box": outcome(30).linf,
+        "square": checks["square"].linf,
+        "unsteady": 0,
+        "without_budget": {"deepfool": outcome(0), "cw": outcome(1)},
+        "gaps": [Gap(1.0, pgd=70, autoattack=65), Gap(8.0, pgd=38, autoattack=30)],
+        "repeated": {"deepfool": 0, "cw": 1},
         "transferred": np.full(IMAGES, np.nan),
         "zero_gradients": 0,
         "broken": 0,
@@ -45,7 +50,7 @@ def raised(found: Evidence) -> set[str]:
 def test_nothing_suspicious_raises_nothing() -> None:
     flags = flags_of(evidence(), CONFIG)
     assert not any(flag["raised"] for flag in flags)
-    assert len({flag["name"] for flag in flags}) == len(flags) == 8
+    assert len({flag["name"] for flag in flags}) == len(flags) == 11
     details = {flag["name"]: flag["detail"] for flag in flags}
     assert details["more_steps"] == "PGD at 8/255 leaves 45 of 100 images right after 5 steps and 40 after 20"
 
@@ -58,6 +63,10 @@ def test_nothing_suspicious_raises_nothing() -> None:
         ("gradient_free", {"checks": {"square": outcome(27)}}),
         ("noise", {"checks": {"noise": outcome(40)}}),
         ("restarts", {"checks": {"restarts": outcome(34)}}),
+        ("autoattack", {"gaps": [Gap(1.0, pgd=70, autoattack=65), Gap(8.0, pgd=41, autoattack=30)]}),
+        ("without_budget", {"without_budget": {"deepfool": outcome(0), "cw": outcome(3)}}),
+        ("batches", {"unsteady": 3}),
+        ("batches", {"repeated": {"deepfool": 2}}),
         ("zero_gradients", {"zero_gradients": 3}),
         ("not_finite", {"broken": 1}),
         ("not_finite", {"failures": 1}),
@@ -137,4 +146,71 @@ def test_gradients_that_are_zero_or_not_finite_are_counted() -> None:
 
     images = torch.full((3, 3, 8, 8), 100, dtype=torch.uint8)
     found = probe_gradients(Odd(), images, labels=torch.zeros(3, dtype=torch.int64), batch_size=3)
-    assert found == {"zero": "010", "broken": "001"}
+    assert found == {"zero": "010", "broken": "001", "unsteady": "000"}
+
+
+class Masked(nn.Module):
+    """A network that shows no gradient to follow: only what asks it again and again finds its boundary."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.inner(images.detach()) + 0.0 * images.sum()
+
+
+def test_what_only_the_square_part_of_autoattack_breaks_raises_a_flag(make_linear, make_split) -> None:
+    network = make_linear(classes=4, blocks=4)
+    split = make_split(network, 40, spread=60)
+    attack = AutoAttack(method="autoattack", eps=16.0, steps=4, targets=3, queries=200)
+    pgd = BIM(method="bim", eps=16.0, alpha=4.0, steps=5)
+    # One query of the check itself finds little.
+    checks = ChecksConfig(eps=16.0, large_eps=128.0, steps=4, restarts=2, queries=1)
+    config = RobustnessConfig(images=40, attacks={"aa_16": attack, "bim": pgd}, checks=checks)
+    plain, masked = (
+        evaluate_robustness(tested, split, config=config, device=torch.device("cpu"))
+        for tested in (network, Masked(network))
+    )
+    flags = [{flag["name"]: flag for flag in result["flags"]} for result in (plain, masked)]
+    assert not flags[0]["gradient_free"]["raised"]
+    assert not flags[0]["autoattack"]["raised"]
+    found = masked["attacks"]["aa_16"]["found_by"]
+    assert list(found) == ["apgd_ce", "apgd_t", "fab_t", "square"]
+    # A random start finds what lies very near.
+    assert found["square"] > 2 * sum(found[name] for name in ("apgd_ce", "apgd_t", "fab_t"))
+    assert flags[1]["gradient_free"]["raised"]
+    assert flags[1]["autoattack"]["raised"]
+
+
+def test_attacks_without_a_budget_that_fail_raise_a_flag(make_linear, make_split) -> None:
+    network = make_linear(classes=4)
+    split = make_split(network, 40, spread=60)
+    attacks = {"deepfool": DeepFool(method="deepfool"), "cw": CW(method="cw", c=1e-6, steps=2)}
+    config = RobustnessConfig(images=40, attacks=attacks, checks=CONFIG)
+    result = evaluate_robustness(network, split, config=config, device=torch.device("cpu"))
+    [flag] = [flag for flag in result["flags"] if flag["name"] == "without_budget"]
+    assert flag["raised"]
+    left = result["attacks"]["cw"]["correct"]
+    assert flag["detail"] == f"of 40 images, attacks without a budget leave right: deepfool 0, cw {left}"
+    assert left > 10
+    assert "batches" not in {flag["name"] for flag in result["flags"] if flag["raised"]}
+
+
+def test_a_network_that_looks_at_the_batch_raises_a_flag(make_linear, make_split) -> None:
+    class Neighbourly(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, images: Tensor) -> Tensor:
+            logits: Tensor = self.inner(images)
+            return logits - logits.mean(dim=0)
+
+    network = make_linear(classes=4)
+    images = torch.from_numpy(make_split(network, 40).images)
+    labels = torch.zeros(40, dtype=torch.int64)
+    assert probe_gradients(network, images, labels=labels, batch_size=40)["unsteady"] == "0" * 40
+    found = probe_gradients(Neighbourly(network), images, labels=labels, batch_size=40)["unsteady"]
+    assert found.count("1") >= 3
+    assert probe_gradients(Neighbourly(network), images, labels=labels, batch_size=OTHER_BATCH)["unsteady"] == "0" * 40

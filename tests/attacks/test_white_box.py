@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from roco.attacks import stages
 from roco.attacks.evaluation import evaluate_robustness
-from roco.attacks.norms import margins_of
+from roco.attacks.norms import DECIDED, margins_of
 from roco.attacks.white_box import attack_white_box, summary
 from roco.config import BIM, CW, FGSM, PGD, DeepFool, RobustnessConfig
 from roco.data.dataset import Split
@@ -29,10 +29,10 @@ def tensors(split: Split) -> tuple[Tensor, Tensor]:
 
 
 def boundaries(network: nn.Module, images: Tensor, labels: Tensor, order: int) -> Tensor:
-    """Closed form for two classes: the margin over the (dual) norm of the difference of the weights."""
+    """Closed form for two classes: how far it is to the plane where the wrong one leads by DECIDED (dual norm)."""
     weight = network.weight.detach()
     length = (weight[1] - weight[0]).norm(p=order)
-    return -margins_of(network, images, labels=labels, batch_size=64) / length
+    return (DECIDED - margins_of(network, images, labels=labels, batch_size=64)) / length
 
 
 def settings_of(attack: Any, network: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Any]:
@@ -53,6 +53,13 @@ def test_linf_attacks_succeed_exactly_beyond_the_boundary(make_linear, make_spli
     assert result["correct"] == 10
     assert result["accuracy"] == 0.5
     assert result["failures"] == 0
+    # Half of them are infinitely far.
+    assert result["median_linf"] is None
+    assert result["median_l2"] is None
+    all_but_one = linf_attacks(needed.sort().values[-2:].mean().item() * 255)[number]
+    result = settings_of(all_but_one, network, images, labels)
+    eps = all_but_one.eps
+    assert result["correct"] == 1
     assert result["median_linf"] == pytest.approx(eps / 255, rel=1e-3)
     assert result["median_l2"] == pytest.approx(eps / 255 * 192**0.5, rel=1e-3)
     assert result["settings"]["eps"] == eps
@@ -66,6 +73,19 @@ def test_deepfool_finds_the_smallest_perturbation(make_linear, make_split) -> No
     expected = boundaries(network, images, labels, order=2).median().item() * 1.02
     assert result["correct"] == 0
     assert result["median_l2"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_attacks_without_a_budget_do_not_depend_on_the_batch(convolutional, make_split) -> None:
+    images, labels = tensors(make_split(convolutional, 24))
+    attacks = (DeepFool(method="deepfool", steps=30), CW(method="cw", c=3.0, steps=60, learning_rate=0.02))
+    for attack in attacks:
+        found = [
+            attack_white_box(convolutional, images, labels=labels, attack=attack, seed=0, batch_size=size)
+            for size in (1, 5, 24)
+        ]
+        assert found[0].robust.sum() <= 1
+        for other in found[1:]:
+            np.testing.assert_allclose(other.l2, found[0].l2, rtol=1e-2)
 
 
 @pytest.mark.parametrize("offset", [0.0, -100.0])
@@ -104,6 +124,27 @@ def test_outputs_that_break_the_rules_do_not_count(make_linear, make_split, monk
     result = settings_of(PGD(method="pgd", eps=2.0, alpha=1.0, steps=1, restarts=3), network, images, labels)
     assert result["accuracy"] == 1.0
     assert result["failures"] == 12
+
+
+def test_what_lies_on_the_boundary_does_not_count(make_linear, make_split, monkeypatch) -> None:
+    network = make_linear()
+    # Grey, so that nothing is clipped.
+    grey, labels = tensors(make_split(network, 4, spread=20))
+    normal = (network.weight[1] - network.weight[0]).detach()
+
+    def led_by(margin: float) -> Any:
+        def run(network: nn.Module, images: Tensor, *, labels: Tensor, **settings: Any) -> Tensor:
+            with torch.no_grad():
+                logits = network(images)
+            wanted = torch.where(labels == 0, margin, -margin) - (logits[:, 1] - logits[:, 0])
+            return images + (wanted / normal.square().sum())[:, None, None, None] * normal.view(1, 3, 8, 8)
+
+        return run
+
+    for margin, right in ((0.5 * DECIDED, 4), (2 * DECIDED, 0)):
+        monkeypatch.setattr(stages, "run_torchattack", led_by(margin))
+        result = settings_of(DeepFool(method="deepfool"), network, grey, labels)
+        assert result["correct"] == right
 
 
 def test_an_attack_does_not_grade_itself(make_linear, make_split, monkeypatch) -> None:

@@ -8,6 +8,7 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
+from roco.attacks.norms import DECIDED
 from roco.attacks.outcome import Outcome
 from roco.attacks.stages import autoattack_parts, stages_of
 from roco.attacks.white_box import attack_white_box, summary
@@ -21,9 +22,9 @@ def attack_of(method: str, **settings: Any) -> WhiteBoxAttack:
 
 
 def boundaries(network: nn.Module, images: Tensor, labels: Tensor, *, dual: float) -> np.ndarray:
-    """The smallest perturbation of each image: the nearest of the planes to the other classes."""
+    """The smallest perturbation of each image: the nearest of the planes where another class leads by DECIDED."""
     logits, weight, rows = network(images.float() / 255).detach(), network.weight.detach(), torch.arange(len(images))
-    gaps = logits[rows, labels][:, None] - logits
+    gaps = logits[rows, labels][:, None] - logits + DECIDED
     lengths = (weight[labels][:, None] - weight).norm(p=dual, dim=2)
     lengths[rows, labels], gaps[rows, labels] = 1.0, torch.inf
     return (gaps / lengths).amin(dim=1).numpy()

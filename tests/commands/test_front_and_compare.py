@@ -1,7 +1,7 @@
 """`roco front` and `roco compare`."""
 
 import json
-import math
+import re
 from pathlib import Path
 
 import pytest
@@ -37,8 +37,10 @@ def configfile(tmp_path: Path) -> str:
         "genome": str(FIRST),
         "test_error": 0.2,
         "test_images": 10,
-        "adversarial_breakdown": [{"images": 4, "errors": 1}],
-        "white_box": {"images": 5, "attacks": {"pgd": {"correct": 0}}},
+        "right_images": "1111111100",
+        "adversarial_breakdown": [{"images": 8, "errors": 2}],
+        "adversarial_sources": {"source_index": [0, 3, 4, 7], "images": [2, 2, 2, 2], "right": [2, 2, 0, 2]},
+        "white_box": {"images": 5, "attacks": {"pgd": {"correct": 0, "robust_images": "00000"}}},
     }
     write_json(f"{Layout(config).retrained('baseline', 0, 0, 0)}/robustness.json", "robustness", robustness)
     return str(path)
@@ -64,10 +66,13 @@ def test_two_networks_side_by_side(
     text = capsys.readouterr().out
     assert text.splitlines()[0].split() == [FIRST.key, SECOND.key]
     rows = {row[:28].strip(): " ".join(row[28:].split()) for row in text.splitlines()}
-    # Eight of ten, three of four, none of five, by Wilson's formula.
+    # Eight of ten and none of five, by Wilson's formula; six of eight from four sources, which are all right or all
+    # wrong: no better than three of four, and with Student's t.
     assert rows["test accuracy, retrained"] == "80.0 % (49.0 to 94.3) -"
-    assert rows["adversarial test set"] == "75.0 % (30.1 to 95.4) -"
+    low, high = map(float, re.findall(r"[\d.]+", rows["adversarial test set"])[1:])
+    assert (low < 30.1, high > 95.4) == (True, True)
     assert rows["under pgd"] == "0.0 % (0.0 to 43.4) -"
+    assert "95 % intervals over test images, of this training alone" in text
 
 
 def test_accuracies_are_means_over_retrainings(
@@ -79,18 +84,31 @@ def test_accuracies_are_means_over_retrainings(
     layout = Layout(load_config(configfile))
     first = read_json(f"{layout.retrained('baseline', 0, 0, 0)}/robustness.json", "robustness")
     # Two of ten wrong, and four of ten. The other search found it as well: that is the same training.
-    for search, test_error in (("baseline", 0.4), ("roco", 0.4)):
+    for search in ("baseline", "roco"):
         path = f"{layout.retrained(search, 0, 0, 5)}/robustness.json"
-        write_json(path, "robustness", first | {"training_seed": 5, "test_error": test_error})
+        changed = {"training_seed": 5, "test_error": 0.4, "right_images": "1111110000"}
+        write_json(path, "robustness", first | changed)
     monkeypatch.setenv("COLUMNS", "100")
     assert main(["compare", FIRST.key[:6], str(SECOND), "--configfile", configfile]) == 0
     text = capsys.readouterr().out
     rows = {row[:28].strip(): " ".join(row[28:].split()) for row in text.splitlines()}
-    # Seven of ten by Wilson's formula are 39.7 to 89.2; the mean of two draws is from 60 to 80.
-    low, high = 0.7 - math.hypot(0.7 - 0.3968, 0.1), 0.7 + math.hypot(0.8922 - 0.7, 0.1)
-    assert rows["test accuracy, retrained"] == f"70.0 % ({100 * low:.1f} to {100 * high:.1f}) -"
+    # Two trainings that are 20 points apart say next to nothing of a third: 12.7 times 10 points to either side.
+    assert rows["test accuracy, retrained"] == "70.0 % (0.0 to 100.0) -"
     assert rows["retrainings"] == "2 -"
-    assert "95 % intervals over test images and retrainings" in text
+    assert "95 % intervals over retrainings and test images" in text
+
+
+def test_a_network_measured_by_an_earlier_version_is_one_line(
+    configfile: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = f"{Layout(load_config(configfile)).retrained('baseline', 0, 0, 0)}/robustness.json"
+    content = read_json(path, "robustness")
+    del content["right_images"]
+    write_json(path, "robustness", content)
+    assert main(["compare", FIRST.key[:6], str(SECOND), "--configfile", configfile]) == 2
+    errors = capsys.readouterr().err
+    assert f"robustness.json of {FIRST.key}: no whole 'robustness' (lacks 'right_images'); make it anew" in errors
+    assert errors.count("\n") == 1
 
 
 @pytest.mark.parametrize(

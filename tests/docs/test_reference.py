@@ -57,7 +57,7 @@ def test_meanings_are_those_of_the_comments_and_of_the_models(reference: ModuleT
     assert meanings_of(page, "`space`")["nodes"] == "in a phase at most [6]"
     assert meanings_of(page, "The study")["experiment"].startswith("Name of the study")
     training = meanings_of(page, "`evaluation.training`")
-    assert training["cutout"] == "side of a square that is blanked, in pixels; 0: none [0]"
+    assert training["cutout"] == "side of a square that is blanked to the mean colour, in pixels; 0: none [0]"
     assert training["learning_rate"] == "at the start, falls to 0 by a cosine [0.025]"
     greedy = meanings_of(page, "`adversarial.l0_attack`: greedy")
     assert greedy["rivals"] == "for how many of the likeliest other classes gradients are taken, for the last one."

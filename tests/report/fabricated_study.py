@@ -79,7 +79,7 @@ def robustness(
             "accuracy": correct / images,
             "correct": correct,
             "robust_images": "1" * correct + "0" * (images - correct),
-            "median_l2": None if name == "pgd" else 0.5,
+            "median_l2": None if name == "pgd" else round(0.1 + 0.1 * position + correct / 10_000, 4),
             "median_linf": 0.004,
             "failures": 0,
         }
@@ -88,6 +88,7 @@ def robustness(
         {"target": t, "norm": n, "threshold": k, "images": count, "errors": e}
         for (t, n, k, count), e in zip(cells, errors, strict=True)
     ]
+    wrong = int(generator.integers(20, 60))
     return {
         **place,
         "status": "ok",
@@ -100,12 +101,27 @@ def robustness(
         "search_flops": network["flops"],
         "search_parameters": network["parameters"],
         "test_images": 500,
-        "test_error": int(generator.integers(20, 60)) / 500,
+        "test_error": wrong / 500,
+        "right_images": "0" * wrong + "1" * (500 - wrong),
         "adversarial_error": sum(errors) / 115,
         "adversarial_breakdown": breakdown,
+        "adversarial_sources": sources([count for *_, count in cells], errors),
         "white_box": {"images": images, "clean_accuracy": 0.92, "attacks": attacks}
+        | {"right_images": "0" * 16 + "1" * (images - 16)}
         | verdicts(generator, images, bonus),
     }
+
+
+def sources(counts: list[int], errors: list[int]) -> dict[str, list[int]]:
+    """The images of all cells in a row, from 40 test images in turn; the first ones of a cell are wrong.
+
+    Under noise the first 20 are wrong. Every tenth test image is a source; a network has the first ones wrong itself.
+    """
+    right = np.concatenate([np.arange(count) >= wrong for count, wrong in zip(counts, errors, strict=True)])
+    source = np.arange(sum(counts)) % 40
+    weights = {"images": None, "right": right, "noise_right": np.arange(sum(counts)) >= 20}
+    of_source = {name: np.bincount(source, one, minlength=40).astype(int).tolist() for name, one in weights.items()}
+    return {"source_index": list(range(0, 400, 10)), **of_source}
 
 
 def verdicts(generator: np.random.Generator, images: int, bonus: float) -> dict[str, Any]:
@@ -150,7 +166,15 @@ class FabricatedStudy:
 
     def targets(self) -> None:
         for name in ("resnet", "lenet"):
-            content = {"target": name, "architecture": {}, "parameters": 5000, "epochs": 3, "train_loss": [1.0]}
+            content = {
+                "split": "validation",
+                "target": name,
+                "seed": 0,
+                "architecture": {},
+                "parameters": 5000,
+                "epochs": 3,
+                "train_loss": [1.0],
+            }
             errors = {"validation_error": 0.1, "test_error": 0.12, "seconds": 12.5}
             self.json("targets", f"targets/{name}/metrics.json", "target", content | errors)
 

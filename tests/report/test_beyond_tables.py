@@ -53,7 +53,8 @@ def test_topology_is_that_of_the_phenotypes(made: SimpleNamespace) -> None:
 def test_features_of_a_published_network_by_hand() -> None:
     network = Genome.parse(PUBLISHED_GENOMES["paper_roco"]).phenotype
     counted = {name: count(network) for name, (_, count) in FEATURES.items()}
-    assert counted == {"phases": 3, "depth": 10, "nodes": 14, "edges": 16, "residual": 2}
+    # Side by side: 1, 2 and 3 nodes; ends: 1, 2 and 1.
+    assert counted == {"phases": 3, "depth": 10, "width": 6, "nodes": 14, "edges": 16, "ends": 4, "residual": 2}
 
 
 def test_survivors_are_counted_from_the_populations(made: SimpleNamespace) -> None:

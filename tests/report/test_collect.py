@@ -10,7 +10,7 @@ from roco.report.collect import StudyFiles, collect, dataset_facts
 
 def test_no_files_give_empty_frames_with_their_columns() -> None:
     study = collect(StudyFiles())
-    assert list(study.targets.columns)[:2] == ["target", "parameters"]
+    assert list(study.targets.columns)[:3] == ["split", "target", "parameters"]
     assert all(frame.empty for frame in vars(study).values())
     assert study.retrained.empty
 
@@ -48,9 +48,7 @@ def test_failed_network_may_lack_its_numbers(tmp_path: Path) -> None:
 def test_incomplete_slot_is_one_clear_line(tmp_path: Path) -> None:
     study = FabricatedStudy(tmp_path, config_of())
     study.slot({"search": "roco", "seed": 0, "slot": 0, "status": "ok", "key": "a", "flops": 1, "test_error": 0.1})
-    with pytest.raises(
-        ArtifactError, match=r"robustness\.json: no whole 'robustness' .*adversarial_breakdown, test_images"
-    ):
+    with pytest.raises(ArtifactError, match=r"robustness\.json: no whole 'robustness' .*right_images, test_images"):
         collect(study.files)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from fabricated_study import config_of, fabricate
+from scipy.stats import ttest_1samp
 
 from roco.report.collect import collect
 from roco.report.compare import roles
@@ -30,10 +31,22 @@ def test_gain_is_paired_by_seed_at_equal_evaluations(tmp_path: Path) -> None:
         )
         gains = [one - other for one, other in zip(of_search, of_control, strict=True)]
         assert row.difference == pytest.approx(sum(gains) / 3)
-        assert min(gains) - 1e-12 <= row.low <= row.difference <= row.high <= max(gains) + 1e-12
-        assert row.resolved == (row.low > 0 or row.high < 0)
+        expected = ttest_1samp(gains, 0)
+        assert (row.low, row.high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+        assert row.p == pytest.approx(expected.pvalue)
         assert row.evaluations == 8 * (row.generation + 1)
     assert len(table.rows) == len(table.numbers)
+    # Three seeds are too few for a verdict, whatever they say.
+    assert not table.numbers["resolved"].any()
+    assert {row[-1] for row in table.rows} == {"no verdict below 5 seeds"}
+
+
+def test_verdicts_are_corrected_for_their_number(tmp_path: Path) -> None:
+    config = config_of(SEARCHES, seeds=range(5))
+    numbers = hypervolume_gain(collect(fabricate(tmp_path, config).files), config).numbers
+    smallest = numbers.loc[numbers["p"].idxmin()]
+    assert smallest["p_holm"] == pytest.approx(min(1, len(numbers) * smallest["p"]))
+    assert (numbers["resolved"] == (numbers["p_holm"] < 0.05)).all()
 
 
 def test_the_control_counts_with_what_it_had_for_no_more_evaluations(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_sections_are_the_fronts_and_the_given_networks(made: SimpleNamespace) -
         row = numbers.loc[one.key]
         place = f"{row['search']}/seed_{row['seed']}/slot_{row['slot']:03d}/training_0"
         if row["status"] == "ok":
-            assert one.retrained.rows[0][-1] == f"{100 * row['cw']:.1f}"
+            assert one.retrained.rows[0][-1] == f"{row['cw_median_l2']:.3g} ({100 * row['cw']:.1f})"
             white_box = read_json(made.folder / f"retrained/{place}/robustness.json", "robustness")["white_box"]
             held = [found.count("1") / white_box["images"] for found in white_box["curve"]["robust_images"]]
             assert one.curve.rows[0][2:] == tuple(f"{100 * share:.1f}" for share in held)

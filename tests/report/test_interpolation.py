@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import t as student
 
-from roco.report.interpolation import interpolated_interval, interpolation_weights
-from roco.report.statistics import RESAMPLES, difference_interval, mean_interval
+from roco.report.contrasts import TRAINED_ONCE, interpolated_interval
+from roco.report.interpolation import interpolation_weights
 
 
 def test_weights_by_hand() -> None:
@@ -29,7 +30,7 @@ def test_networks_of_equal_flops_are_one_point() -> None:
 def test_fronts_without_a_common_range_say_nothing() -> None:
     assert interpolation_weights([1, 2], [3, 4]) is None
     assert interpolation_weights([], [3, 4]) is None
-    assert math.isnan(interpolated_interval([], np.random.default_rng(0)).value)
+    assert math.isnan(interpolated_interval([], np.ones(1)).value)
 
 
 flops = st.lists(st.integers(1, 10**6), min_size=1, max_size=6)
@@ -55,44 +56,33 @@ def test_the_weighted_sum_is_the_difference_of_interpolated_fronts(one: list[int
 
 def test_interval_and_effect_size_over_seeds() -> None:
     # Differences of 0.1, 0.2 and 0.3 on so many images that they add nothing: mean 0.2, standard deviation 0.1.
-    groups = [np.array([(1.0, 0.5 + gain, 1e9), (-1.0, 0.5, 1e9)]) for gain in (0.1, 0.2, 0.3)]
-    found = interpolated_interval(groups, np.random.default_rng(0))
+    sizes = np.full(3, 1e6)
+    groups = [[(1.0, (0.5 + gain) * sizes[None]), (-1.0, 0.5 * sizes[None])] for gain in (0.1, 0.2, 0.3)]
+    found = interpolated_interval(groups, sizes)
     assert (found.value, found.effect) == (pytest.approx(0.2), pytest.approx(2.0))
-    assert (found.low, found.high) == (pytest.approx(0.1, abs=1e-3), pytest.approx(0.3, abs=1e-3))
+    half = student.isf(0.025, 2) * 0.1 / math.sqrt(3)
+    assert (found.low, found.high) == pytest.approx((0.2 - half, 0.2 + half))
     assert found.basis == "seeds and test images"
-    alone = interpolated_interval(groups[:1], np.random.default_rng(0))
-    assert math.isnan(alone.effect)
-    assert alone.basis == "test images of one seed"
+    assert interpolated_interval(groups[:1], sizes).basis == TRAINED_ONCE
+
+
+def test_one_seed_varies_the_retrainings_and_images_of_all_networks_with_a_weight() -> None:
+    sizes = np.full(3, 1e6)
+    # 0.5 and 0.9, 0.4 twice; the third is beyond the common range.
+    group = [
+        (0.5, np.outer([0.5, 0.9], sizes)),
+        (-1.0, np.outer([0.4, 0.4], sizes)),
+        (0.5, np.outer([0.6, 0.6], sizes)),
+    ]
+    found = interpolated_interval([[*group, (0.0, np.outer([0.0, 1.0], sizes))]], sizes)
+    assert found.value == pytest.approx(0.35 - 0.4 + 0.3)
+    pooled, freedom = 0.08 / 3, 3
+    half = student.isf(0.025, freedom) * math.sqrt(pooled * (0.25 + 1 + 0.25) / 2)
+    assert found.high - found.value == pytest.approx(half)
+    assert found.basis == "retrainings and test images of one seed"
 
 
 def test_a_network_that_both_found_cancels() -> None:
-    shared = np.array([(0.0, 0.7, 10.0)])
-    found = interpolated_interval([shared, shared], np.random.default_rng(0))
-    assert (found.value, found.low, found.high) == (0, 0, 0)
-
-
-def test_the_bootstraps_cost_grows_with_the_seeds_and_not_with_their_square() -> None:
-    class Counting:
-        """A generator that counts what it is asked for."""
-
-        def __init__(self) -> None:
-            self.generator, self.drawn = np.random.default_rng(0), 0
-
-        def __getattr__(self, name: str) -> object:
-            def call(*arguments: object, **named: object) -> object:
-                found = getattr(self.generator, name)(*arguments, **named)
-                self.drawn += np.size(found)
-                return found
-
-            return call
-
-    drawn = {}
-    for seeds in (4, 8):
-        generator = Counting()
-        groups = [np.array([(0.5, 100), (0.6, 100)])] * seeds
-        mean_interval(groups, generator)
-        difference_interval(groups, groups, generator)
-        drawn[seeds] = generator.drawn
-    assert drawn[8] == 2 * drawn[4]
-    # For each seed: which seed, which two networks, and their images; twice of the latter two for a difference.
-    assert drawn[4] == 4 * RESAMPLES * (1 + 2 * 2 + 1 + 2 * 2 * 2)
+    shared = [(0.0, np.array([[1.0, 0.0, 1.0]]))]
+    found = interpolated_interval([shared, shared], np.ones(3))
+    assert (found.value, math.isnan(found.low)) == (0, True)

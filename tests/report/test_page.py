@@ -9,6 +9,7 @@ import pytest
 import yaml
 from fabricated_images import write_dataset
 from fabricated_study import FabricatedStudy, config_of, fabricate
+from markupsafe import escape
 
 from roco.artifacts import read_arrays, write_arrays
 from roco.errors import ArtifactError
@@ -17,6 +18,7 @@ from roco.report.collect import collect
 from roco.report.figures import FIGURES, write_figures
 from roco.report.interactive import scripts
 from roco.report.page import origin_of, render
+from roco.report.power import seeds_needed
 from roco.report.style import looks
 from roco.report.tables import TABLES, write_tables
 from roco.report.totals import duration, scientific, totals
@@ -100,20 +102,27 @@ def test_page_has_every_table_and_figure_and_the_settings(text: str, made: Simpl
 
 def test_answer_says_what_the_table_of_differences_says(text: str, made: SimpleNamespace) -> None:
     numbers = made.tables["differences"].numbers
-    at_equal = numbers[numbers["selection"] == "equal_flops"].set_index("metric")
-    for metric in ("adversarial_set", "pgd", "test"):
-        row = at_equal.loc[metric]
+    main = numbers[numbers["main"]].iloc[0]
+    beside = numbers[numbers["selection"] == main["selection"]].set_index("metric")
+    for metric in (main["metric"], "adversarial_set", "pgd", "test"):
+        row = beside.loc[metric]
         points = f"{abs(100 * row['difference']):.1f} points {'less' if row['difference'] < 0 else 'more'} accurate"
         low, high = (f"{100 * row[name]:+.1f}".replace("-", "−") for name in ("low", "high"))
         assert f"{points} (95 % interval {low} to {high}" in text
-    assert f"rests on {at_equal.loc['test', 'networks']} pairs" in text
+    assert "no verdict: 3 seeds of the 5 that one needs) within a radius of 4/255 (worst case over all attacks)" in text
+    assert f"rests on {beside.loc['test', 'networks']} " in text
+    deviation = f"{100 * main['deviation']:.1f} points (a rough guess, from 3 seeds)"
+    needed = [seeds_needed(points, main["deviation"]) for points in (0.02, 0.05)]
+    resolve = "{} seeds resolve a difference of 2 points in four studies of five, and {} seeds one of 5 points"
+    resolve = resolve.format(*needed)
+    assert f"Over seeds the difference has a standard deviation of {deviation}: with it {resolve}." in text
 
 
 def test_the_same_files_give_the_same_page_and_others_are_refused(text: str, made: SimpleNamespace) -> None:
     places = {"figures": made.folder / "figures", "tables": made.folder / "tables"}
     origin = origin_of(made.folder / "dataset.h5")
     assert render(made.study, made.config, origin=origin, **places) == text
-    with pytest.raises(ArtifactError, match=r"table_1\.csv: cannot be read"):
+    with pytest.raises(ArtifactError, match=r"table_1\.csv: no such file"):
         render(made.study, made.config, origin=origin, figures=places["figures"], tables=made.folder / "nowhere")
     (made.folder / "edited").mkdir()
     for path in places["tables"].iterdir():
@@ -129,13 +138,14 @@ def _sentences(folder: Path, study: FabricatedStudy) -> str:
     write_dataset(folder / "dataset.h5")
     origin = origin_of(folder / "dataset.h5")
     page = render(collected, study.config, figures=folder / "figures", tables=folder / "tables", origin=origin)
-    first, second = answer(tables["differences"], tables["table_3"], study.config)
+    sentences = answer(tables["differences"], tables["table_3"], study.config)
+    assert all(f"<p>{escape(sentence)}</p>" in page for sentence in sentences)
     assert Page(page).open == []
     assert page.count('<details class="network"') == len(set(tables["fronts"]["key"]) | _given(tables["white_box"]))
     assert ('id="networks-data"' in page) == (not collected.evaluations.empty)
     for name, numbers in tables.items():
         assert (f'<section id="{name}">' in page) == (not numbers.empty)
-    return f"{first} {second}"
+    return " ".join(sentences)
 
 
 def _given(networks: pd.DataFrame) -> set[str]:
@@ -144,8 +154,11 @@ def _given(networks: pd.DataFrame) -> set[str]:
 
 def test_one_seed_is_said_to_be_no_finding(tmp_path: Path) -> None:
     said = _sentences(tmp_path, fabricate(tmp_path, config_of(seeds=[0]), bonus=0.25))
-    assert "not resolved" in said
-    assert "1 seed on digits, and one run of a search is not yet a finding" in said
+    assert "no verdict: 1 seed of the 5 that one needs" in said
+    assert "1 seed on digits, and one run of a search is not yet a finding; each network was trained once" in said
+    # One training of each network says nothing of another one.
+    assert "95 % interval" not in said
+    assert "with a standard deviation of 3 points 20 seeds resolve a difference of 2 points" in said
 
 
 def test_a_single_search_makes_no_comparison(tmp_path: Path) -> None:
@@ -179,27 +192,6 @@ def test_no_search_without_the_adversarial_objective_still_compares(tmp_path: Pa
 
 def test_a_study_of_no_files_has_a_page(tmp_path: Path) -> None:
     assert "Nothing can be said" in _sentences(tmp_path, FabricatedStudy(tmp_path, config_of()))
-
-
-def test_answer_without_pairs_falls_back_to_the_fronts_and_then_to_the_lightest(made: SimpleNamespace) -> None:
-    numbers = made.tables["differences"].numbers
-    numbers = numbers[numbers["selection"] != "equal_flops"]
-    said = " ".join(answer(numbers, made.tables["table_3"].numbers, made.config))
-    assert said.startswith("At equal FLOPs, interpolated along the fronts, networks found by roco")
-    said = " ".join(
-        answer(numbers[numbers["selection"] != "interpolated"], made.tables["table_3"].numbers, made.config)
-    )
-    assert said.startswith("Among the 5 lightest networks, networks found by roco")
-    assert "no two different networks have FLOPs within 10 % of each other" in said
-
-
-def test_pairs_of_one_network_are_no_comparison(made: SimpleNamespace) -> None:
-    numbers = made.tables["differences"].numbers.query("selection != 'interpolated'").copy()
-    pairs = numbers["selection"] == "equal_flops"
-    numbers.loc[pairs, "same_networks"] = numbers.loc[pairs, "networks"]
-    first, second = answer(numbers, made.tables["table_3"].numbers, made.config)
-    assert first.startswith("Among the 5 lightest networks")
-    assert "no two different networks have FLOPs" in second
 
 
 def test_totals_count_a_shared_network_once(made: SimpleNamespace) -> None:

@@ -82,7 +82,7 @@ def test_tables_3_and_4_are_means_of_means(again: SimpleNamespace, table: str, m
         assert row.accuracy == pytest.approx(expected, abs=1e-12)
         assert row.low < row.accuracy < row.high
         assert row.retrainings == sum(len(network) for networks in found for network in networks)
-        assert row.basis == "seeds, networks, retrainings and test images"
+        assert row.basis == "seeds and test images"
     notes = " ".join(again.tables[table].notes)
     assert "Each network was trained 3 times with other seeds; its value is the mean." in notes
     assert "4 networks failed in retraining or under attack and are left out." in notes
@@ -102,12 +102,15 @@ def test_differences_are_those_of_means_over_retrainings(again: SimpleNamespace)
             ]
             row = numbers.loc[(f"top_{count}", metric)]
             assert row["difference"] == pytest.approx(mean(gains), abs=1e-12)
+            # Student's t of two seeds, and the images that both share.
+            assert row["high"] - mean(gains) >= 12.706 * stdev(gains) / 2**0.5 * 0.9999
             behind = [network for side in sides.values() for networks in side for network in networks]
             assert row["retrainings"] == sum(map(len, behind))
     assert "retrainings" in " ".join(again.tables["differences"].notes)
-    first, second = answer(again.tables["differences"].numbers, again.tables["table_3"].numbers, again.config)
+    first, second, _ = answer(again.tables["differences"].numbers, again.tables["table_3"].numbers, again.config)
     assert "95 % interval" in first
-    assert f"({numbers.loc[('equal_flops', 'test'), 'retrainings']} retrainings)" in second
+    main = again.tables["differences"].numbers.query("main").iloc[0]
+    assert f"({main['retrainings']} retrainings)" in second
 
 
 def test_equal_flops_pairs_are_paired_by_their_means(again: SimpleNamespace) -> None:
@@ -206,7 +209,10 @@ def test_a_networks_section_shows_its_retrainings(again: SimpleNamespace) -> Non
     for (search, seed, slot), trainings in raw(again).items():
         one = sections[trainings[0]["key"]]
         assert one.retrained.rows[0][1] == str(len(trainings))
-        assert one.retrained.rows[0][-1] == spread(trainings, "cw")
+        assert one.retrained.rows[0][-3] == spread(trainings, "pgd")
+        far = mean(training["white_box"]["attacks"]["cw"]["median_l2"] for training in trainings)
+        left = mean(training["white_box"]["attacks"]["cw"]["accuracy"] for training in trainings)
+        assert one.retrained.rows[0][-1] == f"{far:.3g} ({100 * left:.1f})"
         assert one.chart.count("<polyline") == len(trainings)
         folder = f"retrained/{search}/seed_{seed}/slot_{slot:03d}"
         assert one.weights == tuple(

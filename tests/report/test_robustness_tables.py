@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from fabricated_study import FabricatedStudy, config_of
+from scipy.stats import ttest_1samp
 
+from roco.config.white_box import RESERVED, RESERVED_BEGINNING
 from roco.report.collect import collect
 from roco.report.figures import FIGURES
-from roco.report.perturbation_statistics import mean_of_medians, network_draws
+from roco.report.perturbation_statistics import _medians, _middle_places, mean_of_medians
 from roco.report.tables import make_tables
 from roco.runtime import numpy_generator
 
@@ -106,7 +108,9 @@ def test_a_study_without_them_has_empty_tables_and_a_figure_that_says_so(tmp_pat
 @pytest.mark.parametrize("count", [1, 2, 7, 40])
 def test_drawn_medians_are_those_of_resampled_images(count: int) -> None:
     distances = np.sort(numpy_generator("distances").random(count)) ** 2
-    fast = network_draws([distances], numpy_generator("fast"))
+    *fast, own = _medians(distances, _middle_places(count, numpy_generator("fast")))
+    fast = np.array(fast)
+    assert own == np.median(distances)
     slow = np.median(numpy_generator("slow").choice(distances, (20_000, count)), axis=1)
     assert set(fast.round(12)) <= set(((distances[:, None] + distances) / 2).round(12).ravel())
     for share in (0.05, 0.25, 0.5, 0.75, 0.95):
@@ -122,8 +126,42 @@ def test_infinite_distances_move_the_median_and_its_interval() -> None:
     assert few.value == 3.0
     assert few.low >= 1.0
     assert few.high == np.inf
-    assert few.basis == "test images"
+    assert few.basis == "test images, of this training alone"
     most = mean_of_medians([[[np.array([1.0, np.inf, np.inf, np.inf])]]], purpose="most")
     assert most.value == np.inf
+    assert not most.low <= 0
     none = mean_of_medians([[[np.zeros(0)]], []], purpose="none")
     assert np.isnan(none.value)
+
+
+def test_no_attack_can_be_called_like_what_stands_beside_attacks(made: SimpleNamespace) -> None:
+    columns = [
+        name
+        for table in ("white_box", "retrainings")
+        if table in made.tables
+        for name in made.tables[table].numbers.columns
+    ]
+    beside = {name for name in columns if name not in made.config.robustness.attacks}
+    assert {"test", "adversarial_set"} <= beside
+    assert {name for name in beside if not name.startswith(RESERVED_BEGINNING)} <= set(RESERVED)
+
+
+def test_medians_have_students_interval_over_seeds_networks_or_retrainings() -> None:
+    # 2001 equal distances: the images add nothing.
+    near, middle, far = (np.full(2001, distance) for distance in (1.0, 1.5, 2.0))
+    cases = {
+        "retrainings and test images": ([[[near, middle, far]]], [1.0, 1.5, 2.0]),
+        "networks and test images of one seed": ([[[near], [far, far], [near, far]]], [1.0, 2.0, 1.5]),
+        "seeds and test images": ([[[near], [far]], [[far]], [[near, near]]], [1.5, 2.0, 1.0]),
+    }
+    for basis, (groups, values) in cases.items():
+        found = mean_of_medians(groups, purpose=basis)
+        expected = ttest_1samp(values, 0).confidence_interval(0.95)
+        assert (found.low, found.high) == pytest.approx((max(0, expected.low), expected.high))
+        assert found.basis == basis
+
+
+def test_images_of_medians_are_drawn_once_for_all() -> None:
+    distances = np.sort(numpy_generator("distances").random(101))
+    one, many = (mean_of_medians([[[distances] * count] * count] * count, purpose="same") for count in (1, 3))
+    assert (many.value, many.low, many.high) == pytest.approx((one.value, one.low, one.high))

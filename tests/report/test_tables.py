@@ -2,18 +2,21 @@ import hashlib
 import json
 from collections import defaultdict
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 from fabricated_study import FabricatedStudy, config_of, fabricate
+from scipy.stats import ttest_1samp
 
 from roco.report.answer import answer
 from roco.report.collect import StudyFiles, collect
 from roco.report.paper import ADVERSARIAL_SAMPLES
 from roco.report.tables import TABLES, make_tables, write_tables
+
+NO_SOURCES: dict[str, list[int]] = {"source_index": [], "images": [], "right": [], "noise_right": []}
 
 
 def raw_slots(made: SimpleNamespace) -> list[dict[str, Any]]:
@@ -76,19 +79,26 @@ def test_differences_are_those_of_the_raw_files(made: SimpleNamespace) -> None:
             gains.append(roco - base)
         row = numbers[(numbers["selection"] == f"top_{count}") & (numbers["metric"] == "pgd")].iloc[0]
         assert row["difference"] == pytest.approx(mean(gains), abs=1e-12)
-        assert row["resolved"] == (row["low"] > 0 or row["high"] < 0)
+        expected = ttest_1samp(gains, 0)
+        # Beside the seeds, the images that all of them share.
+        assert row["p"] >= expected.pvalue - 1e-9
+        assert row["low"] <= expected.confidence_interval(0.95).low + 1e-9
+        assert row["deviation"] == pytest.approx(stdev(gains))
+    # Three seeds decide nothing.
+    assert not numbers["resolved"].any()
 
 
 def test_differences_are_shown_by_metric_with_a_star_where_resolved(made: SimpleNamespace) -> None:
     table = made.tables["differences"]
     numbers = table.numbers.set_index(["metric", "selection"])
     assert table.header[3:] == ("equal FLOPs", "equal FLOPs, interpolated", "top-1", "top-3", "top-5")
-    assert [row[2] for row in table.rows][:2] == ["adversarial set", "test images"]
+    assert [row[2] for row in table.rows][:3] == ["all attacks within 4/255", "adversarial set", "test images"]
     for metric, row in zip(dict.fromkeys(table.numbers["metric"]), table.rows, strict=True):
         for selection, cell in zip(("equal_flops", "interpolated", "top_1", "top_3", "top_5"), row[3:], strict=True):
             found = numbers.loc[(metric, selection)]
             assert cell.startswith(f"{100 * found['difference']:+.1f} (".replace("-", "−"))
             assert ("*" in cell) == found["resolved"]
+            assert ("†" in cell) == found["main"]
 
 
 def test_equal_flops_pairs_stay_within_a_tenth(made: SimpleNamespace) -> None:
@@ -143,6 +153,28 @@ def test_white_box_has_every_slot_and_says_what_failed(made: SimpleNamespace) ->
     assert failed["reason"].tolist() == ["loss is NaN"] * 6
     assert failed["cw"].isna().all()
     assert "failed: loss is NaN" in made.tables["white_box"].markdown()
+
+
+def test_of_attacks_without_a_budget_the_distance_comes_first(made: SimpleNamespace) -> None:
+    numbers = read_numbers(made.folder / "tables" / "white_box.csv").set_index(["search", "seed", "slot"])
+    points = pd.read_csv(made.folder / "figures" / "figure_6.csv")
+    compared = made.tables["table_5"].numbers.set_index(["search", "seed", "slot"])
+    cells = made.tables["white_box"].cells
+    column = cells[0].index("C&W, L₂ (left, %)")
+    assert "BIM" in cells[0]
+    assert "C&W, L₂ (left, %)" in made.tables["table_5"].cells[0]
+    sound = [s for s in raw_slots(made) if s["status"] == "ok"]
+    for slot in sound:
+        place, found = (slot["search"], slot["seed"], slot["slot"]), slot["white_box"]["attacks"]["cw"]
+        assert numbers.loc[place, "cw_median_l2"] == found["median_l2"]
+        [cell] = [row[column] for row in cells if slot["key"] in row[2] and row[:2] == (place[0], str(place[1]))]
+        assert cell == f"{found['median_l2']:.3g} ({100 * found['accuracy']:.1f})"
+        point = points[(points[["search", "seed", "slot"]] == list(place)).all(axis=1) & (points["metric"] == "cw")]
+        assert point["distance"].tolist() == [found["median_l2"]]
+        if place in compared.index:
+            assert compared.loc[place, "cw_median_l2"] == found["median_l2"]
+    assert set(points[points["kind"] == "trend"]["metric"]).isdisjoint({"cw", "deepfool"})
+    assert len(sound) > 20
     assert "6 networks failed" in made.tables["table_3"].markdown()
 
 
@@ -181,7 +213,8 @@ def test_one_seed_is_never_resolved_and_one_network_has_the_images_interval(tmp_
     study = collect(fabricate(tmp_path, config, networks=1, bonus=0.25).files)
     tables = {table.name: table for table in make_tables(study, config)}
     assert not tables["differences"].numbers["resolved"].any()
-    assert set(tables["table_3"].numbers["basis"]) == {"test images"}
+    assert tables["differences"].numbers["low"].isna().all()
+    assert set(tables["table_3"].numbers["basis"]) == {"test images, of this training alone"}
     assert "Fewer networks than N were retrained in baseline seed 4 (1)" in tables["table_3"].markdown()
 
 
@@ -215,11 +248,13 @@ def test_networks_without_adversarial_images_still_have_the_rest(tmp_path: Path)
         content = json.loads(path.read_text())["content"]
         if content["status"] == "ok":
             study.paths["robustness"].remove(path)
-            study.slot(content | {"adversarial_breakdown": [], "adversarial_error": 0.0})
+            study.slot(
+                content | {"adversarial_breakdown": [], "adversarial_error": 0.0, "adversarial_sources": NO_SOURCES}
+            )
     tables = {table.name: table for table in make_tables(collect(study.files), config)}
     assert {cell for row in tables["table_3"].rows[:2] for cell in row[1:]} == {"–"}
     assert not any("–" in row[1:] for row in tables["table_4"].rows)
     assert "adversarial_set" not in set(tables["differences"].numbers["metric"])
-    gain, _ = answer(tables["differences"].numbers, tables["table_3"].numbers, config)
-    assert "under PGD" in gain
-    assert "adversarial set" not in gain
+    _, beside, _ = answer(tables["differences"].numbers, tables["table_3"].numbers, config)
+    assert "under PGD" in beside
+    assert "adversarial set" not in beside

@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -109,6 +110,33 @@ def test_the_first_population_is_the_same_for_a_seed() -> None:
     assert 0.4 < np.mean([genome.bits for genome in first]) < 0.6
 
 
+def test_densities_drawn_first_give_light_and_heavy_phases_alike_often() -> None:
+    shares = {}
+    for density in ("half", "uniform"):
+        generator = np.random.default_rng(0)
+        drawn = [Genome.random(generator, phases=3, nodes=6, density=density) for _ in range(2000)]
+        shares[density] = np.array([genome.bits.reshape(3, 16).mean(axis=1) for genome in drawn])
+    counts = np.histogram(shares["uniform"], bins=4, range=(0, 1.0001))[0]
+    assert (counts > 0.2 * counts.sum()).all()
+    assert np.histogram(shares["half"], bins=4, range=(0, 1.0001))[0][0] < 0.05 * counts.sum()
+    # Each phase has a density of its own.
+    assert abs(np.corrcoef(shares["uniform"].T)[np.triu_indices(3, 1)]).max() < 0.1
+
+
+def test_the_density_is_a_setting_of_first_populations_and_the_control_s_own() -> None:
+    def spread(genomes: Sequence[Genome]) -> float:
+        return float(np.std([genome.bits.reshape(3, 16).mean(axis=1) for genome in genomes]))
+
+    half, uniform = (
+        spread(initial_genomes(SpaceConfig(), search_of(population=60, population_0_density=name), named=[], seed=0))
+        for name in ("half", "uniform")
+    )
+    kind, search = SearchKind(objectives=OBJECTIVES, method="random"), search_of(offspring=60)
+    control = spread(offspring_genomes([], kind, seen=[], space=SpaceConfig(), search=search, seed=0, generation=1))
+    assert half < 0.17
+    assert min(uniform, control) > 0.24
+
+
 def test_named_genomes_come_first() -> None:
     named = [Genome.parse(text) for text in PUBLISHED_GENOMES.values()]
     found = initial_genomes(SpaceConfig(), search_of(population=5), named=named, seed=0)
@@ -166,7 +194,7 @@ def test_a_random_search_draws_new_genomes_whatever_its_parents_are() -> None:
     assert children == offspring_of(parents[:3], seen=seen, method="random", offspring=30)
     assert children != offspring_of(parents, method="random", offspring=30, generation=2)
     assert children != offspring_of(parents, method="random", offspring=30, seed=1)
-    # Bits are drawn alike: no parent's phases come more often than by chance.
+    # No parent's phases come more often than by chance.
     assert 0.4 < np.mean([genome.bits for genome in children]) < 0.6
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import yaml
 from cluster import Cluster
-from study import REPOSITORY, Study
+from study import REPOSITORY, TINY, Study
 
 from roco.slurm import NOTE
 
+# One target alone, so that it is known which jobs there are when.
+CONFIG = TINY | {"targets": TINY["targets"] | {"test": None}}
 PROFILE = REPOSITORY / "profiles" / "slurm" / "config.yaml"
 FAULTS = Path(__file__).parent / "faults"
 

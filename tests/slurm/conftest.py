@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from cluster import Cluster, missing
-from finished import finished_study_of
+from cluster_study import CONFIG
 from study import Study
 
 
@@ -27,5 +27,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def local_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The tiny study, run without SLURM."""
-    return finished_study_of(tmp_path_factory)
+    """The same study, run without SLURM."""
+    study = Study(tmp_path_factory.mktemp("local"), CONFIG)
+    result = study.run()
+    assert result.returncode == 0, result.stderr[-5000:]
+    return study

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster, CommandFailed
-from cluster_study import ClusterStudy, small_profile
-from study import TINY, Study
+from cluster_study import CONFIG, ClusterStudy, small_profile
+from study import Study
 
 pytestmark = [pytest.mark.long, pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
 
@@ -22,7 +22,7 @@ WANTED = f"results/tiny/{NETWORK}"
 @pytest.fixture
 def study(cluster: Cluster, local_study: Study, tmp_path: Path) -> Iterator[ClusterStudy]:
     """A study that has its data set, so that the only job of the tests here is the training of a target."""
-    study = ClusterStudy(tmp_path / "study", TINY, cluster=cluster, profile=small_profile())
+    study = ClusterStudy(tmp_path / "study", CONFIG, cluster=cluster, profile=small_profile())
     study.results.mkdir(parents=True)
     shutil.copy2(local_study.results / "dataset.h5", study.results)
     shutil.copytree(local_study.folder / ".snakemake", study.folder / ".snakemake")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from cluster import Cluster
-from cluster_study import ClusterStudy, small_profile
-from study import TINY, Study
+from cluster_study import CONFIG, ClusterStudy, small_profile
+from study import Study
 
 from roco.slurm import NOTE
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.long, pytest.mark.workflow, pytest.mark.xdist_group("s
 @pytest.fixture(scope="module")
 def cluster_study(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterStudy]:
     """The study, brought to its end through one fault after another."""
-    study = ClusterStudy(tmp_path_factory.mktemp("cluster"), TINY, cluster=cluster, profile=small_profile())
+    study = ClusterStudy(tmp_path_factory.mktemp("cluster"), CONFIG, cluster=cluster, profile=small_profile())
     try:
         first_run = kill_with_jobs_queued_and_running(study)
         run = study.start()
@@ -110,7 +110,7 @@ def test_what_was_finished_for_a_killed_run_is_not_computed_again(cluster_study)
     again = [note["SLURM_JOB_ID"] for note in cluster_study.notes("adversarial_cells")]
     assert again.count(held) == 1
     logs = (cluster_study.results / "logs" / "adversarial").rglob("l*.log")
-    assert any(log.read_text().count("attacked before") == len(TINY["adversarial"]["thresholds"]) for log in logs)
+    assert any(log.read_text().count("attacked before") == len(CONFIG["adversarial"]["thresholds"]) for log in logs)
 
 
 def test_a_cancelled_job_is_submitted_again_with_more_memory(cluster_study, jobs):

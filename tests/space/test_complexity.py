@@ -23,6 +23,23 @@ def test_published_networks(name: str, parameters: int, flops: int) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("node", "roco", "baseline"),
+    [("dense", (2_604_938, 625_926_666), (2_744_586, 782_091_274)), ("residual", (2_368_394, None), (2_499_722, None))],
+)
+def test_published_networks_as_the_authors_retrain_them(
+    node: str, roco: tuple[int, int | None], baseline: tuple[int, int | None]
+) -> None:
+    # Table V has 3.13 M for RoCo and 3.27 M for the baseline.
+    for name, (parameters, flops) in (("paper_roco", roco), ("paper_baseline", baseline)):
+        phenotype = Genome.parse(PUBLISHED_GENOMES[name]).phenotype
+        shape = {"channels": [128, 128, 128], "classes": 10, "stem_padding": 0}
+        found = complexity(phenotype, image_size=32, node=node, **shape)
+        network = build_network(phenotype, mean=[0.5] * 3, std=[0.25] * 3, node=node, **shape)
+        assert found.parameters == sum(one.numel() for one in network.parameters()) == parameters
+        assert flops in (None, found.flops)
+
+
 @settings(max_examples=25)
 @given(st.data())
 def test_complexity_is_what_ptflops_and_torch_count(data: st.DataObject) -> None:

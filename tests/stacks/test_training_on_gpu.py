@@ -17,7 +17,8 @@ from roco.space.genome import Genome
 from roco.stacks import fused
 from roco.stacks.stack import Stack
 from roco.steps import WARM_UP, Trainee
-from roco.training import Start, Training, train_all, train_together
+from roco.train_all import Start, train_all
+from roco.training import Training, train_together
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 

@@ -21,7 +21,8 @@ from roco.space.complexity import NodeKind
 from roco.space.network import GenomeNetwork
 from roco.stacks.stack import Stack
 from roco.steps import Trainee, is_out_of_memory
-from roco.training import Start, Training, predict, predict_together, train, train_all, train_together
+from roco.train_all import Start, train_all
+from roco.training import Training, predict, predict_together, train, train_together
 
 SLOW = {"learning_rate": 0.02}
 
@@ -199,7 +200,7 @@ def test_a_checkpoint_of_other_networks_is_not_gone_on_from(tmp_path: Path, capl
 @pytest.fixture
 def stacking(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Stacks are used on a CPU too; gives the sizes of those that were trained."""
-    monkeypatch.setattr(training, "_stacks_on", lambda device: True)
+    monkeypatch.setattr(training, "stacks_on", lambda device: True)
     sizes: list[int] = []
     begin = Trainee.__init__
 

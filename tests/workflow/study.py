@@ -19,6 +19,7 @@ TINY = {
         "vgg16": None,
         "resnet": None,
         "densenet": None,
+        "test": {"allconv": {"width": 0.1}},
         "training": {**RECIPE, "epochs": 3},
     },
     "adversarial": {

@@ -74,15 +74,16 @@ def test_a_dry_run_of_the_papers_study_shows_the_whole_search(tmp_path):
     result = study.run("--dry-run")
     assert result.returncode == 0, result.stderr
     jobs = jobs_of(result.stdout + result.stderr)
-    # Three searches, one of them random; two of them are retrained.
+    # Three searches, one of them random; all of them are retrained.
     assert jobs["evaluate"] == 1 + 3 * 20
     assert jobs["survivors"] == 3 * 21
-    # A job for each front, and one for the published networks.
-    assert (jobs["retrain"], jobs["retrain_references"], jobs["robustness"]) == (2, 1, 2 * 40 + 2)
+    # A job for each front, and one for the published networks; each network five times.
+    assert (jobs["retrain"], jobs["retrain_references"], jobs["robustness"]) == (3, 1, 5 * (3 * 40 + 2))
 
 
 def test_a_configuration_given_on_the_command_line_is_not_mixed_with_the_default_one(tmp_path):
     study = Study(tmp_path, TINY)
     result = study.run("--dry-run")
-    # The default configuration has four targets, and generations that this one leaves to the defaults.
-    assert jobs_of(result.stdout + result.stderr)["target"] == 1
+    # The default configuration has nine targets, this one LeNet (for either set) and All-CNN; and generations that it
+    # leaves to the defaults.
+    assert jobs_of(result.stdout + result.stderr)["target"] == 3

@@ -8,6 +8,7 @@ from PIL import Image
 from study import TINY, Study
 
 from roco.artifacts import read_json
+from roco.networks import describe_file
 
 pytestmark = [pytest.mark.workflow, pytest.mark.long]
 
@@ -49,7 +50,13 @@ def test_a_folder_of_four_classes_with_every_method(tmp_path):
         "space": {**TINY["space"], "node": "dense"},
         "search": {"searches": SEARCHES, "population": 3, "offspring": 2, "generations": 2, "population_0": [FIRST]},
         "evaluation": {**TINY["evaluation"], "channels": [2, 2]},
-        "retraining": {**TINY["retraining"], "channels": [3, 4], "networks": 1, "seeds": [0, 7]},
+        "retraining": {
+            **TINY["retraining"],
+            "channels": [3, 4],
+            "node": "preactivation",
+            "networks": 1,
+            "seeds": [0, 7],
+        },
     }
     study = Study(tmp_path, config)
     result = study.run()
@@ -76,6 +83,8 @@ def test_a_folder_of_four_classes_with_every_method(tmp_path):
     retrained = rows_of(study.results / "tables/retrainings.csv")
     assert {row["training_seed"] for row in retrained} == {"0", "7"}
     assert {row["channels"] for row in retrained} == {"3, 4"}
+    weights = study.results / "retrained/baseline/seed_0/slot_000/training_0/network.safetensors"
+    assert describe_file(weights)["node"] == "preactivation"
     # The same network with the same training seed is the same training, whichever search found it.
     found = {}
     for row in retrained:

@@ -53,3 +53,21 @@ def test_a_dry_run_imports_no_torch_and_takes_seconds(tmp_path):
     # Of the processor's time; the clock's depends on who else is at work.
     assert usage.ru_utime + usage.ru_stime < 40.0
     assert not study.results.exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "cores"),
+    [("gpu: 1", 1), ("gpu: 1 * attempt", 1), ("gpu: 0", 3), ("gpu: 0\n    gres: \"'gpu:a100:1'\"", 1)],
+)
+def test_a_job_on_a_gpu_takes_one_core_wherever_it_is_submitted(tmp_path, asked, cores):
+    # This machine may have no GPU, as a login node: the profile says what the job gets.
+    evaluation = {"channels": 2, "genomes_per_job": 4, "processes": 3}
+    study = Study(tmp_path / "study", TINY | {"evaluation": evaluation})
+    text = (PROFILES / "slurm" / "config.yaml").read_text()
+    (tmp_path / "profile").mkdir()
+    (tmp_path / "profile" / "config.yaml").write_text(text.replace("gpu: 1\n", f"{asked}\n"))
+    said = study.run("--cores", "8", "--dry-run", "--profile", str(tmp_path / "profile"))
+    assert said.returncode == 0, said.stderr
+    job = re.search(r"^rule evaluate:\n(?: .*\n)+", said.stdout + said.stderr, re.MULTILINE)
+    threads = re.search(r"^ +threads: (\d+)$", job[0], re.MULTILINE)
+    assert (int(threads[1]) if threads else 1) == cores

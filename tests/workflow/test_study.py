@@ -8,8 +8,12 @@ from chaos import chaos
 from study import TINY, Study
 
 from roco.artifacts import read_json
+from roco.attacks.sets import AdversarialSet
+from roco.attacks.verification import verify_set
 from roco.config import load_config
+from roco.data.dataset import Dataset
 from roco.layout import Layout
+from roco.networks import digest_of, load_network
 from roco.plan import pending_jobs
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("study")]
@@ -27,6 +31,8 @@ def test_every_stage_leaves_its_files(finished_study):
     expected = {
         "dataset.h5",
         "targets/lenet/network.safetensors",
+        "test_targets/lenet/network.safetensors",
+        "test_targets/allconv/metrics.json",
         "adversarial/test/lenet/l0_5.h5",
         "adversarial/validation.h5",
         "adversarial/test.h5",
@@ -54,6 +60,21 @@ def test_the_first_population_is_shared_and_its_evaluations_are_in_both_searches
         )
         measured = {member["key"]: member["error"] for member in population["individuals"]}
         assert measured == {record["key"]: record["error"] for record in records}
+
+
+def test_the_test_set_is_made_from_networks_of_its_own(finished_study):
+    results = finished_study.results
+    sets = {split: AdversarialSet.load(results / f"adversarial/{split}.h5") for split in ("validation", "test")}
+    makers = {split: {cell["target"] for cell in found.attacked} for split, found in sets.items()}
+    assert makers == {"validation": {"lenet"}, "test": {"lenet", "allconv"}}
+    weights = [
+        load_network(results / f"{folder}/lenet/network.safetensors")[0] for folder in ("targets", "test_targets")
+    ]
+    assert digest_of(weights[0]) != digest_of(weights[1])
+    networks = {name: load_network(results / f"test_targets/{name}/network.safetensors")[0] for name in makers["test"]}
+    test = Dataset.load(results / "dataset.h5").test
+    assert verify_set(results / "adversarial/test.h5", networks, test) == len(sets["test"])
+    assert "trained anew from another seed, and All-CNN" in (results / "report.html").read_text()
 
 
 def test_a_finished_study_has_nothing_left_to_do(finished_study):
@@ -119,6 +140,11 @@ def test_what_the_search_waits_for_goes_first(tmp_path):
 
 
 CHANGES = {
+    "other test targets": (
+        {"targets": {"test": {"seed": 5}}},
+        {"target", "adversarial_cells", "robustness"},
+        {"evaluate", "dataset", "retrain"},
+    ),
     "more generations": ({"search": {"generations": 2}}, {"evaluate", "offspring_genomes"}, {"target", "dataset"}),
     "longer retraining": ({"retraining": {"training": {"epochs": 3}}}, {"retrain", "robustness"}, {"evaluate"}),
     "another training": ({"retraining": {"seeds": [0, 4]}}, {"retrain", "robustness"}, {"evaluate", "front"}),

@@ -1,0 +1,85 @@
+"""Whether torch can use this machine's GPU, asked where a job runs, and without torch where the answer is clear."""
+
+import ctypes
+import importlib.util
+import logging
+import re
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from roco.runtime import Device, resolve_device, warn_of_unusable_gpu
+
+log = logging.getLogger("roco")
+
+# The first GPUs whose matrix units multiply bfloat16: Ampere.
+BFLOAT16_CAPABILITY = (8, 0)
+# CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR.
+CAPABILITY_ATTRIBUTES = (75, 76)
+
+
+def usable_device(device: Device) -> Literal["cpu", "cuda"]:
+    """The kind of device that a job with this setting works on, on this machine.
+
+    Unlike `resolve_device` it does not trust a driver that torch cannot use: `auto` is the CPU then, which is logged.
+    `cuda` stays what was asked for.
+    """
+    kind = resolve_device(device)
+    if device != "auto" or kind == "cpu" or driver_serves_torch():
+        return kind
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    warn_of_unusable_gpu()
+    return "cpu"
+
+
+def driver_serves_torch() -> bool:
+    """Whether the driver has a GPU for this process, and is new enough for torch's CUDA; False, where that is unclear.
+
+    Asks the driver's library, as an import of torch takes seconds that every job would wait for.
+    """
+    needed = cuda_of_torch()
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+        version, count = ctypes.c_int(), ctypes.c_int()
+        if driver.cuInit(0) or driver.cuDriverGetVersion(ctypes.byref(version)):
+            return False
+        if driver.cuDeviceGetCount(ctypes.byref(count)):
+            return False
+    except (OSError, AttributeError):
+        return False
+    # 12040 is CUDA 12.4. A driver serves all versions of its CUDA's first number.
+    return needed is not None and count.value > 0 and version.value // 1000 >= needed
+
+
+@cache
+def compute_capability() -> tuple[int, int]:
+    """Of the first GPU that this process sees, such as (9, 0); (0, 0), if it sees none. Asked as above."""
+    device, numbers = ctypes.c_int(), (ctypes.c_int(), ctypes.c_int())
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+        failed = driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), 0)
+        for number, attribute in zip(numbers, CAPABILITY_ATTRIBUTES, strict=True):
+            failed = failed or driver.cuDeviceGetAttribute(ctypes.byref(number), attribute, device)
+        if not failed:
+            return numbers[0].value, numbers[1].value
+    except (OSError, AttributeError):
+        pass
+    import torch
+
+    return torch.cuda.get_device_capability() if torch.cuda.is_available() else (0, 0)
+
+
+def cuda_of_torch() -> int | None:
+    """The first number of the CUDA version that torch was built for; None, if it has none or does not say."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return None
+    try:
+        text = Path(spec.origin).with_name("version.py").read_text()
+    except OSError:
+        return None
+    found = re.search(r"^cuda\b[^=\n]*= *['\"](\d+)\.", text, re.MULTILINE)
+    return None if found is None else int(found[1])
