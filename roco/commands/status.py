@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from roco.commands import Commands
+    from roco.config import StudyConfig
     from roco.progress import StageState, StudyState
     from roco.searches import SearchState
 
@@ -40,16 +41,29 @@ def _status(options: argparse.Namespace) -> None:
 
     config, console, logs = load_config(options.configfile), Console(highlight=False), JobLogs()
     while True:
-        study, searches = study_state(config, logs=logs), search_states(config)
+        study, searches, change = study_state(config, logs=logs), search_states(config), _changed_images(config)
         if options.json:
-            print(json.dumps(_as_plain(study, searches), default=str))
+            print(json.dumps(_as_plain(study, searches) | {"changed_images": change}, default=str))
         else:
             if options.watch and console.is_terminal:
                 console.clear()
             console.print(render(study, searches))
+            if change:
+                console.print(f"\nnext run: {change}", style="red", markup=False, soft_wrap=True)
         if not options.watch or study.finished:
             return
         time.sleep(options.every)
+
+
+def _changed_images(config: "StudyConfig") -> str | None:
+    """What a run will do as the images are no longer those that the data set was made from, in a sentence."""
+    from roco.data.origin import change_since
+    from roco.errors import RocoError
+
+    try:
+        return change_since(config.dataset, f"{config.folder}/dataset.h5")
+    except RocoError as error:
+        return str(error)
 
 
 def _as_plain(study: "StudyState", searches: "Sequence[SearchState]") -> dict[str, Any]:

@@ -13,7 +13,7 @@ from roco.config import DatasetConfig
 from roco.data.folders import PARTS, list_folder
 from roco.data.pictures import told
 from roco.data.published import published_files
-from roco.errors import ArtifactError, DatasetError, FileAccessError
+from roco.errors import ArtifactError, DatasetError, RocoError
 from roco.files import atomic
 
 # A file that was written so recently may be written again within the same tick of its file system's clock.
@@ -132,5 +132,5 @@ def _cached(config: DatasetConfig) -> dict[str, str] | None:
 
 def _keep(config: DatasetConfig, kept: dict[str, str]) -> None:
     # It only saves time.
-    with contextlib.suppress(OSError, RuntimeError, FileAccessError), atomic(_cache_file(config)) as temporary:
+    with contextlib.suppress(OSError, RuntimeError, RocoError), atomic(_cache_file(config)) as temporary:
         temporary.write_text(json.dumps(kept))

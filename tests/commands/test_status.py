@@ -1,11 +1,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from half_done_study import begin, config_of, finish, individual, line, write_population
 
 from roco.cli import main
+from roco.config import DatasetConfig
+from roco.data.dataset import make_dataset
 from roco.layout import Layout
 from roco.progress import duration
 
@@ -81,3 +84,24 @@ def test_a_missing_configuration_is_one_line(capsys: pytest.CaptureFixture[str])
 )
 def test_durations(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+def test_images_that_were_changed_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arrays = {"x": np.random.default_rng(0).integers(0, 256, (20, 16, 16), dtype=np.uint8), "y": np.arange(20) % 2}
+    npz, config = tmp_path / "mine.npz", config_of(tmp_path / "results")
+    np.savez(npz, **{f"{name}_{part}": array for name, array in arrays.items() for part in ("train", "test")})
+    dataset = DatasetConfig(name="npz", path=str(npz), image_size=32, validation_fraction=0.25)
+    config = config.model_copy(update={"dataset": dataset})
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    made = Path(config.folder) / "dataset.h5"
+    make_dataset(dataset).save(made)
+    line = f"{npz} was changed since {made} was made from it"
+    for change in (None, line):
+        if change:
+            arrays["y"] = 1 - arrays["y"]
+            np.savez(npz, **{f"{name}_{part}": array for name, array in arrays.items() for part in ("train", "test")})
+        assert main(["status", "--configfile", str(path)]) == 0
+        assert (line in capsys.readouterr().out) == bool(change)
+        assert main(["status", "--configfile", str(path), "--json"]) == 0
+        assert bool(json.loads(capsys.readouterr().out)["changed_images"]) == bool(change)

@@ -158,6 +158,23 @@ def test_images_that_change_while_they_are_read_are_refused(
         make_dataset(config)
 
 
+def test_what_is_downloaded_while_it_is_read_is_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from roco.data import dataset
+
+    labels = tmp_path / "train-labels-idx1-ubyte"
+    labels.write_bytes(b"damaged")
+    digits = dataset.read_source(DatasetConfig(name="digits", image_size=16))
+
+    def download(_: DatasetConfig) -> object:
+        labels.write_bytes(b"whole")
+        return digits
+
+    monkeypatch.setattr(dataset, "read_source", download)
+    config = DatasetConfig(name="fashion_mnist", path=str(tmp_path), image_size=16)
+    made = make_dataset(config)
+    assert made.source_fingerprint == source_fingerprint(config) is not None
+
+
 def test_digits_have_no_files(tmp_path: Path) -> None:
     config = DatasetConfig(name="digits", image_size=16)
     make_dataset(config).save(tmp_path / "dataset.h5")
