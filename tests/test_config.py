@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from roco.config import PUBLISHED_GENOMES, DatasetConfig, Recipe, SearchKind, check_config, load_config
+from roco.config import PUBLISHED_GENOMES, Recipe, SearchKind, check_config, load_config
 from roco.errors import ConfigError
 from roco.space.genome import Genome
 
@@ -300,15 +300,3 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         load_config(tmp_path / "latin.yaml")
     with pytest.raises(ConfigError, match=r"absent\.yaml: cannot be read \(No such file or directory\)"):
         load_config(tmp_path / "absent.yaml")
-
-
-def test_the_authors_procedure_is_a_configuration() -> None:
-    config = load_config(Path(__file__).parents[1] / "configs" / "authors.yaml")
-    assert (config.node_of("evaluation"), config.node_of("retraining")) == ("residual", "dense")
-    assert (config.evaluation.channels, config.retraining.channels) == (16, [128, 128, 128])
-    assert [kind.objectives for kind in config.search.searches.values()] == [
-        ["error", "flops"],
-        ["summed_error", "flops"],
-    ]
-    assert config.dataset.validation_fraction == DatasetConfig(name="cifar10").validation_fraction == 0.2
-    assert config.targets.test is None

@@ -2,16 +2,16 @@
 
 import copy
 import math
-from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from alone import SLOW, assert_as_alone
 from genome_networks import KINDS, networks_of, random_genomes
 from small_training import Small, batch_sizes, data_of, fresh, recipe_of, state_bytes
-from torch import Tensor, nn
+from torch import nn
 
 from roco import steps, training
 from roco.batches import Supply
@@ -19,12 +19,8 @@ from roco.config import Recipe
 from roco.errors import TrainingFailed
 from roco.space.complexity import NodeKind
 from roco.space.network import GenomeNetwork
-from roco.stacks.stack import Stack
 from roco.steps import Trainee, is_out_of_memory
-from roco.train_all import Start, train_all
 from roco.training import Training, predict, predict_together, train, train_together
-
-SLOW = {"learning_rate": 0.02}
 
 
 def trained_together(networks: list[GenomeNetwork], recipe: Recipe, n: int = 20, **changes: Any) -> list[Training]:
@@ -32,17 +28,6 @@ def trained_together(networks: list[GenomeNetwork], recipe: Recipe, n: int = 20,
     trainings = [Training(network, changes.pop("seeds", {}).get(row, 5)) for row, network in enumerate(networks)]
     train_together(trainings, images, labels=labels, recipe=recipe, **changes)
     return trainings
-
-
-def assert_as_alone(found: Training, network: nn.Module, recipe: Recipe, n: int, tolerance: float) -> None:
-    images, labels = data_of(n)
-    losses = train(network, images, labels=labels, recipe=recipe, seed=found.seed)
-    assert found.failure is None
-    assert not found.network.training
-    # Losses are noted in single precision.
-    assert found.losses == pytest.approx(losses, rel=max(tolerance, 1e-5))
-    for (name, tensor), want in zip(found.network.state_dict().items(), network.state_dict().values(), strict=True):
-        torch.testing.assert_close(tensor, want, rtol=tolerance, atol=tolerance, msg=name)
 
 
 CHANGES: list[dict[str, Any]] = [{}, {"gradient_clip": None}, {"gradient_clip": 0.05}, {"momentum": 0.0}, {"cutout": 0}]
@@ -191,106 +176,6 @@ def test_a_checkpoint_of_other_networks_is_not_gone_on_from(tmp_path: Path, capl
     train_together(found, images, labels=labels, recipe=recipe_of(), checkpoint=path)
     assert "a checkpoint of other networks (training begins anew)" in caplog.text
     assert [state_bytes(each.network) for each in found] == [state_bytes(each.network) for each in expected]
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# Many networks, as on a GPU
-
-
-@pytest.fixture
-def stacking(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Stacks are used on a CPU too; gives the sizes of those that were trained."""
-    monkeypatch.setattr(training, "stacks_on", lambda device: True)
-    sizes: list[int] = []
-    begin = Trainee.__init__
-
-    def noted(self: Trainee, module: nn.Module, *arguments: Any, **named: Any) -> None:
-        sizes.append(len(module) if isinstance(module, Stack) else 0)
-        begin(self, module, *arguments, **named)
-
-    monkeypatch.setattr(Trainee, "__init__", noted)
-    return sizes
-
-
-def starts_of(networks: list[GenomeNetwork], alike: Callable[[int], Any] = lambda row: 0) -> list[Start]:
-    return [
-        Start(f"key {row}", lambda network=network: copy.deepcopy(network), 5, alike(row))  # type: ignore[misc]
-        for row, network in enumerate(networks)
-    ]
-
-
-def all_trained(starts: list[Start], **named: Any) -> tuple[list[Training], list[list[int]]]:
-    """The trainings in the order of their starts, and which ended together."""
-    images, labels = data_of()
-    ended = list(train_all(starts, images, labels=labels, recipe=recipe_of(**SLOW), **named))
-    found = dict(pair for part in ended for pair in part)
-    return [found[row] for row in range(len(starts))], [[row for row, _ in part] for part in ended]
-
-
-def test_stacks_are_of_networks_that_are_alike_and_of_nearly_one_size(stacking: list[int]) -> None:
-    networks = networks_of(random_genomes(5, active=2, nodes=4)) + networks_of(random_genomes(2, active=3, nodes=4))
-    networks = [network.double() for network in networks]
-    starts = starts_of(networks, lambda row: None if row == 4 else row > 4)
-    found, together = all_trained(starts, largest_stack=3)
-    assert together == [[0, 1], [2, 3], [4], [5, 6]]
-    assert stacking == [2, 2, 1, 2]
-    for each, network in zip(found, networks, strict=True):
-        assert_as_alone(each, network, recipe_of(**SLOW), 20, 1e-10)
-        assert each.stack == (1 if each is found[4] else 2)
-
-
-def test_a_cpu_trains_each_alone_and_its_bytes_are_those_of_the_network_alone() -> None:
-    networks = networks_of(random_genomes(3, active=2, nodes=4))
-    found, together = all_trained(starts_of(networks), largest_stack=3)
-    assert together == [[0], [1], [2]]
-    images, labels = data_of()
-    for each, network in zip(found, networks, strict=True):
-        assert each.losses == train(network, images, labels=labels, recipe=recipe_of(**SLOW), seed=5)
-        assert state_bytes(each.network) == state_bytes(network)
-
-
-def short_of_memory(monkeypatch: pytest.MonkeyPatch, *, networks: int, images: int) -> None:
-    """Stacks of more networks, or batches of more images, run out of memory."""
-    forward = Stack.forward
-
-    def checked(self: Stack, batch: Tensor) -> Tensor:
-        if len(self) > networks or len(batch) > images:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(self, batch)
-
-    monkeypatch.setattr(Stack, "forward", checked)
-
-
-def test_a_stack_that_is_too_large_is_trained_in_halves(
-    stacking: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    short_of_memory(monkeypatch, networks=2, images=8)
-    networks = [network.double() for network in networks_of(random_genomes(5, active=2, nodes=4))]
-    found, together = all_trained(starts_of(networks), largest_stack=5, checkpoints=tmp_path)
-    assert together == [[0, 1], [2], [3, 4]]
-    assert stacking[0] == 5
-    for each, network in zip(found, networks, strict=True):
-        assert_as_alone(each, network, recipe_of(**SLOW), 20, 1e-10)
-    assert not list(tmp_path.iterdir())
-
-
-def test_where_one_network_is_too_large_its_batch_is_halved(
-    stacking: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    networks = networks_of(random_genomes(2, active=2, nodes=4))
-    short_of_memory(monkeypatch, networks=1, images=4)
-    found, _ = all_trained(starts_of(networks), largest_stack=2)
-    monkeypatch.undo()
-    images, labels = data_of()
-    for each, network in zip(found, networks, strict=True):
-        losses = train(network, images, labels=labels, recipe=recipe_of(**SLOW), seed=5, pieces=2)
-        assert each.losses == pytest.approx(losses, rel=1e-3)
-
-
-def test_what_never_fits_says_so(stacking: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    short_of_memory(monkeypatch, networks=1, images=2)
-    found, _ = all_trained(starts_of(networks_of(random_genomes(2, active=2, nodes=4))), largest_stack=2)
-    assert [each.failure for each in found] == ["out of memory, also with batches of 4"] * 2
 
 
 def test_memory_that_the_images_take_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
