@@ -120,11 +120,12 @@ class MainComparison(Section):
     """The one comparison that decides the report's first sentence; what is left out is chosen by a rule.
 
     Attributes:
-        search: the search that is judged; the first with the adversarial objective.
-        reference: that it is compared with; the first without it.
-        networks: at equal FLOPs, or so many of the lightest; by the FLOPs that were found.
-        measure: an attack's name, `test`, `adversarial_set`, or a radius of the curve in 1/255; the radius, or the
-            strongest attack, that leaves nearest to a half of the images.
+        search: the search that is judged; null: the first with the adversarial objective.
+        reference: the search that it is compared with; null: the first without that objective.
+        networks: pairs at equal FLOPs, interpolated fronts, or so many of the lightest; null: chosen by FLOPs alone.
+        measure: an attack's name, `test`, `adversarial_set`, or a radius of the curve in 1/255; null: the radius at
+            which the networks of both searches together have nearest to half of the images right, or without a curve
+            the strongest attack that tells networks apart.
     """
 
     search: Name | None = None

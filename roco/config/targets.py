@@ -76,7 +76,7 @@ class IndependentTargetsConfig(Section):
 class TargetsConfig(Section):
     """The networks that the adversarial images are made from; a target set to null is left out.
 
-    Without `test`, those of the search make the test set as well.
+    With `test: null` those of the search make the test set as well.
     """
 
     lenet: LeNetConfig | None = LeNetConfig()
