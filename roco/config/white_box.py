@@ -174,11 +174,11 @@ RESERVED = (
     "test", "adversarial_set", "search", "seed", "slot", "training_seed", "key", "genome", "channels", "parameters",
     "flops", "status", "reason", "retrainings",
 )  # fmt: skip
-RESERVED_BEGINNING = "accuracy_at_"
+RESERVED_BEGINNING, RESERVED_ENDING = "accuracy_at_", "_median_l2"
 
 
 def _of_its_own(name: str) -> str:
-    if name in RESERVED or name.startswith(RESERVED_BEGINNING):
+    if name in RESERVED or name.startswith(RESERVED_BEGINNING) or name.endswith(RESERVED_ENDING):
         raise ValueError(f"expected another name for an attack, got '{name}', which the report uses for something else")
     return name
 

@@ -198,7 +198,8 @@ def test_a_click_opens_the_networks_section(browser: Any, made: SimpleNamespace)
     assert searched.startswith(f"{row.search} seed {row.seed} {100 * row.error:.1f} {100 * row.adversarial_error:.1f}")
     numbers = made.tables["white_box"].numbers.set_index("key").loc[key]
     retrained = opened.find_elements("css selector", "table")[1].text.splitlines()[-1]
-    assert retrained.split()[-1] == f"{100 * numbers['cw']:.1f}"
+    # C&W goes as far as it likes: what it leaves right stands behind its distance.
+    assert retrained.split()[-1] == f"({100 * numbers['cw']:.1f})"
     assert len(opened.find_elements("css selector", ".phases svg")) == 3
 
 
