@@ -1,8 +1,11 @@
-"""The authors' procedure, as far as it can be run."""
+"""The authors' procedure, as far as it can be run; and recipes that are given in part."""
 
 from pathlib import Path
+from typing import Any
 
-from roco.config import DatasetConfig, load_config
+import pytest
+
+from roco.config import DatasetConfig, check_config, load_config
 
 
 def test_the_authors_procedure_is_a_configuration() -> None:
@@ -15,3 +18,12 @@ def test_the_authors_procedure_is_a_configuration() -> None:
     ]
     assert config.dataset.validation_fraction == DatasetConfig(name="cifar10").validation_fraction == 0.2
     assert config.targets.test is None
+
+
+@pytest.mark.parametrize("part", ["targets", "retraining"])
+def test_a_recipe_that_is_given_in_part_keeps_the_rest_of_its_own_default(part: str) -> None:
+    study: dict[str, Any] = {"experiment": "a", "dataset": {"name": "digits"}}
+    default = getattr(check_config(study), part).training
+    found = getattr(check_config({**study, part: {"training": {"epochs": 3}}}), part).training
+    assert found == default.model_copy(update={"epochs": 3})
+    assert found != check_config({**study, "evaluation": {"training": {"epochs": 3}}}).evaluation.training

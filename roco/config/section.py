@@ -1,8 +1,9 @@
 """What all sections of the configuration share: how they are checked, kinds of numbers, and the training recipe."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -25,6 +26,11 @@ class Section(BaseModel):
     """A part of the configuration: unknown keys are errors, values keep their types, nothing changes later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+
+
+def kept_from(default: BaseModel) -> BeforeValidator:
+    """Fills what a part of the configuration leaves out from its own default, not from that of its class."""
+    return BeforeValidator(lambda given: {**default.model_dump(), **given} if isinstance(given, Mapping) else given)
 
 
 class Recipe(Section):

@@ -13,7 +13,7 @@ from roco.config.messages import one_line
 from roco.config.paths import PlainPath, plain_path
 from roco.config.reading import read_yaml
 from roco.config.search import SearchConfig
-from roco.config.section import Count, Name, Positive, Recipe, Section, Seed, Seeds
+from roco.config.section import Count, Name, Positive, Recipe, Section, Seed, Seeds, kept_from
 from roco.config.targets import TargetsConfig
 from roco.config.white_box import RobustnessConfig
 from roco.errors import ConfigError, GenomeError
@@ -92,12 +92,15 @@ class EvaluationConfig(Section):
         return raw
 
 
+RETRAINING_RECIPE = Recipe(epochs=120, cutout=16)
+
+
 class RetrainingConfig(Section):
     """How the networks of the final fronts are trained (paper, Section IV)."""
 
     channels: Widths = 32
     node: NodeKind | None = None
-    training: Recipe = Recipe(epochs=120, cutout=16)
+    training: Annotated[Recipe, kept_from(RETRAINING_RECIPE)] = RETRAINING_RECIPE
     networks: Count | Literal["all"] = "all"
     searches: Annotated[list[Name], Field(min_length=1)] | Literal["all"] = "all"
     validation_images_too: bool = True

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from roco.config.section import Count, Positive, Recipe, Section, Seed
+from roco.config.section import Count, Positive, Recipe, Section, Seed, kept_from
 
 
 class LeNetConfig(Section):
@@ -63,6 +63,9 @@ ARCHITECTURES: Mapping[str, type[Architecture]] = {
 }
 
 
+RECIPE = Recipe(epochs=200, learning_rate=0.1, weight_decay=5e-4)
+
+
 class IndependentTargetsConfig(Section):
     """The networks that the test set is made from: the targets trained anew, and one that the search never saw.
 
@@ -83,7 +86,7 @@ class TargetsConfig(Section):
     vgg16: VGG16Config | None = VGG16Config()
     resnet: ResNetConfig | None = ResNetConfig()
     densenet: DenseNetConfig | None = DenseNetConfig()
-    training: Recipe = Recipe(epochs=200, learning_rate=0.1, weight_decay=5e-4)
+    training: Annotated[Recipe, kept_from(RECIPE)] = RECIPE
     seed: Seed = 0
     test: IndependentTargetsConfig | None = IndependentTargetsConfig()
 
