@@ -212,7 +212,7 @@ class StudyConfig(Section):
             "search": self.retrained_searches,
             "reference": [name for name in self.retrained_searches if name != main.search],
             "networks": ["equal_flops", "interpolated", *self.report.top],
-            "measure": ["test", "adversarial_set", *self.robustness.attacks, *radii],
+            "measure": ["test", "adversarial_set", *self.robustness.with_budget, *radii],
         }
         for key, allowed in known.items():
             if (got := getattr(main, key)) is not None and got not in allowed:

@@ -239,3 +239,8 @@ class RobustnessConfig(Section):
     smallest_perturbations: dict[AttackName, Unbounded] = {}
     checks: ChecksConfig | None = None
     seed: Seed = 0
+
+    @property
+    def with_budget(self) -> list[str]:
+        """The names of the attacks that have a budget: what they leave right is a network's accuracy."""
+        return [name for name, attack in self.attacks.items() if not without_budget(attack)]

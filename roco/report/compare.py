@@ -68,6 +68,11 @@ def metrics(config: StudyConfig) -> list[str]:
     return [ADVERSARIAL_SET, TEST, *config.robustness.attacks]
 
 
+def attacks_without_budget(config: StudyConfig) -> list[str]:
+    """The names of the attacks whose distance says something, and not the accuracy that they leave."""
+    return [name for name in config.robustness.attacks if name not in config.robustness.with_budget]
+
+
 def metric_title(metric: str) -> str:
     """How a metric is called in tables: an attack by its name in the configuration."""
     words = {ADVERSARIAL_SET: "adversarial set", TEST: "test images"}

@@ -7,7 +7,7 @@ import pandas as pd
 from roco.config import StudyConfig
 from roco.report.answer import verdict
 from roco.report.collect import Study, records_of, rows_of
-from roco.report.compare import EQUAL_FLOPS, FLOPS_TOLERANCE, INTERPOLATED, metric_title
+from roco.report.compare import EQUAL_FLOPS, FLOPS_TOLERANCE, INTERPOLATED, attacks_without_budget, metric_title
 from roco.report.differences import differences
 from roco.report.main_comparison import Measure, main_measure
 from roco.report.measured import several
@@ -16,6 +16,7 @@ from roco.report.statistics import CONFIDENCE, FEWEST_SEEDS
 from roco.report.table import MINUS, NO_VALUE, Table, missing, percent, percent_interval
 
 MAIN = " †"
+NOT_COMPARED = "Attacks without a budget are left out: what they leave right is their own failure."
 
 
 def all_differences(study: Study, config: StudyConfig) -> Table:
@@ -39,6 +40,7 @@ def all_differences(study: Study, config: StudyConfig) -> Table:
         "accuracy is taken as linear in the logarithm of FLOPs between neighbours. Effect size: the mean over seeds by "
         "its standard deviation over seeds (d, Cohen's of paired values), from two seeds on; in the CSV file for all.",
         *_sizes(numbers, config),
+        *([NOT_COMPARED] if attacks_without_budget(config) else []),
     )
     return Table("differences", "Differences between the searches", numbers, tuple(cells), notes)
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from roco.config import StudyConfig, without_budget
+from roco.config import StudyConfig
 from roco.report.collect import PLACE, REFERENCES, RETRAINING, Study, records_of, rows_of
-from roco.report.compare import metric_title, metrics, name_of
+from roco.report.compare import attacks_without_budget, metric_title, metrics, name_of
 from roco.report.measured import drawn_anew, measurements, of_retrainings, over_retrainings, several
 from roco.report.shares import Array
 from roco.report.table import NO_VALUE, Table, millions, missing, percent, percent_interval, whole
@@ -64,11 +64,6 @@ WITHOUT_BUDGET = (
     "length (L₂) over the images that were right before. In parentheses the share of images in % that they leave "
     "right: the attack's failure and not the network's strength. No distance is given where half of the images hold."
 )
-
-
-def attacks_without_budget(config: StudyConfig) -> list[str]:
-    """The names of the attacks whose distance says something, and not the accuracy that they leave."""
-    return [name for name, attack in config.robustness.attacks.items() if without_budget(attack)]
 
 
 def distances(study: Study, config: StudyConfig) -> pd.DataFrame:

@@ -9,14 +9,13 @@ import pandas as pd
 from roco.config import StudyConfig
 from roco.layout import retrained_folder
 from roco.report.collect import REFERENCES, records_of
-from roco.report.compare import metric_title, metrics, name_of
+from roco.report.compare import attacks_without_budget, metric_title, metrics, name_of
 from roco.report.drawing import Symbol, phase_symbol
 from roco.report.measured import several
 from roco.report.retrained_tables import (
     AT_RADIUS,
     DISTANCE,
     HOW_FAR,
-    attacks_without_budget,
     distance_and_left,
     smallest_to_largest,
 )
