@@ -79,5 +79,6 @@ def read_log(path: str | Path) -> JobLog | None:
 def _trained(messages: list[str]) -> int:
     # Lines, not keys: a network may be trained with several seeds.
     kept = sum(int(match[1]) for message in messages if (match := _KEPT.match(message)))
-    last_epochs = sum(m[1] == m[2] for message in messages if (m := _EPOCH.match(message)))
-    return kept + last_epochs + sum(bool(_FAILED.match(each) or _BEFORE.match(each)) for each in messages)
+    last_epochs = sum(1 for message in messages if (match := _EPOCH.match(message)) and match[1] == match[2])
+    others = sum(1 for message in messages if _FAILED.match(message) or _BEFORE.match(message))
+    return kept + last_epochs + others

@@ -23,8 +23,8 @@ log = logging.getLogger("roco")
 # Rows of pixels and warps of a program of `combine` and `weight_gradient`, by the width of the phase: with these, its
 # numbers fit in registers (tests/stacks/test_fused.py). Other widths are computed by torch's operators.
 TILES = {16: (128, 4), 32: (128, 4), 64: (64, 4), 128: (64, 8)}
-# Of float32 maps, which no matrix unit takes: wider ones want 96 KiB of shared memory, where Turing has 64, and more than
-# a minute for each kernel to compile.
+# Of float32 maps, which no matrix unit takes: wider ones want 96 KiB of shared memory, where Turing has 64, and more
+# than a minute for each kernel to compile.
 WIDEST_SINGLE = 64
 # The most programs along the second dimension of a grid.
 GRID = 65535

@@ -97,6 +97,31 @@ def test_a_stack_that_is_too_large_is_trained_in_halves(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("largest", [1, 2])
+def test_an_error_that_may_be_one_of_memory_is_one_for_several_networks_only(
+    largest: int, stacking: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward, write_back, text = Stack.forward, Stack.write_back, "GET was unable to find an engine to execute this"
+
+    def checked(self: Stack, batch: Tensor) -> Tensor:
+        if len(self) >= largest:
+            raise RuntimeError(f"{text} computation")
+        return forward(self, batch)
+
+    def starved(self: Stack) -> None:
+        assert len(self) < largest, "memory is full"
+        write_back(self)
+
+    monkeypatch.setattr(Stack, "forward", checked)
+    monkeypatch.setattr(Stack, "write_back", starved)
+    starts = starts_of(networks_of(random_genomes(2, active=2, nodes=4)))
+    if largest == 1:
+        with pytest.raises(RuntimeError, match=text):
+            all_trained(starts, largest_stack=2)
+    else:
+        assert all_trained(starts, largest_stack=2)[1] == [[0], [1]]
+
+
 def test_where_one_network_is_too_large_its_batch_is_halved(
     stacking: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
