@@ -23,7 +23,7 @@ from roco.stacks.stack import Stack
 
 # Batches of a size that are computed by hand before they are captured: by then torch has allocated what it keeps.
 WARM_UP = 3
-# Of plain RuntimeErrors: the CPU's allocator, CUDA where a graph is made, Triton where it loads a kernel, cuBLAS, cuDNN.
+# Of plain RuntimeErrors: the CPU's allocator, CUDA in a capture, Triton when it loads a kernel, cuBLAS and cuDNN.
 NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "[CUDA]: out of memory", "_STATUS_ALLOC_FAILED")
 # What torch says where no algorithm of cuDNN got its workspace, but also where none can do what is asked.
 NO_WORKSPACE = "unable to find an engine to execute this computation"

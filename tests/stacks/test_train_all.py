@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -120,6 +121,17 @@ def test_an_error_that_may_be_one_of_memory_is_one_for_several_networks_only(
             all_trained(starts, largest_stack=2)
     else:
         assert all_trained(starts, largest_stack=2)[1] == [[0], [1]]
+
+
+def test_on_a_gpu_checkpoints_are_a_minute_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    named: dict[str, Any] = {}
+    monkeypatch.setattr(training, "train_together", lambda *_, **given: named.update(given))
+    for kind, seconds in (("cpu", 0.0), ("cuda", 60.0)):
+        images: Any = SimpleNamespace(is_cuda=kind == "cuda", device=torch.device(kind))
+        [start] = starts_of(networks_of(random_genomes(1, active=1)))
+        list(train_all([start], images, labels=images, recipe=recipe_of(), checkpoints=tmp_path))
+        assert named["checkpoint_seconds"] == seconds
+        assert named["checkpoint"] == tmp_path / f"{start.key}-1.safetensors"
 
 
 def test_where_one_network_is_too_large_its_batch_is_halved(
