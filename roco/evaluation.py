@@ -24,8 +24,6 @@ log = logging.getLogger("roco")
 
 # Raised by hand when an evaluation comes to give other numbers: it invalidates what is in the store.
 EVALUATION_VERSION = 7
-# A checkpoint of a stack is some hundred megabytes; one that ends sooner leaves none.
-CHECKPOINT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,6 @@ class Evaluator:
             recipe=self.recipe,
             largest_stack=largest_stack,
             checkpoints=checkpoints if self.train_images.is_cuda else None,
-            checkpoint_seconds=CHECKPOINT_SECONDS,
         ):
             chosen = [genomes[number] for number, _ in ended]
             records = self._records(chosen, [training for _, training in ended])

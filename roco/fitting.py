@@ -90,7 +90,7 @@ def fit_all(
 ) -> Iterator[tuple[int, Fit]]:
     """Trains networks on the data set's training images: on a GPU those that are alike in stacks, else one by one.
 
-    An interrupted training goes on after its last whole epoch; a finished one with the same content is not repeated.
+    An interrupted training goes on after its last checkpoint; a finished one with the same content is not repeated.
 
     Args:
         requests: what to train.

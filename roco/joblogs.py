@@ -6,9 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 _LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ([A-Z]+) (.*)$")
-_EPOCH = re.compile(r"^([0-9a-f]{12}) epoch (\d+)/(\d+) ")
-_FAILED = re.compile(r"^([0-9a-f]{12}) failed: ")
+_EPOCH = re.compile(r"^[0-9a-f]{12} epoch (\d+)/(\d+) ")
+_FAILED = re.compile(r"^[0-9a-f]{12} failed: ")
 _KEPT = re.compile(r"^\d+ genomes: (\d+) in the store")
+_BEFORE = re.compile(r"^trained before: ")
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ def read_log(path: str | Path) -> JobLog | None:
 
 
 def _trained(messages: list[str]) -> int:
+    # Lines, not keys: a network may be trained with several seeds.
     kept = sum(int(match[1]) for message in messages if (match := _KEPT.match(message)))
-    last_epochs = [m[1] for message in messages if (m := _EPOCH.match(message)) and m[2] == m[3]]
-    failed = {m[1] for message in messages if (m := _FAILED.match(message))}
-    # A network may be trained with several seeds; one that failed did so once.
-    return kept + len(last_epochs) + len(failed.difference(last_epochs))
+    last_epochs = sum(1 for message in messages if (match := _EPOCH.match(message)) and match[1] == match[2])
+    others = sum(1 for message in messages if _FAILED.match(message) or _BEFORE.match(message))
+    return kept + last_epochs + others

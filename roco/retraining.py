@@ -159,7 +159,7 @@ def _retrained(
             "versions": versions(),
             "dataset_fingerprint": dataset.fingerprint,
         }
-        yield number, record | _outcome(fitted)
+        yield number, record | _outcome(fitted, retraining.individual.key)
 
 
 def _write(path: Path, fitted: Fit, description: Mapping[str, Any]) -> None:
@@ -171,9 +171,9 @@ def _write(path: Path, fitted: Fit, description: Mapping[str, Any]) -> None:
         save_network(path, fitted.network, description)
 
 
-def _outcome(fitted: Fit) -> dict[str, Any]:
+def _outcome(fitted: Fit, key: str) -> dict[str, Any]:
     if fitted.network is None:
-        log.warning("failed: %s", fitted.failure)
+        log.warning("%s failed: %s", key, fitted.failure)
         return {"status": "failed", "reason": fitted.failure}
     return {
         "status": "ok",

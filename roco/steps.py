@@ -23,8 +23,10 @@ from roco.stacks.stack import Stack
 
 # Batches of a size that are computed by hand before they are captured: by then torch has allocated what it keeps.
 WARM_UP = 3
-# Of plain RuntimeErrors: the CPU's allocator, CUDA where a graph is made, cuBLAS and cuDNN.
-NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED")
+# Of plain RuntimeErrors: the CPU's allocator, CUDA in a capture, Triton when it loads a kernel, cuBLAS and cuDNN.
+NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "[CUDA]: out of memory", "_STATUS_ALLOC_FAILED")
+# What torch says where no algorithm of cuDNN got its workspace, but also where none can do what is asked.
+NO_WORKSPACE = "unable to find an engine to execute this computation"
 
 
 class Trainee:
@@ -191,10 +193,14 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether memory ran out, also where what came of it hides that: the end of a broken capture raises anew."""
+def is_out_of_memory(error: BaseException | None, *, networks: int = 1) -> bool:
+    """Whether memory ran out, also where what came of it hides that: the end of a broken capture raises anew.
+
+    What may be something else counts for several networks at once only: a single one then tells what it is.
+    """
+    texts = NO_MEMORY if networks == 1 else (*NO_MEMORY, NO_WORKSPACE)
     while error is not None:
-        if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in NO_MEMORY):
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in texts):
             return True
         error = error.__context__
     return False

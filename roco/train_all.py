@@ -14,6 +14,9 @@ from roco.config import Recipe
 
 log = logging.getLogger("roco")
 
+# On a GPU: a stack's checkpoint is some hundred megabytes, which may take as long as an epoch. See `train_together`.
+CHECKPOINT_SECONDS = 60.0
+
 
 @dataclass(frozen=True)
 class Start:
@@ -42,7 +45,6 @@ def train_all(
     recipe: Recipe,
     largest_stack: int = 1,
     checkpoints: Path | None = None,
-    checkpoint_seconds: float = 0.0,
 ) -> Iterator[list[tuple[int, training.Training]]]:
     """Trains fresh networks: on a GPU those that are alike in stacks, on a CPU one after the other.
 
@@ -55,8 +57,8 @@ def train_all(
         labels: see `train_together`.
         recipe: see `train_together`.
         largest_stack: how many networks are trained as one at most.
-        checkpoints: the folder of checkpoints; None: there are none.
-        checkpoint_seconds: see `train_together`.
+        checkpoints: the folder of checkpoints, one after each epoch, on a GPU every `CHECKPOINT_SECONDS`; None: there
+            are none.
 
     Yields:
         Trainings that ended together, each with its number in `starts`.
@@ -78,7 +80,7 @@ def train_all(
             recipe=recipe,
             pieces=pieces,
             checkpoint=checkpoint,
-            checkpoint_seconds=checkpoint_seconds,
+            checkpoint_seconds=CHECKPOINT_SECONDS if images.is_cuda else 0.0,
         )
         again = _smaller(part, pieces) if trainings[0].out_of_memory else []
         if again:

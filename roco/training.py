@@ -123,14 +123,15 @@ def train_together(
                     saved = time.monotonic()
                 _tell(trainings)
     except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
+        if not is_out_of_memory(error, networks=len(trainings)):
             raise
         for training in trainings:
             training.failure, training.out_of_memory = "out of memory", True
     finally:
         if trainee is not None:
             trainee.release()
-    if isinstance(module, Stack):
+    # Not where memory ran out: it may do so again, and the weights are of no use.
+    if isinstance(module, Stack) and not trainings[0].out_of_memory:
         module.write_back()
     for training in trainings:
         training.network.eval()

@@ -1,3 +1,4 @@
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from tiny_study import GENOMES, RECIPE, TinyStudy, make_tiny_study
 
 from roco.artifacts import read_tensors, write_json
 from roco.errors import ArtifactError, RocoError
+from roco.joblogs import read_log
 from roco.networks import KIND, describe_genome, load_network
 from roco.retraining import Retraining, RetrainingSettings, occupants, retrain
 from roco.search.population import Individual, unevaluated, write_front
@@ -65,6 +67,23 @@ def test_the_same_settings_give_the_same_file_and_another_seed_another(tiny: Tin
         retrain_tiny(tiny, tmp_path / str(number), seed=seed)
         contents.append((tmp_path / str(number) / "network.safetensors").read_bytes())
     assert contents[0] == contents[1] != contents[2]
+
+
+@pytest.mark.parametrize("learning_rate", [0.1, 1e36])
+def test_a_log_counts_what_has_failed_and_what_was_trained_before(
+    tiny: TinyStudy, tmp_path: Path, learning_rate: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "roco")
+    for _ in range(2):
+        caplog.clear()
+        for seed in (0, 1):
+            training = RECIPE | {"learning_rate": learning_rate, "gradient_clip": None}
+            retrain_tiny(tiny, tmp_path, seed=seed, training=training)
+        lines = [f"2026-01-01 00:00:00 {each.levelname} {each.getMessage()}\n" for each in caplog.records]
+        (tmp_path / "log").write_text("".join(lines))
+        found = read_log(tmp_path / "log")
+        assert found is not None
+        assert found.trained == 2
 
 
 def test_a_training_that_diverges_gives_a_file_without_weights(tiny: TinyStudy, tmp_path: Path) -> None:

@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("roco")
 
 # Rows of pixels and warps of a program of `combine` and `weight_gradient`, by the width of the phase: with these, its
-# numbers fit in registers (tests/stacks/test_compiled_kernels.py). Other widths are computed by torch's operators.
+# numbers fit in registers (tests/stacks/test_fused.py). Other widths are computed by torch's operators.
 TILES = {16: (128, 4), 32: (128, 4), 64: (64, 4), 128: (64, 8)}
+# Of float32 maps, which no matrix unit takes: wider ones want 96 KiB of shared memory, where Turing has 64, and more
+# than a minute for each kernel to compile.
+WIDEST_SINGLE = 64
+# The most programs along the second dimension of a grid.
+GRID = 65535
 # Rows and channels of a program that normalises, and the parts of a sum over all rows.
 NORM_BLOCK, NORM_CHANNELS, NORM_PARTS, WEIGHT_PARTS = 32, 64, 64, 16
 
@@ -37,6 +42,9 @@ def kernels(device: torch.device) -> Any | None:
         from roco.stacks import kernels as found
 
         _try(found, device)
+    except torch.OutOfMemoryError:
+        # Says nothing of Triton.
+        raise
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         log.warning("training without Triton's kernels, which is slower: %s", reason)
@@ -46,7 +54,7 @@ def kernels(device: torch.device) -> Any | None:
 
 def _try(found: Any, device: torch.device) -> None:
     """Runs the first kernel of all on a map of four values; raises where it does not work."""
-    values, partial = torch.ones(4, 1, device=device), torch.zeros(1, 2, 1, device=device)
+    values, partial = torch.ones(4, 1, device=device), torch.ones(1, 2, 1, device=device)
     found.moments[(1, 1)](values, partial, 4, 1, 1, BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS)
     if partial.abs().sum() != 0:
         raise RuntimeError("Triton computes wrong sums here")
@@ -58,7 +66,8 @@ def can_fuse(phase: "StackedPhase", maps: Tensor) -> bool:
         maps.is_cuda
         and phase.training
         and phase.width in TILES
-        and maps.dtype in (torch.float32, torch.bfloat16)
+        and (maps.dtype is torch.bfloat16 or (maps.dtype is torch.float32 and phase.width <= WIDEST_SINGLE))
+        and _rows(maps) <= GRID * NORM_BLOCK
         and kernels(maps.device) is not None
     )
 

@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -106,11 +108,68 @@ def test_widths_that_matrix_units_do_not_take_are_left_to_torch() -> None:
     assert not fused.can_fuse(stack.phases[0], torch.zeros(1))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("width", "dtype", "images", "takes"),
+    [
+        (128, torch.bfloat16, 128, True),
+        (64, torch.float32, 128, True),
+        # More shared memory than some GPUs have.
+        (128, torch.float32, 128, False),
+        (16, torch.float64, 128, False),
+        # More programs than a grid takes.
+        (16, torch.bfloat16, 238, False),
+        (16, torch.bfloat16, 237, True),
+    ],
+)
+def test_kernels_are_used_for_maps_that_they_take(
+    width: int, dtype: torch.dtype, images: int, takes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fused, "kernels", lambda device: fused)
+    phase = SimpleNamespace(training=True, width=width)
+    shape = torch.Size((images, width, 94, 94))
+    maps = SimpleNamespace(is_cuda=True, dtype=dtype, device=None, shape=shape, numel=shape.numel)
+    assert fused.can_fuse(phase, maps) is takes  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def untried() -> Iterator[None]:
+    fused.kernels.cache_clear()
+    yield
+    fused.kernels.cache_clear()
+
+
+def test_kernels_that_compute_nothing_are_not_used(
+    untried: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cpu = torch.device("cpu")
+    assert fused.kernels(cpu) is not None
+    fused.kernels.cache_clear()
+    monkeypatch.setattr("roco.stacks.kernels.moments", {(1, 1): lambda *_, **__: None})
+    assert fused.kernels(cpu) is None
+    assert "wrong sums" in caplog.text
+
+
+def test_memory_that_ran_out_says_nothing_of_the_kernels(untried: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(fused, "_try", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        fused.kernels(torch.device("cpu"))
+    monkeypatch.undo()
+    assert fused.kernels(torch.device("cpu")) is not None
+
+
 def test_kernels_compile_for_gpus_and_keep_their_numbers_in_registers() -> None:
     script = Path(__file__).with_name("compile_kernels.py")
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     ended = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=500, env=environment
+        [sys.executable, "-W", "error", str(script)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=500,
+        env=environment,
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
     lines = ended.stdout.splitlines()

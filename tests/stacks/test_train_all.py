@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -95,6 +96,42 @@ def test_a_stack_that_is_too_large_is_trained_in_halves(
     for each, network in zip(found, networks, strict=True):
         assert_as_alone(each, network, recipe_of(**SLOW), 20, 1e-10)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("largest", [1, 2])
+def test_an_error_that_may_be_one_of_memory_is_one_for_several_networks_only(
+    largest: int, stacking: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward, write_back, text = Stack.forward, Stack.write_back, "GET was unable to find an engine to execute this"
+
+    def checked(self: Stack, batch: Tensor) -> Tensor:
+        if len(self) >= largest:
+            raise RuntimeError(f"{text} computation")
+        return forward(self, batch)
+
+    def starved(self: Stack) -> None:
+        assert len(self) < largest, "memory is full"
+        write_back(self)
+
+    monkeypatch.setattr(Stack, "forward", checked)
+    monkeypatch.setattr(Stack, "write_back", starved)
+    starts = starts_of(networks_of(random_genomes(2, active=2, nodes=4)))
+    if largest == 1:
+        with pytest.raises(RuntimeError, match=text):
+            all_trained(starts, largest_stack=2)
+    else:
+        assert all_trained(starts, largest_stack=2)[1] == [[0], [1]]
+
+
+def test_on_a_gpu_checkpoints_are_a_minute_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    named: dict[str, Any] = {}
+    monkeypatch.setattr(training, "train_together", lambda *_, **given: named.update(given))
+    for kind, seconds in (("cpu", 0.0), ("cuda", 60.0)):
+        images: Any = SimpleNamespace(is_cuda=kind == "cuda", device=torch.device(kind))
+        [start] = starts_of(networks_of(random_genomes(1, active=1)))
+        list(train_all([start], images, labels=images, recipe=recipe_of(), checkpoints=tmp_path))
+        assert named["checkpoint_seconds"] == seconds
+        assert named["checkpoint"] == tmp_path / f"{start.key}-1.safetensors"
 
 
 def test_where_one_network_is_too_large_its_batch_is_halved(

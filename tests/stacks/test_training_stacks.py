@@ -206,6 +206,7 @@ def test_memory_that_ran_out_is_found_behind_later_errors() -> None:
         end_a_broken_capture()
     assert is_out_of_memory(caught.value)
     assert is_out_of_memory(RuntimeError("CUDNN_STATUS_ALLOC_FAILED"))
+    assert is_out_of_memory(RuntimeError("Triton Error [CUDA]: out of memory"))
     assert not is_out_of_memory(RuntimeError("shapes cannot be multiplied"))
 
 
