@@ -1,5 +1,6 @@
 """The card that goes with an exported network: what it is, how it was found and trained, and what was measured."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,8 +161,13 @@ def _search(front: Facts, trained: Facts) -> list[str]:
     return lines + [f"- {name}: {value:.6g}" for name, value in values.items() if value is not None]
 
 
+def as_text(name: object) -> str:
+    """A name as Markdown shows it unchanged, neither as mathematics nor as markup."""
+    return re.sub(r"([\\`*_{}\[\]<>#|$~&])", r"\\\1", str(name))
+
+
 def _data(dataset: Facts) -> list[str]:
-    names = ", ".join(map(str, dataset["class_names"]))
+    names = ", ".join(map(as_text, dataset["class_names"]))
     lines = [f"- {dataset['name']}, classes: {names}", f"- fingerprint (SHA-256): {dataset['fingerprint']}"]
     return lines + [f"- {note}" for note in dataset["notes"]]
 

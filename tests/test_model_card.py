@@ -8,7 +8,7 @@ from tiny_study import GENOMES, RECIPE, TinyStudy
 
 from roco.artifacts import read_arrays, read_json, write_arrays, write_json
 from roco.errors import ArtifactError
-from roco.model_card import model_card
+from roco.model_card import as_text, model_card
 from roco.networks import build, describe_genome, save_network
 from roco.search.population import unevaluated, write_front
 
@@ -68,3 +68,9 @@ def check_named(study: Path, path: Path) -> None:
     with pytest.raises(ArtifactError) as caught:
         model_card(study / SLOT / "network.safetensors")
     assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_names_of_classes_are_no_markup_in_a_card() -> None:
+    names = ["$5_bill", "a*b*", "x|y", "<b>", "`c`", "日本語"]
+    shown = ", ".join(map(as_text, names))
+    assert shown == r"\$5\_bill, a\*b\*, x\|y, \<b\>, \`c\`, 日本語"

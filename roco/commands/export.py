@@ -25,7 +25,8 @@ def _export(options: argparse.Namespace) -> None:
     from roco.files import atomic
     from roco.model_card import model_card
 
-    path = find_network(options.network, options.results, options.training_seed)
+    results = Path(options.results).expanduser()
+    path = find_network(options.network, results, options.training_seed)
     stem = _stem(path) if options.network == str(path) else options.network
     output = Path(options.output or f"{stem}{FORMATS[options.format]}")
     card = model_card(path)

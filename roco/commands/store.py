@@ -1,6 +1,7 @@
 """`roco store`: what is kept of finished work; its check; its evaluations as one table."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roco.errors import ArtifactError, FileAccessError
@@ -20,7 +21,7 @@ def add_command(commands: "Commands") -> None:
 
 
 def _store(options: argparse.Namespace) -> None:
-    root = f"{options.results}/store"
+    root = f"{Path(options.results).expanduser()}/store"
     if options.action == "export":
         _export(root, options.output)
     else:
