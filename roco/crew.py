@@ -50,7 +50,7 @@ class Crew:
         log_file: where the workers log; stderr, if not given.
         time_limit_minutes: how long one genome may take; a worker's start counts for its first one. A stack has as many
             times as long, as its genomes share the device.
-        failures: records of genomes whose workers died, by key.
+        failures: records of genomes whose workers died, or that memory did not do for, by key.
         errors: why all work has to stop.
         attempts: how many workers died of a genome alone, by key.
         idle: workers that wait for a task.
@@ -129,15 +129,17 @@ class Crew:
                 answer, too_slow = _ask(worker, task, limit_minutes=limit)
                 if answer.startswith("error "):
                     self.errors.append(answer.removeprefix("error ").strip())
-                elif answer.strip() != "done":
+                elif (not_kept := _not_kept(answer)) is None:
                     worker.communicate()
                     for again in self._died(task, worker.returncode, too_slow=too_slow):
                         pending.put(again)
                     worker = None
-                elif too_slow:
-                    # Its time was up when it had just answered: it did its work, and is no more.
-                    worker.communicate()
-                    worker = None
+                else:
+                    self.failures |= not_kept
+                    if too_slow:
+                        # Its time was up when it had just answered: it did its work, and is no more.
+                        worker.communicate()
+                        worker = None
         except Exception as error:
             self.errors.append(str(error) if isinstance(error, RocoError) else f"{type(error).__name__}: {error}")
         finally:
@@ -202,7 +204,7 @@ def _start(
 
 
 def _ask(worker: "subprocess.Popen[str]", task: Task, *, limit_minutes: float | None) -> tuple[str, bool]:
-    """What the worker answers to a task (`done`, `error REASON`, nothing if it died), and whether time was up."""
+    """What the worker answers to a task (`done RECORDS`, `error REASON`, nothing if it died), and if time was up."""
     assert worker.stdin is not None
     assert worker.stdout is not None
     too_slow = threading.Event()
@@ -226,3 +228,12 @@ def _ask(worker: "subprocess.Popen[str]", task: Task, *, limit_minutes: float | 
             # Else it could be about to kill the worker, at the expense of the next task.
             timer.join()
     return answer, too_slow.is_set()
+
+
+def _not_kept(answer: str) -> dict[str, dict[str, Any]] | None:
+    """The records that come with `done`, by key; None if the worker died before it had said all."""
+    word, _, records = answer.strip().partition(" ")
+    try:
+        return json.loads(records or "{}") if word == "done" else None
+    except ValueError:
+        return None

@@ -11,6 +11,9 @@ RocoError
 └── TrainingFailed   a network whose training did not end (NaN, out of memory, killed, too slow)
 """
 
+# How the reason of a training begins that memory did not do for.
+OUT_OF_MEMORY = "out of memory"
+
 
 class RocoError(Exception):
     """The root: anything below it is shown to a user as one line, without a traceback."""

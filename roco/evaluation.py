@@ -2,13 +2,14 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from roco.artifacts import digest, read_attributes
 from roco.config import Recipe
+from roco.errors import OUT_OF_MEMORY
 from roco.objectives import measure
 from roco.runtime import Device, resolve_precision, seed_from, start_torch, versions
 from roco.space.complexity import Channels, NodeKind, complexity
@@ -256,6 +257,11 @@ def failed_record(
         "versions": versions(),
         **settings.origin(),
     }
+
+
+def tells_of_the_machine(record: Mapping[str, Any]) -> bool:
+    """Whether a record is of a training that memory did not do for: another day or another GPU may give another one."""
+    return record["status"] == "failed" and str(record["reason"]).startswith(OUT_OF_MEMORY)
 
 
 def dataset_shape(path: str | Path) -> tuple[int, int]:

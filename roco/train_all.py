@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from roco import training
 from roco.artifacts import digest
 from roco.config import Recipe
+from roco.errors import OUT_OF_MEMORY
 
 log = logging.getLogger("roco")
 
@@ -93,7 +94,7 @@ def train_all(
             continue
         for each in trainings:
             if each.out_of_memory:
-                each.failure = f"out of memory, also with batches of {recipe.batch_size // 2}"
+                each.failure = f"{OUT_OF_MEMORY}, also with batches of {recipe.batch_size // 2}"
         yield list(zip(part, trainings, strict=True))
 
 

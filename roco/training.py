@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from roco.batches import Supply, to_unit
 from roco.checkpoints import restore_checkpoint, save_checkpoint
 from roco.config import Recipe
-from roco.errors import TrainingFailed
+from roco.errors import OUT_OF_MEMORY, TrainingFailed
 from roco.space.network import GenomeNetwork
 from roco.stacks.stack import Stack
 from roco.steps import Trainee, is_out_of_memory, own_stream
@@ -126,7 +126,7 @@ def train_together(
         if not is_out_of_memory(error, networks=len(trainings)):
             raise
         for training in trainings:
-            training.failure, training.out_of_memory = "out of memory", True
+            training.failure, training.out_of_memory = OUT_OF_MEMORY, True
     finally:
         if trainee is not None:
             trainee.release()

@@ -2,8 +2,9 @@
 
 A worker is an interpreter of its own: it reads genomes, writes their records to the store as they end and says so. When
 a worker dies of several genomes, they are tried again in two halves; when it dies of one, that is tried once more; the
-second time, or when its time is up, it gets a failed record, and the others go on. Such a record is not kept in the
-store: it tells of this machine on this day. Nothing here imports torch before a worker has something to train.
+second time, or when its time is up, it gets a failed record, and the others go on. Such a record, or one of a training
+that memory did not do for, is not kept in the store: it tells of this machine on this day. Nothing here imports torch
+before a worker has something to train.
 """
 
 import json
@@ -15,7 +16,7 @@ from typing import Any
 
 from roco.crew import KIND, Crew
 from roco.errors import RocoError
-from roco.evaluation import EvaluationSettings, Evaluator
+from roco.evaluation import EvaluationSettings, Evaluator, tells_of_the_machine
 from roco.runtime import configure_logging, leave, pause_collection
 from roco.space.genome import Genome
 from roco.store import Store
@@ -53,7 +54,10 @@ def evaluate_genomes(
 
 
 def main() -> None:
-    """The worker: settings on the first line of stdin, then genomes, a list a line; `done` on stdout for each."""
+    """The worker: settings on the first line of stdin, then genomes, a list a line.
+
+    On stdout `done` for each list, and behind it, as JSON by key, the records that the store does not keep.
+    """
     configure_logging(None)
     # What libraries print must not be taken for an answer.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
@@ -64,13 +68,16 @@ def main() -> None:
         pause_collection()
         evaluator = Evaluator(settings)
         for line in sys.stdin:
-            genomes = [Genome.parse(text) for text in json.loads(line)]
+            genomes, not_kept = [Genome.parse(text) for text in json.loads(line)], {}
             for ended in evaluator.evaluate_all(
                 genomes, largest_stack=request["largest_stack"], checkpoints=store.root / "checkpoint"
             ):
                 for genome, record in ended:
-                    store.write(KIND, settings.store_key(genome), record)
-            print("done", file=answers)
+                    if tells_of_the_machine(record):
+                        not_kept[genome.key] = record
+                    else:
+                        store.write(KIND, settings.store_key(genome), record)
+            print("done", json.dumps(not_kept), file=answers)
     except RocoError as error:
         print(f"error {error}", file=answers)
     leave()

@@ -39,6 +39,31 @@ for line in sys.stdin:
 """
 
 
+# A worker where memory does not do for one genome.
+STARVED = """
+import sys
+from roco import training, workers
+from roco.evaluation import Evaluator
+
+fresh, train_together, large = Evaluator._fresh_network, training.train_together, []
+
+def noted(self, genome):
+    network = fresh(self, genome)
+    large.extend([network] * (genome.key == sys.argv[1]))
+    return network
+
+def starved(trainings, *arguments, **named):
+    if any(one.network is network for one in trainings for network in large):
+        for one in trainings:
+            one.failure, one.out_of_memory = "out of memory", True
+    else:
+        train_together(trainings, *arguments, **named)
+
+Evaluator._fresh_network, training.train_together = noted, starved
+workers.main()
+"""
+
+
 def settings_of(tiny: TinyStudy, recipe: dict[str, Any]) -> EvaluationSettings:
     return EvaluationSettings(
         dataset=str(tiny.dataset_path),
@@ -147,6 +172,27 @@ def test_a_genome_is_tried_once_more(
     records = workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1)
     assert [record["status"] for record in records] == ["ok"] * 3
     assert len(started) == 2
+
+
+def test_a_training_that_memory_did_not_do_for_is_tried_anew_by_the_next_run(
+    settings: EvaluationSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, script = Store(tmp_path / "store"), tmp_path / "starved.py"
+    script.write_text(STARVED)
+    start = subprocess.Popen
+
+    def starved(command: list[str], **named: Any) -> "subprocess.Popen[str]":
+        return start([sys.executable, str(script), GENOMES[1].key], **named)
+
+    monkeypatch.setattr(crew.subprocess, "Popen", starved)
+    records = workers.evaluate_genomes(GENOMES, settings, store=store, processes=1)
+    assert [record["status"] for record in records] == ["ok", "failed", "ok"]
+    assert records[1]["reason"].startswith("out of memory, also with batches of ")
+    kept = [store.read("evaluation", settings.store_key(genome)) is not None for genome in GENOMES]
+    assert kept == [True, False, True]
+    monkeypatch.undo()
+    again = workers.evaluate_genomes(GENOMES, settings, store=store, processes=1)
+    assert [record["status"] for record in again] == ["ok"] * 3
 
 
 def on_a_gpu(settings: EvaluationSettings, monkeypatch: pytest.MonkeyPatch) -> None:
