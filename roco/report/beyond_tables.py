@@ -10,7 +10,7 @@ import pandas as pd
 
 from roco.config import StudyConfig
 from roco.report.collect import REFERENCES, Study, rows_of
-from roco.report.compare import attack_of, metric_title, metrics, roles_of
+from roco.report.compare import attack_of, compared_metrics, metric_title, roles_of
 from roco.report.figure_data import searched_networks
 from roco.report.measured import measurements
 from roco.report.relations import seed_difference, seed_mean, spearman
@@ -29,7 +29,7 @@ def objective_value(study: Study, config: StudyConfig) -> Table:
     """Whether what the search minimised predicts how robust the retrained networks are: rank correlations."""
     measured = _with_objectives(study)
     rows = []
-    for metric in metrics(config):
+    for metric in compared_metrics(config):
         part = measured[measured["metric"] == metric]
         for name in _PREDICTORS:
             # More accurate is better, a smaller objective is better: the sign is turned so that +1 is agreement.
@@ -40,7 +40,7 @@ def objective_value(study: Study, config: StudyConfig) -> Table:
             rows.append((name, metric, *counts, found.value, found.low, found.high))
     numbers = pd.DataFrame(rows, columns=OBJECTIVE)
     cells = [("Accuracy of the retrained network on", *_PREDICTORS.values(), "Networks")]
-    for metric in metrics(config):
+    for metric in compared_metrics(config):
         of_metric = numbers[numbers["metric"] == metric]
         shown = [signed_interval(row.correlation, row.low, row.high) for row in rows_of(of_metric)]
         cells.append((metric_title(metric), *shown, whole(of_metric["networks"].iloc[0])))

@@ -68,6 +68,11 @@ def metrics(config: StudyConfig) -> list[str]:
     return [ADVERSARIAL_SET, TEST, *config.robustness.attacks]
 
 
+def compared_metrics(config: StudyConfig) -> list[str]:
+    """Those that say how accurate a network is: what an attack without a budget leaves right is its own failure."""
+    return [ADVERSARIAL_SET, TEST, *config.robustness.with_budget]
+
+
 def attacks_without_budget(config: StudyConfig) -> list[str]:
     """The names of the attacks whose distance says something, and not the accuracy that they leave."""
     return [name for name in config.robustness.attacks if name not in config.robustness.with_budget]

@@ -13,10 +13,9 @@ from roco.report.compare import (
     EQUAL_FLOPS,
     FLOPS_TOLERANCE,
     INTERPOLATED,
-    attacks_without_budget,
+    compared_metrics,
     equal_flops_pairs,
     lightest,
-    metrics,
     roles_of,
 )
 from roco.report.contrasts import difference_interval, interpolated_interval, paired_interval
@@ -76,12 +75,8 @@ def differences(study: Study, config: StudyConfig) -> pd.DataFrame:
 
 
 def compared_measures(study: Study, config: StudyConfig) -> tuple[pd.DataFrame, list[str]]:
-    """The measurements that searches are compared by, and their metrics' names; a radius that is the main one too.
-
-    What an attack without a budget leaves right is the attack's failure, so networks are not compared by it.
-    """
-    measure, measured = main_measure(study, config), measurements(study)
-    names = [name for name in metrics(config) if name not in attacks_without_budget(config)]
+    """The measurements that searches are compared by, and their metrics' names; a radius that is the main one too."""
+    measure, measured, names = main_measure(study, config), measurements(study), compared_metrics(config)
     if measure is None or not measure.name.startswith(RADIUS):
         return measured, names
     return pd.concat([within_radius(study, measure.radius), measured], ignore_index=True), [measure.name, *names]
