@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,6 +97,8 @@ def test_a_job_outlives_the_daemons(study, local_study):
     study.order("target", "hold")
     run = study.start(WANTED)
     study.held("target")
+    # The controller writes a change down within five seconds; one that has forgotten a job starts it a second time.
+    time.sleep(7)
     for daemon in ("slurmd", "slurmctld"):
         study.cluster.end(daemon, signal.SIGKILL)
     for daemon in ("slurmctld", "slurmd"):
