@@ -29,25 +29,25 @@ from roco.attacks.cell import correctly_classified
 from roco.attacks.l0 import L0Attack, attack_l0
 from roco.attacks.linf import attack_linf, round_within
 from roco.attacks.norms import DECIDED, changed_pixels, largest_change, margins_of
-from roco.attacks.torchattacks_adapter import run_torchattack
-from roco.config import (
-    DatasetConfig,
+from roco.attacks.set_settings import (
     DifferentialEvolution,
     Greedy,
-    LeNetConfig,
     MomentumIterative,
     ProjectedGradient,
     RandomSearch,
-    Recipe,
     SparseGradient,
 )
+from roco.attacks.torchattacks_adapter import run_torchattack
 from roco.data.dataset import Dataset, make_dataset
-from roco.fitting import fit
-from roco.fitting import measure as error_on
-from roco.networks import describe_target, load_network
+from roco.data.settings import DatasetConfig
+from roco.networks.files import describe_target, load_network
+from roco.networks.settings import LeNetConfig
 from roco.runtime import numpy_generator, seed_from, start_torch, versions
-from roco.store import Store
-from roco.training import to_unit
+from roco.settings import Recipe
+from roco.storage.store import Store
+from roco.training.loop import to_unit
+from roco.training.stored import fit
+from roco.training.stored import measure as error_on
 
 # Network, uint8 images, labels, budget, number of the group; back come uint8 images.
 Attack = Callable[[nn.Module, Tensor, Tensor, int, int], Tensor]

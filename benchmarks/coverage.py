@@ -26,10 +26,10 @@ import numpy as np
 from coverage_studies import Made, Studied, study
 from coverage_tables import Starred, stars
 
-from roco.report.contrasts import difference_interval, interpolated_interval, paired_interval
-from roco.report.perturbation_statistics import mean_of_medians
-from roco.report.relations import seed_difference, seed_mean, spearman
-from roco.report.statistics import Interval, interval_over_seeds, mean_interval, network_interval
+from roco.report.numbers.contrasts import difference_interval, interpolated_interval, paired_interval
+from roco.report.numbers.perturbation_statistics import mean_of_medians
+from roco.report.numbers.relations import seed_difference, seed_mean, spearman
+from roco.report.numbers.statistics import Interval, interval_over_seeds, mean_interval, network_interval
 
 SEEDS = (1, 2, 3, 5, 10)
 LIMIT = 0.075

@@ -8,8 +8,8 @@ import pandas as pd
 from coverage_studies import Made, study
 
 from roco.config import StudyConfig, check_config
-from roco.report.collect import Study, StudyFiles, collect
-from roco.report.differences import differences
+from roco.report.numbers.differences import differences
+from roco.report.read.collect import Study, StudyFiles, collect
 
 SEARCHES = ("baseline", "roco")
 ATTACKS = ("bim", "pgd", "cw")

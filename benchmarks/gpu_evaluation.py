@@ -28,14 +28,14 @@ from torch import Tensor, nn
 from training_arms import network_of as peers_network
 from training_arms import plain_loop
 
-from roco import training
-from roco.config import Recipe
+from roco.networks.decoder import GenomeNetwork, build_network
 from roco.runtime import start_torch
+from roco.settings import Recipe
 from roco.space.complexity import complexity
 from roco.space.genome import Genome
-from roco.space.network import GenomeNetwork, build_network
-from roco.stacks import fused
-from roco.training import Training, train_together
+from roco.training import loop as training
+from roco.training.loop import Training, train_together
+from roco.training.stacks import fused
 
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]
 RECIPE, TRAINED_IMAGES = Recipe(), 45_000

@@ -16,10 +16,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from roco.evaluation import EvaluationSettings
+from roco.search.evaluation import EvaluationSettings
+from roco.search.workers import evaluate_genomes
 from roco.space.genome import Genome
-from roco.store import Store
-from roco.workers import evaluate_genomes
+from roco.storage.store import Store
 
 # Without garbage collection, and without taking modules down at the end.
 IN_A_JOB = "from roco.runtime import leave, pause_collection; pause_collection(); import torch; leave()"
@@ -68,7 +68,7 @@ def main() -> None:
         "import torch": lambda: run("-c", "import torch"),
         "the same as in a job": lambda: run("-c", IN_A_JOB),
         "Snakemake reads the workflow": lambda: run("-m", "snakemake", "-n", "--quiet", "--cores", "1"),
-        "imports of the job's script": lambda: run("-c", "import roco.workers, roco.search.population"),
+        "imports of the job's script": lambda: run("-c", "import roco.search.workers, roco.search.population"),
         "a worker, one genome": lambda: evaluate(1, options.study),
         "a worker, two genomes": lambda: evaluate(2, options.study),
     }

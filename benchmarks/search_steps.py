@@ -10,11 +10,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from roco.config import SearchConfig, SpaceConfig
 from roco.search.population import Individual
+from roco.search.settings import SearchConfig
 from roco.search.survival import truncate
 from roco.search.variation import initial_genomes, offspring_genomes
 from roco.space.genome import Genome
+from roco.space.settings import SpaceConfig
 
 T = TypeVar("T")
 

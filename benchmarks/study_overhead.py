@@ -22,8 +22,8 @@ from pathlib import Path
 
 import yaml
 
-from roco.artifacts import read_json
-from roco.joblogs import read_log
+from roco.storage.artifacts import read_json
+from roco.study.joblogs import read_log
 
 ROOT = Path(__file__).parents[1]
 # Rules whose jobs write a line to their log before they import torch.

@@ -14,13 +14,13 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
-from roco.batches import EpochPlan, augment, mean_colour
-from roco.compiled.library import OFF
-from roco.config import Recipe
+from roco.networks.compiled.library import OFF
+from roco.networks.decoder import Join, build_network
 from roco.runtime import resolve_device, seed_from, start_torch
+from roco.settings import Recipe
 from roco.space.genome import Genome
-from roco.space.network import Join, build_network
-from roco.training import to_unit, train
+from roco.training.batches import EpochPlan, augment, mean_colour
+from roco.training.loop import to_unit, train
 
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]
 GENOMES = {
@@ -32,7 +32,7 @@ ARMS = {
     "batched": "+ uint8 on the device, batched crop and flip",
     "channels_last": "+ channels last",
     "split": "+ joins without concatenation",
-    "loop": "+ roco.training.train: functional SGD, no .item() in the loop",
+    "loop": "+ roco.training.loop.train: functional SGD, no .item() in the loop",
     "memory": "+ freed memory is kept",
     "fused": "+ batch normalisation with ReLU, and pooling, in C: all of roco in fp32",
     "bf16": "the same in bf16, the gradient of 3x3 weights in C: all of roco in bf16",

@@ -3,7 +3,7 @@
 Each row of the table is a process of its own that does one thing more than the row above; the processes take turns on
 a few batches, so that a slow minute of the machine falls on all of them. Times are of the process on a CPU (one
 thread), of the clock on a GPU. The first row is a plain loop as in NSGA-Net's code: PIL transforms, DataLoader,
-contiguous float32 images, concatenating joins, torch.optim.SGD, clip_grad_norm_. The last is `roco.training.train`.
+contiguous float32 images, concatenating joins, torch.optim.SGD, clip_grad_norm_. The last is `train_together`.
 
     python benchmarks/training_throughput.py
     python benchmarks/training_throughput.py --data cifar10.npz    # accuracies of both ways as well
@@ -23,7 +23,7 @@ from torchvision import transforms
 from training_arms import ARMS, GENOMES, MEAN, STD, STEPS, add_options, network_of, recipe_of, train_arm
 
 from roco.runtime import has_bfloat16_instructions, resolve_device, start_torch, versions
-from roco.training import error_of
+from roco.training.loop import error_of
 
 
 class Child:

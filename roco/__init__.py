@@ -21,6 +21,6 @@ def load(path: str | Path) -> "nn.Module":
     Raises:
         ArtifactError: the file is missing, damaged, or holds no network.
     """
-    from roco.networks import load_network
+    from roco.networks.files import load_network
 
     return load_network(path)[0]

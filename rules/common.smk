@@ -5,9 +5,9 @@ import sys
 try:
     from roco.config import check_config, read_yaml
     from roco.errors import ConfigError, RocoError
-    from roco.layout import INITIAL, REFERENCES, Layout, retrained_folder
+    from roco.study.layout import INITIAL, REFERENCES, Layout, retrained_folder
     from roco.runtime import guard_run, resolve_device
-    from roco.slurm import note_run, settle_earlier_run
+    from roco.study.slurm import note_run, settle_earlier_run
 except ModuleNotFoundError as error:
     sys.exit(
         f"roco: {error.name} is not installed here; run `make` once, then use .venv/bin/snakemake"

@@ -11,8 +11,8 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from roco.config import StudyConfig
 from roco.errors import RocoError
-from roco.joblogs import JobLogs
-from roco.progress import duration, study_state, summary
+from roco.study.joblogs import JobLogs
+from roco.study.progress import duration, study_state, summary
 
 CLEAR = "\r\x1b[2K"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from tiny_study import make_dataset
 
-from roco.artifacts import write_json
 from roco.config import StudyConfig, check_config
-from roco.layout import Job, Layout
+from roco.storage.artifacts import write_json
+from roco.study.layout import Job, Layout
 
 START = datetime(2026, 1, 2, 3, 4, 5)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from roco.config import Recipe
+from roco.settings import Recipe
 
 PLAIN = {"crop_padding": 0, "flip": False, "cutout": 0}
 

@@ -1,11 +1,11 @@
 """Attacks a target with one norm at all thresholds, and writes the verified successes of each."""
 
-from roco.artifacts import check_provenance
-from roco.config import AdversarialConfig
+from roco.attacks.set_settings import AdversarialConfig
 from roco.data.dataset import Dataset
-from roco.networks import load_network
+from roco.networks.files import load_network
 from roco.runtime import job, start_torch
-from roco.store import Store
+from roco.storage.artifacts import check_provenance
+from roco.storage.store import Store
 
 if __name__ == "__main__":
     with job(snakemake):

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from roco.artifacts import check_provenance
 from roco.attacks.records import Cell
 from roco.attacks.sets import join_cells
 from roco.runtime import job
+from roco.storage.artifacts import check_provenance
 
 if __name__ == "__main__":
     with job(snakemake):

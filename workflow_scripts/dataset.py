@@ -1,7 +1,7 @@
 """Makes dataset.h5 from the configured source."""
 
-from roco.config import DatasetConfig
 from roco.data.dataset import make_dataset
+from roco.data.settings import DatasetConfig
 from roco.runtime import job
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Evaluates a shard of a generation's genomes in worker processes."""
 
-from roco.artifacts import write_json
 from roco.config import check_config
-from roco.evaluation import EvaluationSettings
 from roco.gpus import usable_device
 from roco.runtime import job
+from roco.search.evaluation import EvaluationSettings
 from roco.search.population import read_genomes
-from roco.store import Store
-from roco.workers import evaluate_genomes
+from roco.search.workers import evaluate_genomes
+from roco.storage.artifacts import write_json
+from roco.storage.store import Store
 
 if __name__ == "__main__":
     with job(snakemake):

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from roco.config import check_config
-from roco.report.collect import StudyFiles, collect
-from roco.report.figures import write_figures
+from roco.report.figures.figures import write_figures
+from roco.report.read.collect import StudyFiles, collect
 from roco.runtime import job
 
 if __name__ == "__main__":

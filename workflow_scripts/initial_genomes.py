@@ -1,10 +1,11 @@
 """Draws the first population, which all searches of a seed share."""
 
-from roco.config import PUBLISHED_GENOMES, SearchConfig, SpaceConfig
 from roco.runtime import job
 from roco.search.population import write_genomes
+from roco.search.settings import SearchConfig
 from roco.search.variation import initial_genomes
 from roco.space.genome import Genome
+from roco.space.settings import PUBLISHED_GENOMES, SpaceConfig
 
 if __name__ == "__main__":
     with job(snakemake):

@@ -1,9 +1,10 @@
 """Makes the offspring of a population."""
 
-from roco.config import SearchConfig, SearchKind, SpaceConfig
 from roco.runtime import job
 from roco.search.population import PopulationFile, write_genomes
+from roco.search.settings import SearchConfig, SearchKind
 from roco.search.variation import offspring_genomes
+from roco.space.settings import SpaceConfig
 
 if __name__ == "__main__":
     with job(snakemake):

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from roco.config import check_config
-from roco.report.collect import StudyFiles, collect
-from roco.report.page import origin_of, write_page
+from roco.report.page.page import origin_of, write_page
+from roco.report.read.collect import StudyFiles, collect
 from roco.runtime import job
 
 if __name__ == "__main__":

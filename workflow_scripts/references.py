@@ -1,11 +1,11 @@
 """Writes published networks in the form of a front, so that they are retrained and attacked like the others."""
 
-from roco.artifacts import read_attributes
-from roco.config import PUBLISHED_GENOMES
-from roco.evaluation import dataset_shape
 from roco.runtime import job
+from roco.search.evaluation import dataset_shape
 from roco.search.population import unevaluated, write_front
 from roco.space.genome import Genome
+from roco.space.settings import PUBLISHED_GENOMES
+from roco.storage.artifacts import read_attributes
 
 if __name__ == "__main__":
     with job(snakemake):

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from roco.artifacts import read_attributes, write_json, write_tensors
 from roco.config import check_config
 from roco.gpus import usable_device
-from roco.layout import retrained_place
-from roco.networks import KIND
-from roco.retraining import Retraining, RetrainingSettings, occupants, retrain
+from roco.networks.files import KIND
+from roco.retraining.fronts import Retraining, RetrainingSettings, occupants, retrain
 from roco.runtime import job
-from roco.store import Store
+from roco.storage.artifacts import read_attributes, write_json, write_tensors
+from roco.storage.store import Store
+from roco.study.layout import retrained_place
 
 if __name__ == "__main__":
     with job(snakemake):

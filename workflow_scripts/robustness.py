@@ -1,9 +1,9 @@
 """Measures a retrained network on test images, on the test adversarial set and under white-box attacks."""
 
-from roco.artifacts import check_provenance, read_json, write_json
-from roco.config import RobustnessConfig
+from roco.attacks.white_box_settings import RobustnessConfig
 from roco.runtime import job
-from roco.store import Store
+from roco.storage.artifacts import check_provenance, read_json, write_json
+from roco.storage.store import Store
 
 if __name__ == "__main__":
     with job(snakemake):
@@ -14,8 +14,8 @@ if __name__ == "__main__":
         check_provenance(snakemake.input.training, training, made_for)
         result = {name: value for name, value in training.items() if name not in ("train_loss", "seconds")}
         if training["status"] == "ok":
-            from roco.networks import load_network
-            from roco.robustness import measure_robustness
+            from roco.networks.files import load_network
+            from roco.retraining.robustness import measure_robustness
 
             _, description = load_network(snakemake.input.network)
             trained = {name: training[name] for name in ("genome", "channels")}

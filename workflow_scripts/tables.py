@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from roco.config import check_config
-from roco.report.collect import StudyFiles, collect
-from roco.report.tables import write_tables
+from roco.report.read.collect import StudyFiles, collect
+from roco.report.tables.all_tables import write_tables
 from roco.runtime import job
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Trains a target network and measures it on validation and test images; nothing is chosen on either."""
 
-from roco.artifacts import write_json
-from roco.config import Recipe
 from roco.data.dataset import Dataset
-from roco.fitting import fit, measure, target_request
-from roco.networks import describe_target, save_network
+from roco.networks.files import describe_target, save_network
 from roco.runtime import job, seed_from
-from roco.store import Store
+from roco.settings import Recipe
+from roco.storage.artifacts import write_json
+from roco.storage.store import Store
+from roco.training.stored import fit, measure, target_request
 
 if __name__ == "__main__":
     with job(snakemake):

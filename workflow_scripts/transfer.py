@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from roco.artifacts import check_provenance, write_json
 from roco.attacks.sets import AdversarialSet
 from roco.data.dataset import Dataset
-from roco.networks import load_network
+from roco.networks.files import load_network
 from roco.runtime import job, start_torch
+from roco.storage.artifacts import check_provenance, write_json
 
 if __name__ == "__main__":
     with job(snakemake):

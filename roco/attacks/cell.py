@@ -10,18 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from roco.artifacts import digest
 from roco.attacks.l0 import attack_l0
 from roco.attacks.linf import attack_linf
 from roco.attacks.norms import DECIDED, Norm, forward_batch, margins, margins_of, within_budget
 from roco.attacks.records import Array, Cell
-from roco.config import AdversarialConfig
+from roco.attacks.set_settings import AdversarialConfig
 from roco.data.dataset import Split
 from roco.errors import AttackError
-from roco.networks import digest_of
+from roco.networks.files import digest_of
 from roco.runtime import numpy_generator, seed_from, versions
-from roco.store import Store
-from roco.training import logits_of
+from roco.storage.artifacts import digest
+from roco.storage.store import Store
+from roco.training.loop import logits_of
 
 __all__ = ["Cell", "attack_chain", "correctly_classified"]
 

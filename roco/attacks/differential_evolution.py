@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from roco.attacks.norms import DECIDED, forward_batch
 from roco.attacks.pixels import Array, Generators, Problem, changes_of
-from roco.config import DifferentialEvolution
+from roco.attacks.set_settings import DifferentialEvolution
 
 log = logging.getLogger("roco")
 

@@ -9,7 +9,7 @@ from roco.attacks.l0_gradient import greedy, sparse_gradient
 from roco.attacks.norms import forward_batch
 from roco.attacks.pixels import CORNERS, Generators, Problem
 from roco.attacks.random_search import random_search
-from roco.config import DifferentialEvolution, Greedy, RandomSearch, SparseGradient
+from roco.attacks.set_settings import DifferentialEvolution, Greedy, RandomSearch, SparseGradient
 
 __all__ = [
     "L0Attack",

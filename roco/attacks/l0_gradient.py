@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from roco.attacks.norms import DECIDED, forward_batch, gradient_batch, margin_gradients, margins_of
 from roco.attacks.pixels import CORNERS, Array, Problem
-from roco.config import FIRST_BLOCK, Greedy, SparseGradient
-from roco.training import to_unit
+from roco.attacks.set_settings import FIRST_BLOCK, Greedy, SparseGradient
+from roco.training.loop import to_unit
 
 # ---------------------------------------------------------------------------------------------------------------
 # Greedy choice

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from roco.attacks.norms import gradient_batch, margins_of
+from roco.attacks.set_settings import MomentumIterative, ProjectedGradient
 from roco.attacks.torchattacks_adapter import run_torchattack
-from roco.config import MomentumIterative, ProjectedGradient
 from roco.runtime import seed_from
-from roco.training import to_unit
+from roco.training.loop import to_unit
 
 
 def attack_linf(

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from roco.training import logits_of, to_unit
+from roco.training.loop import logits_of, to_unit
 
 Norm = Literal["l0", "linf"]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from roco.attacks.norms import margins
-from roco.training import to_unit
+from roco.training.loop import to_unit
 
 Array = np.ndarray[Any, Any]
 Generators = list[np.random.Generator]

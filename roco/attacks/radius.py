@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from roco.attacks.outcome import Array, Outcome, marks, median, plain
 from roco.attacks.white_box import ROUNDING, attack_white_box
-from roco.config import APGDCE, APGDT, CurveConfig
+from roco.attacks.white_box_settings import APGDCE, APGDT, CurveConfig
 from roco.runtime import seed_from
 
 

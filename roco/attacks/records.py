@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from roco.artifacts import read_arrays, write_arrays
 from roco.errors import ArtifactError
+from roco.storage.artifacts import read_arrays, write_arrays
 
 Array = np.ndarray[Any, Any]
 

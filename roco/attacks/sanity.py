@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from roco.attacks.outcome import Array, Outcome, marks
 from roco.attacks.white_box import ROUNDING
-from roco.config import PGD, ChecksConfig, Noise, Square, WhiteBoxAttack
-from roco.training import to_unit
+from roco.attacks.white_box_settings import PGD, ChecksConfig, Noise, Square, WhiteBoxAttack
+from roco.training.loop import to_unit
 
 # What chance may do: this share of the images, and one image in any case.
 TOLERANCE = 0.02

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from roco.artifacts import check_provenance, digest, read_arrays, write_arrays
 from roco.attacks.records import Array, Cell, check_images, check_names
 from roco.errors import ArtifactError, AttackError
+from roco.storage.artifacts import check_provenance, digest, read_arrays, write_arrays
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from roco.attacks.l0 import L0Attack, attack_l0
 from roco.attacks.torchattacks_adapter import Method, run_torchattack
-from roco.config import (
+from roco.attacks.white_box_settings import (
     APGDCE,
     APGDT,
     BIM,
@@ -27,7 +27,7 @@ from roco.config import (
     WhiteBoxAttack,
 )
 from roco.runtime import numpy_generator, torch_generator
-from roco.training import to_unit
+from roco.training.loop import to_unit
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from roco.attacks.sets import AdversarialSet
 from roco.data.dataset import Split
 from roco.errors import AttackError
 from roco.runtime import numpy_generator
-from roco.training import predict
+from roco.training.loop import predict
 
 Array = np.ndarray[Any, Any]
 

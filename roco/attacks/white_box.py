@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from roco.attacks.norms import DECIDED, changed_pixels, gradient_batch, margins
 from roco.attacks.outcome import Outcome, marks, median
 from roco.attacks.stages import autoattack_parts, run_stage, stages_of
-from roco.config import L0, AutoAttack, WhiteBoxAttack
+from roco.attacks.white_box_settings import L0, AutoAttack, WhiteBoxAttack
 from roco.runtime import seed_from
-from roco.training import to_unit
+from roco.training.loop import to_unit
 
 log = logging.getLogger("roco")
 

@@ -11,8 +11,8 @@ from roco.commands._arguments import add_configfile
 if TYPE_CHECKING:
     from roco.commands import Commands
     from roco.config import Part, StudyConfig
-    from roco.found import Found
-    from roco.report.shares import Counts
+    from roco.report.numbers.shares import Counts
+    from roco.study.found import Found
 
 
 def add_command(commands: "Commands") -> None:
@@ -29,7 +29,7 @@ def _compare(options: argparse.Namespace) -> None:
     from rich.table import Table
 
     from roco.config import load_config
-    from roco.found import find
+    from roco.study.found import find
 
     config = load_config(options.configfile)
     columns = [_facts(config, find(config, name)) for name in (options.first, options.second)]
@@ -49,7 +49,7 @@ def _compare(options: argparse.Namespace) -> None:
 def _facts(config: "StudyConfig", found: "Found") -> dict[str, str]:
     """What is known of a network, by name; accuracies are means over its retrainings."""
     from roco.space.complexity import complexity
-    from roco.workload import images_of
+    from roco.study.workload import images_of
 
     images = images_of(config)
     graphs = found.genome.phenotype.phases
@@ -94,7 +94,7 @@ def _measured(trainings: Sequence[dict[str, Any]]) -> dict[str, str]:
 
 def _counts(training: dict[str, Any]) -> "dict[str, tuple[Counts, Counts]]":
     """Of one training, by what it was measured on: right images and all of each cluster."""
-    from roco.report.shares import from_marks
+    from roco.report.numbers.shares import from_marks
 
     attacks, sources = training["white_box"]["attacks"], training["adversarial_sources"]
     marked = {"test accuracy, retrained": from_marks(training["right_images"])}
@@ -104,7 +104,7 @@ def _counts(training: dict[str, Any]) -> "dict[str, tuple[Counts, Counts]]":
 
 
 def _share(counts: "Sequence[tuple[Counts, Counts]]") -> str:
-    from roco.report.statistics import network_interval
+    from roco.report.numbers.statistics import network_interval
 
     found = network_interval(np.stack([right for right, _ in counts]), counts[0][1].astype(float))
     if np.isnan(found.value):

@@ -6,10 +6,10 @@ import sys
 from typing import TYPE_CHECKING, Any, get_args
 
 from roco.commands._arguments import image_size, positive, widths
-from roco.config import PUBLISHED_GENOMES
 from roco.errors import ConfigError
 from roco.space.complexity import Channels, NodeKind, complexity, widths_of
 from roco.space.genome import Genome
+from roco.space.settings import PUBLISHED_GENOMES
 
 if TYPE_CHECKING:
     from roco.commands import Commands
@@ -48,7 +48,7 @@ def _describe(options: argparse.Namespace) -> None:
     )
     print(json.dumps(facts, indent=1) if options.json else _as_text(facts))
     if options.svg:
-        from roco.report.drawing import draw_network
+        from roco.report.figures.drawing import draw_network
 
         draw_network(genome.phenotype, options.svg, channels=options.channels, title=genome.key)
         print(f"drawn into {options.svg}", file=sys.stderr)

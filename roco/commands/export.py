@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from roco.export import FORMATS, export_network, find_network
+from roco.retraining.export import FORMATS, export_network, find_network
 
 if TYPE_CHECKING:
     from roco.commands import Commands
@@ -23,7 +23,7 @@ def add_command(commands: "Commands") -> None:
 
 def _export(options: argparse.Namespace) -> None:
     from roco.files import atomic
-    from roco.model_card import model_card
+    from roco.retraining.card import model_card
 
     results = Path(options.results).expanduser()
     path = find_network(options.network, results, options.training_seed)

@@ -22,7 +22,7 @@ def add_command(commands: "Commands") -> None:
 
 def _front(options: argparse.Namespace) -> None:
     from roco.config import load_config
-    from roco.found import last_population
+    from roco.study.found import last_population
 
     config = load_config(options.configfile)
     seed = config.seeds[0] if options.seed is None else options.seed

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from roco.commands._arguments import add_configfile, positive
 
 if TYPE_CHECKING:
-    from roco.calibration import Calibration
     from roco.commands import Commands
     from roco.config import StudyConfig
-    from roco.plan import StagePlan
+    from roco.study.calibration import Calibration
+    from roco.study.plan import StagePlan
 
 # From here on a plan says that the budget may be too large for the machine, and how soon these would end.
 LONG_SECONDS = 2 * 86400.0
@@ -37,11 +37,11 @@ def _plan(options: argparse.Namespace) -> None:
     from rich.console import Console
     from snakemake.utils import available_cpu_count
 
-    from roco.calibration import calibrate
     from roco.config import load_config
     from roco.errors import DatasetError
-    from roco.plan import load_calibration, networks_to_measure, pending_jobs, plan_study, save_calibration
-    from roco.workload import images_of
+    from roco.study.calibration import calibrate
+    from roco.study.plan import load_calibration, networks_to_measure, pending_jobs, plan_study, save_calibration
+    from roco.study.workload import images_of
 
     config = load_config(options.configfile)
     images = images_of(config)
@@ -75,7 +75,7 @@ def _show(config: "StudyConfig", stages: "Sequence[StagePlan]", calibration: "Ca
     from rich.console import Console
     from rich.table import Table
 
-    from roco.progress import duration
+    from roco.study.progress import duration
 
     console = Console(highlight=False)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
@@ -98,9 +98,9 @@ def _show(config: "StudyConfig", stages: "Sequence[StagePlan]", calibration: "Ca
 
 def _verdict(config: "StudyConfig") -> str:
     """What the study's main comparison can show with its seeds; nothing for a single search."""
-    from roco.report.compare import roles_of
-    from roco.report.power import seeds_wanted, spread_seen
-    from roco.report.statistics import FEWEST_SEEDS
+    from roco.report.numbers.compare import roles_of
+    from roco.report.numbers.power import seeds_wanted, spread_seen
+    from roco.report.numbers.statistics import FEWEST_SEEDS
 
     role, seeds = roles_of(config), len(config.seeds)
     if role.main is None:
@@ -114,12 +114,12 @@ def _warn(seconds: float, calibration: "Calibration", *, others: Sequence[str]) 
     """Says that a study is long, and how long shipped ones would take on this machine whose images are at hand."""
     from rich.console import Console
 
-    from roco.calibration import calibrate
     from roco.config import load_config
     from roco.errors import RocoError
-    from roco.plan import pending_jobs, plan_study
-    from roco.progress import duration
-    from roco.workload import images_of
+    from roco.study.calibration import calibrate
+    from roco.study.plan import pending_jobs, plan_study
+    from roco.study.progress import duration
+    from roco.study.workload import images_of
 
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"out of reach? about {duration(seconds)} on {calibration.device}", style="yellow")

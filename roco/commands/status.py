@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from roco.commands import Commands
     from roco.config import StudyConfig
-    from roco.progress import StageState, StudyState
-    from roco.searches import SearchState
+    from roco.study.progress import StageState, StudyState
+    from roco.study.searches import SearchState
 
 # So many of the jobs at work are shown.
 MOST_JOBS = 8
@@ -35,9 +35,9 @@ def _status(options: argparse.Namespace) -> None:
     from rich.console import Console
 
     from roco.config import load_config
-    from roco.joblogs import JobLogs
-    from roco.progress import study_state
-    from roco.searches import search_states
+    from roco.study.joblogs import JobLogs
+    from roco.study.progress import study_state
+    from roco.study.searches import search_states
 
     config, console, logs = load_config(options.configfile), Console(highlight=False), JobLogs()
     while True:
@@ -119,7 +119,7 @@ def _lines_of_jobs(stages: "Sequence[StageState]") -> "list[RenderableType]":
 
 def headline(study: "StudyState") -> str:
     """Whether the study is finished, running or at rest, and how much time is left."""
-    from roco.progress import duration
+    from roco.study.progress import duration
 
     if study.finished:
         return f"finished; the report is at {study.folder}/report.html"

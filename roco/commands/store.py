@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roco.errors import ArtifactError, FileAccessError
-from roco.inventory import evaluation_table, inventory, problems, write_table
+from roco.storage.inventory import evaluation_table, inventory, problems, write_table
 
 if TYPE_CHECKING:
     from roco.commands import Commands

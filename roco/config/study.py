@@ -1,122 +1,33 @@
 """The configuration of a whole study, and how it is read and checked."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from roco.config.attacks import AdversarialConfig
-from roco.config.levels import WRITTEN
+from roco.attacks.set_settings import AdversarialConfig
+from roco.attacks.white_box_settings import RobustnessConfig
 from roco.config.messages import one_line
-from roco.config.paths import PlainPath, plain_path
 from roco.config.reading import read_yaml
-from roco.config.search import SearchConfig
-from roco.config.section import Count, Name, Positive, Recipe, Section, Seed, Seeds, kept_from
-from roco.config.targets import TargetsConfig
-from roco.config.white_box import RobustnessConfig
+from roco.data.settings import DatasetConfig
 from roco.errors import ConfigError, GenomeError
-from roco.objectives import parse
+from roco.levels import WRITTEN
+from roco.networks.settings import TargetsConfig
+from roco.paths import plain_path
+from roco.retraining.settings import RetrainingConfig
+from roco.search.objectives import parse
+from roco.search.settings import EvaluationConfig, SearchConfig
+from roco.settings import Count, Name, Positive, Section, Seeds
 from roco.space.complexity import NodeKind, channels_in_words
 from roco.space.genome import Genome
-
-PUBLISHED_GENOMES = {
-    "paper_roco": "0010000000000000-1000101100001101-0001010111101111",
-    "paper_baseline": "0010000010000000-0001100101011101-0100011100010101",
-}
+from roco.space.settings import PUBLISHED_GENOMES, SpaceConfig
 
 # The two places where a genome becomes a network; each has widths, and a recipe to train it by.
 Part = Literal["evaluation", "retraining"]
 
-# Of the first active phase, or of each in order.
-Widths = Count | Annotated[list[Count], Field(min_length=1)]
-
 # The name of the folder beside those of the experiments.
 STORE = "store"
-
-
-class DatasetConfig(Section):
-    """The images: which, from where, how many, and how validation images are cut from the training images."""
-
-    name: Literal["digits", "cifar10", "cifar100", "svhn", "fashion_mnist", "npz", "image_folder"]
-    path: PlainPath | None = None
-    image_size: Annotated[int, Field(ge=16, le=256)] = 32
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    train_images: Annotated[int, Field(ge=2)] | None = None
-    test_images: Annotated[int, Field(ge=2)] | None = None
-    seed: Seed = 0
-
-    @model_validator(mode="after")
-    def _path_is_there(self) -> Self:
-        if self.name in ("npz", "image_folder"):
-            if self.path is None:
-                raise ValueError(f"path: expected the {self.name} to read, got nothing")
-            if not os.path.exists(self.path):  # noqa: PTH110 (Path.exists raises for a name that is too long)
-                raise ValueError(f"path: expected an existing {self.name}, got '{self.path}', which is not there")
-        return self
-
-    @property
-    def title(self) -> str:
-        """What readers know the images by: one's own file or folder by its name, others by theirs."""
-        return Path(self.path).absolute().name if self.path and self.name in ("npz", "image_folder") else self.name
-
-
-class SpaceConfig(Section):
-    """The search space: phases of nodes, and the decoder (paper, Section III)."""
-
-    phases: Annotated[int, Field(ge=1, le=5)] = 3
-    nodes: Annotated[int, Field(ge=2, le=8)] = 6
-    stem_padding: Literal[0, 1] = 0
-    node: NodeKind = "residual"
-
-
-class EvaluationConfig(Section):
-    """How a genome is judged in the search, and how genomes are packed into jobs."""
-
-    channels: Widths = 16
-    training: Recipe = Recipe()
-    genomes_per_job: Count = 40
-    processes: Count = 8
-    largest_stack: Count = 40
-    time_limit_minutes: Positive | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _names_are_todays(cls, raw: Any) -> Any:
-        """Says what to write to whoever has a configuration of an earlier version."""
-        if isinstance(raw, Mapping) and "workers" in raw:
-            raise ValueError("workers: write 'processes' (on a CPU) and 'largest_stack' (on a GPU) instead")
-        if isinstance(raw, Mapping) and "halving" in raw:
-            raise ValueError("halving: was removed, as it saved little and could change a front; leave it out")
-        return raw
-
-
-RETRAINING_RECIPE = Recipe(epochs=120, cutout=16)
-
-
-class RetrainingConfig(Section):
-    """How the networks of the final fronts are trained (paper, Section IV)."""
-
-    channels: Widths = 32
-    node: NodeKind | None = None
-    training: Annotated[Recipe, kept_from(RETRAINING_RECIPE)] = RETRAINING_RECIPE
-    networks: Count | Literal["all"] = "all"
-    searches: Annotated[list[Name], Field(min_length=1)] | Literal["all"] = "all"
-    validation_images_too: bool = True
-    references: Annotated[list[str], Field(max_length=1000)] = []
-    seeds: Seeds = [0]
-    processes: Count = 8
-    largest_stack: Count = 40
-
-    @model_validator(mode="before")
-    @classmethod
-    def _has_seeds(cls, raw: Any) -> Any:
-        """Says what to write to whoever has a configuration of the time when each network was trained once."""
-        if isinstance(raw, Mapping) and "seed" in raw:
-            seed = raw["seed"] if isinstance(raw["seed"], int) else 0
-            raise ValueError(f"seed: is a list of seeds now, a training for each; write 'seeds: [{seed}]' instead")
-        return raw
 
 
 class MainComparison(Section):

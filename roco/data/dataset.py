@@ -9,14 +9,14 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from roco.artifacts import read_arrays, read_attributes, read_lengths, schema, write_arrays
-from roco.config import DatasetConfig
 from roco.data.origin import source_fingerprint
 from roco.data.plausible import check_difference, check_range
 from roco.data.pools import Pool, Source
+from roco.data.settings import DatasetConfig
 from roco.data.sources import read_source
 from roco.errors import ArtifactError, DatasetError
 from roco.runtime import seed_from
+from roco.storage.artifacts import read_arrays, read_attributes, read_lengths, schema, write_arrays
 
 log = logging.getLogger("roco")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from roco.config import DatasetConfig
 from roco.data.pictures import Header, is_picture, read_header, read_picture, told
 from roco.data.pools import Pool, Source
+from roco.data.settings import DatasetConfig
 from roco.errors import DatasetError
 
 Array = np.ndarray[Any, Any]

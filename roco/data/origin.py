@@ -8,13 +8,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from roco.artifacts import read_attributes
-from roco.config import DatasetConfig
 from roco.data.folders import PARTS, list_folder
 from roco.data.pictures import told
 from roco.data.published import published_files
+from roco.data.settings import DatasetConfig
 from roco.errors import ArtifactError, DatasetError, RocoError
 from roco.files import atomic
+from roco.storage.artifacts import read_attributes
 
 # A file that was written so recently may be written again within the same tick of its file system's clock.
 _SETTLED_SECONDS = 2.0
@@ -115,7 +115,7 @@ def _content(files: Sequence[tuple[str, Path]]) -> str:
 
 
 def _cache_file(config: DatasetConfig) -> Path:
-    # Not from roco.compiled, which wants torch.
+    # Not from roco.networks.compiled, which wants torch.
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "roco" / "sources"
     place = os.path.abspath(config.path or "data")  # noqa: PTH100 (a link is another place)
     return root / f"{hashlib.sha256(f'{config.name}:{place}'.encode()).hexdigest()[:24]}.json"

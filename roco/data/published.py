@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from roco.config import DatasetConfig
 from roco.data.images import describe_fit, fit
 from roco.data.pools import LabelledArrays, Pool, Source, source_of_arrays
+from roco.data.settings import DatasetConfig
 from roco.errors import DatasetError
 
 log = logging.getLogger("roco")

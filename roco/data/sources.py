@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from roco.config import DatasetConfig
 from roco.data.folders import read_image_folder
 from roco.data.pools import LabelledArrays, Source, source_of_arrays
 from roco.data.published import read_cifar, read_digits, read_fashion_mnist, read_svhn
+from roco.data.settings import DatasetConfig
 from roco.errors import DatasetError
 
 Array = np.ndarray[Any, Any]

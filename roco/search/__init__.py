@@ -1,1 +1,1 @@
-"""The search: population files, variation (Algorithm 1), survival and fronts (pymoo). No torch here."""
+"""The search: evaluation of genomes, population files, variation (Algorithm 1), survival and fronts (pymoo)."""

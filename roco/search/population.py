@@ -11,11 +11,11 @@ import numpy as np
 from pymoo.core.population import Population as PymooPopulation
 from pymoo.core.problem import Problem
 
-from roco.artifacts import check_provenance, read_json, schema, write_json
 from roco.errors import ArtifactError, TrainingFailed
-from roco.objectives import value_of
+from roco.search.objectives import value_of
 from roco.space.complexity import Channels, NodeKind, complexity
 from roco.space.genome import Genome
+from roco.storage.artifacts import check_provenance, read_json, schema, write_json
 
 # Objectives that every evaluation record holds as fields, and every individual.
 IN_EVERY_RECORD = ("error", "adversarial_error", "flops", "parameters")

@@ -18,11 +18,12 @@ from pymoo.operators.mutation.pm import PolynomialMutation
 from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.selection.tournament import TournamentSelection
 
-from roco.config import SearchConfig, SearchKind, SpaceConfig
 from roco.runtime import numpy_generator
 from roco.search.population import Individual, SearchProblem, to_pymoo
+from roco.search.settings import SearchConfig, SearchKind
 from roco.search.survival import survive
 from roco.space.genome import Density, Genome, bits_per_phase
+from roco.space.settings import SpaceConfig
 
 log = logging.getLogger("roco")
 

@@ -1,1 +1,1 @@
-"""The search space: genomes and phenotypes (no torch), their complexity, and the networks that they decode to."""
+"""The search space: genomes, phenotypes and their complexity. Never torch."""

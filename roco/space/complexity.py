@@ -13,7 +13,7 @@ from typing import Literal
 
 from roco.space.genome import PhaseGraph, Phenotype
 
-# What a node computes; roco.space.network says how.
+# What a node computes; roco.networks.decoder says how.
 NodeKind = Literal["residual", "preactivation", "dense"]
 # The width of the first active phase, which each later one doubles; or a width for each, in order.
 Channels = int | Sequence[int]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from roco.attacks import cell as cell_module
 from roco.attacks.cell import Cell, attack_chain
 from roco.attacks.norms import DECIDED
-from roco.config import (
+from roco.attacks.set_settings import (
     AdversarialConfig,
     DifferentialEvolution,
     Greedy,
@@ -25,7 +25,7 @@ from roco.config import (
 )
 from roco.data.dataset import Split
 from roco.errors import ArtifactError, AttackError
-from roco.store import Store
+from roco.storage.store import Store
 
 L0 = [
     RandomSearch(queries=60, margin=1.0),

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from roco.attacks.l0 import L0Attack, attack_l0
 from roco.attacks.norms import DECIDED, changed_pixels, margins_of
 from roco.attacks.random_search import resampled
-from roco.config import DifferentialEvolution, Greedy, RandomSearch, SparseGradient
+from roco.attacks.set_settings import DifferentialEvolution, Greedy, RandomSearch, SparseGradient
 from roco.data.dataset import Split
 
 SMALL = {

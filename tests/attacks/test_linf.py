@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from roco.attacks.linf import attack_linf, round_within
 from roco.attacks.norms import DECIDED, largest_change, margins_of
+from roco.attacks.set_settings import MomentumIterative, ProjectedGradient
 from roco.attacks.torchattacks_adapter import run_torchattack
-from roco.config import MomentumIterative, ProjectedGradient
 
 ATTACKS = [ProjectedGradient(steps=12, restarts=2), MomentumIterative(steps=12)]
 both = pytest.mark.parametrize("attack", ATTACKS, ids=["pgd", "mifgsm"])

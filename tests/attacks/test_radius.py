@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from roco.attacks import radius
-from roco.attacks.evaluation import evaluate_robustness
 from roco.attacks.norms import margins_of
+from roco.attacks.protocol import evaluate_robustness
 from roco.attacks.radius import curve_of, search_radii, smallest_of
-from roco.config import FAB, FGSM, PGD, CurveConfig, DeepFool, RobustnessConfig
+from roco.attacks.white_box_settings import FAB, FGSM, PGD, CurveConfig, DeepFool, RobustnessConfig
 
 RADII = [0.05, 0.2, 0.5, 1.0, 2.0, 4.0]
 

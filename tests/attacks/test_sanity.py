@@ -7,10 +7,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from roco.attacks.evaluation import evaluate_robustness
 from roco.attacks.outcome import Outcome
+from roco.attacks.protocol import evaluate_robustness
 from roco.attacks.sanity import OTHER_BATCH, Evidence, Gap, check_attacks, flags_of, probe_gradients
-from roco.config import BIM, CW, FGSM, AutoAttack, ChecksConfig, CurveConfig, DeepFool, RobustnessConfig
+from roco.attacks.white_box_settings import (
+    BIM,
+    CW,
+    FGSM,
+    AutoAttack,
+    ChecksConfig,
+    CurveConfig,
+    DeepFool,
+    RobustnessConfig,
+)
 
 CONFIG = ChecksConfig(eps=8.0, large_eps=128.0, steps=20, restarts=3, queries=50)
 IMAGES, EPS = 100, 8 / 255

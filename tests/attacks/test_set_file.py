@@ -10,12 +10,14 @@ import torch
 from tiny_study import make_dataset
 
 from roco.attacks.cell import attack_chain
+from roco.attacks.set_settings import AdversarialConfig, Greedy, MomentumIterative
 from roco.attacks.sets import join_cells
 from roco.attacks.verification import verify_set
-from roco.config import AdversarialConfig, Greedy, LeNetConfig, MomentumIterative, Recipe, ResNetConfig
-from roco.networks import build, describe_target, load_network, save_network
-from roco.store import Store
-from roco.training import train
+from roco.networks.files import build, describe_target, load_network, save_network
+from roco.networks.settings import LeNetConfig, ResNetConfig
+from roco.settings import Recipe
+from roco.storage.store import Store
+from roco.training.loop import train
 
 TARGETS = {"lenet": LeNetConfig(width=0.5), "resnet": ResNetConfig(width=0.25, depth=8)}
 

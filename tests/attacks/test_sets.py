@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from roco.artifacts import read_arrays, write_arrays
 from roco.attacks.cell import Cell, attack_chain
+from roco.attacks.set_settings import AdversarialConfig, ProjectedGradient, RandomSearch
 from roco.attacks.sets import AdversarialSet, adversarial_error, breakdown, join_cells, success_table
 from roco.attacks.verification import verify_set
-from roco.config import AdversarialConfig, ProjectedGradient, RandomSearch
 from roco.errors import ArtifactError, AttackError
-from roco.store import Store
+from roco.storage.artifacts import read_arrays, write_arrays
+from roco.storage.store import Store
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from roco.attacks import stages
-from roco.attacks.evaluation import evaluate_robustness
 from roco.attacks.norms import DECIDED, margins_of
+from roco.attacks.protocol import evaluate_robustness
 from roco.attacks.white_box import attack_white_box, summary
-from roco.config import BIM, CW, FGSM, PGD, DeepFool, RobustnessConfig
+from roco.attacks.white_box_settings import BIM, CW, FGSM, PGD, DeepFool, RobustnessConfig
 from roco.data.dataset import Split
 from roco.errors import AttackError
 

@@ -12,7 +12,7 @@ from roco.attacks.norms import DECIDED
 from roco.attacks.outcome import Outcome
 from roco.attacks.stages import autoattack_parts, stages_of
 from roco.attacks.white_box import attack_white_box, summary
-from roco.config import AutoAttack, WhiteBoxAttack
+from roco.attacks.white_box_settings import AutoAttack, WhiteBoxAttack
 
 IMAGES = 14
 

@@ -8,11 +8,11 @@ import pytest
 import yaml
 from half_done_study import config_of, individual, write_population
 
-from roco.artifacts import read_json, write_json
 from roco.cli import main
 from roco.config import load_config
-from roco.layout import Layout
 from roco.space.genome import Genome
+from roco.storage.artifacts import read_json, write_json
+from roco.study.layout import Layout
 
 FIRST, SECOND = (Genome.parse(f"{bits}-{'0' * 16}-{'0' * 16}") for bits in ("1" + "0" * 15, "111" + "0" * 13))
 

@@ -7,10 +7,10 @@ import yaml
 from half_done_study import begin, config_of, finish, individual, line, write_population
 
 from roco.cli import main
-from roco.config import DatasetConfig
 from roco.data.dataset import make_dataset
-from roco.layout import Layout
-from roco.progress import duration
+from roco.data.settings import DatasetConfig
+from roco.study.layout import Layout
+from roco.study.progress import duration
 
 
 @pytest.fixture

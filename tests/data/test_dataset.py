@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roco.artifacts import write_arrays
-from roco.config import DatasetConfig
 from roco.data.dataset import SPLITS, Dataset, channel_statistics, make_dataset
+from roco.data.settings import DatasetConfig
 from roco.errors import ArtifactError, DatasetError
+from roco.storage.artifacts import write_arrays
 
 
 def numbered(labels: np.ndarray[Any, Any], first: int) -> np.ndarray[Any, Any]:

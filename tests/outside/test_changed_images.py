@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 from study import TINY, Study
 
-from roco.config import DatasetConfig
 from roco.data import origin
 from roco.data.dataset import Dataset, make_dataset
 from roco.data.origin import change_since, source_fingerprint
+from roco.data.settings import DatasetConfig
 from roco.errors import DatasetError
 
 
@@ -197,7 +197,7 @@ def test_published_files_are_noticed_where_they_are_and_may_be_deleted(tmp_path:
 
 
 def test_a_data_set_of_an_earlier_version_is_made_anew(tmp_path: Path, config: DatasetConfig) -> None:
-    from roco.artifacts import read_arrays, write_arrays
+    from roco.storage.artifacts import read_arrays, write_arrays
 
     path = tmp_path / "dataset.h5"
     make_dataset(config).save(path)

@@ -18,17 +18,17 @@ import numpy as np
 import pytest
 import torch
 
-from roco.artifacts import read_arrays, read_attributes, read_json, write_arrays, write_json, write_tensors
 from roco.errors import FileAccessError
-from roco.store import Store
+from roco.storage.artifacts import read_arrays, read_attributes, read_json, write_arrays, write_json, write_tensors
+from roco.storage.store import Store
 
 NAMES = ("thing.json", "thing.h5", "thing.safetensors")
 # Prints what each way to read a file, or an entry of the store, comes to.
 READ = """
 import json, sys
-from roco.artifacts import read_arrays, read_attributes, read_checksum, read_json, read_tensors
+from roco.storage.artifacts import read_arrays, read_attributes, read_checksum, read_json, read_tensors
 from roco.errors import RocoError
-from roco.store import Store
+from roco.storage.store import Store
 
 folder, found = sys.argv[1], {}
 def tell(name, read):

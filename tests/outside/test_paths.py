@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from study import TINY, Study
 
 from roco.config import check_config
-from roco.config.paths import plain_path
 from roco.errors import ConfigError
+from roco.paths import plain_path
 
 
 @pytest.fixture

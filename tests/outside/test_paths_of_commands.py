@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from roco.cli import main
-from roco.store import Store
+from roco.storage.store import Store
 
 
 def test_a_command_looks_in_the_home_that_a_tilde_names(

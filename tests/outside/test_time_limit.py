@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 from tiny_study import GENOMES, TinyStudy
 
-from roco import workers
-from roco.evaluation import EvaluationSettings
-from roco.store import Store
+from roco.search import workers
+from roco.search.evaluation import EvaluationSettings
+from roco.storage.store import Store
 
 # Speaks as a worker does, without torch.
 STAND_IN = """
 import json, os, sys
-from roco.evaluation import EvaluationSettings
+from roco.search.evaluation import EvaluationSettings
 from roco.space.genome import Genome
-from roco.store import Store
+from roco.storage.store import Store
 
 request = json.loads(sys.stdin.readline())
 settings, store = EvaluationSettings(**request["settings"]), Store(request["store"])

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from roco.config import PGD, RobustnessConfig, StudyConfig, check_config
-from roco.config.white_box import RESERVED_BEGINNING
+from roco.attacks.white_box_settings import PGD, RESERVED_BEGINNING, RobustnessConfig
+from roco.config import StudyConfig, check_config
 from roco.errors import ConfigError
 
 STEPS = {"method": "pgd", "steps": 3}

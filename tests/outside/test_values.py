@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from source_files import refused
 
-from roco.config import DatasetConfig
 from roco.data.dataset import Dataset, make_dataset
+from roco.data.settings import DatasetConfig
 from roco.errors import DatasetError
 
 Array = np.ndarray[Any, Any]

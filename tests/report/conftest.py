@@ -7,16 +7,16 @@ from types import SimpleNamespace
 import pytest
 from fabricated_study import config_of, fabricate
 
-from roco.report.collect import collect
-from roco.report.figures import write_figures
-from roco.report.tables import write_tables
+from roco.report.figures.figures import write_figures
+from roco.report.read.collect import collect
+from roco.report.tables.all_tables import write_tables
 
 
 @pytest.fixture(scope="session", autouse=True)
 def coarse() -> Iterator[None]:
     """Small pictures: they are written, but nobody looks at them here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("roco.report.style.DPI", 30)
+        patch.setattr("roco.report.figures.style.DPI", 30)
         yield
 
 

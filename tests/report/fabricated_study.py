@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from fabricated_images import adversarial_set, write_dataset
 
-from roco.artifacts import write_json
-from roco.config import PUBLISHED_GENOMES, StudyConfig, check_config
-from roco.report.collect import StudyFiles
+from roco.config import StudyConfig, check_config
+from roco.report.read.collect import StudyFiles
+from roco.space.settings import PUBLISHED_GENOMES
+from roco.storage.artifacts import write_json
 
 ATTACKS = {
     "fgsm_0.1": {"method": "fgsm", "eps": 25.5},

@@ -7,12 +7,12 @@ import pytest
 from fabricated_study import config_of, fabricate
 from scipy.stats import spearmanr
 
-from roco.artifacts import read_json
-from roco.config import PUBLISHED_GENOMES
-from roco.report.beyond_tables import FEATURES, objective_value, survivors, topology
-from roco.report.collect import StudyFiles, collect
-from roco.report.table import NO_VALUE
+from roco.report.read.collect import StudyFiles, collect
+from roco.report.tables.beyond_tables import FEATURES, objective_value, survivors, topology
+from roco.report.tables.table import NO_VALUE
 from roco.space.genome import Genome
+from roco.space.settings import PUBLISHED_GENOMES
+from roco.storage.artifacts import read_json
 
 
 def raw_fronts(made: SimpleNamespace) -> list[dict]:

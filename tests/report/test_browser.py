@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from roco.report.interactive import AXES, read_networks
-from roco.report.page import origin_of, write_page
+from roco.report.page.interactive import AXES, read_networks
+from roco.report.page.page import origin_of, write_page
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

@@ -5,7 +5,7 @@ import pytest
 from fabricated_study import FabricatedStudy, config_of
 
 from roco.errors import ArtifactError
-from roco.report.collect import StudyFiles, collect, dataset_facts
+from roco.report.read.collect import StudyFiles, collect, dataset_facts
 
 
 def test_no_files_give_empty_frames_with_their_columns() -> None:

@@ -6,10 +6,10 @@ import pytest
 from fabricated_study import config_of, fabricate
 from scipy.stats import ttest_1samp
 
-from roco.report.collect import collect
-from roco.report.compare import roles
-from roco.report.control_table import hypervolume_gain
-from roco.report.figure_data import hypervolume_course
+from roco.report.figures.figure_data import hypervolume_course
+from roco.report.numbers.compare import roles
+from roco.report.read.collect import collect
+from roco.report.tables.control_table import hypervolume_gain
 
 SEARCHES = {
     "random": {"objectives": ["error", "flops", "adversarial_error"], "method": "random"},

@@ -9,8 +9,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from roco.report.shares import mean_of
-from roco.report.statistics import Interval
+from roco.report.numbers.shares import mean_of
+from roco.report.numbers.statistics import Interval
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roco.config import PUBLISHED_GENOMES
-from roco.report.drawing import draw_network
+from roco.report.figures.drawing import draw_network
 from roco.space.genome import Genome, bits_per_phase
+from roco.space.settings import PUBLISHED_GENOMES
 
 SVG = "{http://www.w3.org/2000/svg}"
 

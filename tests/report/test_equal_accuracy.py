@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from fabricated_study import config_of
 
-from roco.report.differences import compared_measures
-from roco.report.equal_accuracy import EQUAL_ACCURACY, equal_accuracy
-from roco.report.over_seeds import over_seeds
+from roco.report.numbers.differences import compared_measures
+from roco.report.numbers.over_seeds import over_seeds
+from roco.report.tables.equal_accuracy import EQUAL_ACCURACY, equal_accuracy
 
 GAIN = 0.03
 
@@ -34,7 +34,7 @@ def test_only_what_clean_accuracy_and_flops_do_not_account_for_is_left(
     made: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = made_up(seeds=5, networks=6, gain=GAIN, noise=0.0)
-    monkeypatch.setattr("roco.report.equal_accuracy.compared_measures", lambda *_: (measured, ["test", "pgd"]))
+    monkeypatch.setattr("roco.report.tables.equal_accuracy.compared_measures", lambda *_: (measured, ["test", "pgd"]))
     table = equal_accuracy(made.study, config_of(seeds=range(5)))
     assert list(table.numbers.columns) == EQUAL_ACCURACY
     assert set(table.numbers["metric"]) == {"pgd"}
@@ -51,7 +51,7 @@ def test_intervals_and_verdicts_are_over_seeds(made: SimpleNamespace, monkeypatc
     for gain, star in ((GAIN, True), (0.0, False)):
         measured = made_up(seeds=5, networks=8, gain=gain, noise=0.003)
         made_of = (measured, ["test", "pgd"])
-        monkeypatch.setattr("roco.report.equal_accuracy.compared_measures", lambda *_, made_of=made_of: made_of)
+        monkeypatch.setattr("roco.report.tables.equal_accuracy.compared_measures", lambda *_, made_of=made_of: made_of)
         table = equal_accuracy(made.study, config_of(seeds=range(5)))
         alone = []
         for _, part in measured.groupby("seed"):
@@ -82,12 +82,12 @@ def test_of_a_study_every_metric_has_a_row_and_few_seeds_no_verdict(made: Simple
 def test_one_seed_is_named_and_too_few_networks_too(made: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     config = config_of(seeds=[0])
     measured = made_up(seeds=1, networks=6, gain=GAIN, noise=0.003)
-    monkeypatch.setattr("roco.report.equal_accuracy.compared_measures", lambda *_: (measured, ["test", "pgd"]))
+    monkeypatch.setattr("roco.report.tables.equal_accuracy.compared_measures", lambda *_: (measured, ["test", "pgd"]))
     table = equal_accuracy(made.study, config)
     assert set(table.numbers["basis"]) == {"networks of one seed"}
     assert "It says nothing of another run" in table.markdown()
     few = measured[measured["slot"] < 2]
-    monkeypatch.setattr("roco.report.equal_accuracy.compared_measures", lambda *_: (few, ["test", "pgd"]))
+    monkeypatch.setattr("roco.report.tables.equal_accuracy.compared_measures", lambda *_: (few, ["test", "pgd"]))
     table = equal_accuracy(made.study, config)
     assert table.rows == ()
     assert "No seed has enough retrained networks of two searches: 2 of each and 6 in all" in table.markdown()

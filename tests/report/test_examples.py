@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.image import imread
 
-from roco.artifacts import read_arrays, write_arrays
 from roco.errors import ArtifactError
-from roco.report.collect import StudyFiles, collect
-from roco.report.examples import difference_on_grey, draw, examples
-from roco.report.fonts import FAMILY, families, lacking, show_numbers_instead
-from roco.report.style import figure_settings, save, svg_text
+from roco.report.figures.examples import difference_on_grey, draw, examples
+from roco.report.figures.fonts import FAMILY, families, lacking, show_numbers_instead
+from roco.report.figures.style import figure_settings, save, svg_text
+from roco.report.read.collect import StudyFiles, collect
+from roco.storage.artifacts import read_arrays, write_arrays
 
 
 @pytest.fixture

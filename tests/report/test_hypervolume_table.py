@@ -11,10 +11,10 @@ from fabricated_study import FabricatedStudy, config_of, fabricate
 from pymoo.indicators.hv import HV
 from scipy import stats
 
-from roco.artifacts import read_json
-from roco.report.collect import collect
-from roco.report.hypervolume_table import HYPERVOLUME_TEST, hypervolume_test
-from roco.report.table import NO_VALUE
+from roco.report.read.collect import collect
+from roco.report.tables.hypervolume_table import HYPERVOLUME_TEST, hypervolume_test
+from roco.report.tables.table import NO_VALUE
+from roco.storage.artifacts import read_json
 
 SEARCHES = {
     "baseline": ["error", "flops"],

@@ -7,14 +7,14 @@ from types import SimpleNamespace
 import pytest
 from fabricated_study import config_of, fabricate
 
-from roco.artifacts import read_json
-from roco.config import PUBLISHED_GENOMES
-from roco.report.collect import StudyFiles, collect
-from roco.report.drawing import phase_symbol
-from roco.report.interactive import AXES, embedded, payload, read_networks
-from roco.report.sections import Drawings, network_sections
-from roco.report.tables import make_tables
+from roco.report.figures.drawing import phase_symbol
+from roco.report.page.interactive import AXES, embedded, payload, read_networks
+from roco.report.page.sections import Drawings, network_sections
+from roco.report.read.collect import StudyFiles, collect
+from roco.report.tables.all_tables import make_tables
 from roco.space.genome import Genome
+from roco.space.settings import PUBLISHED_GENOMES
+from roco.storage.artifacts import read_json
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
-from roco.report.contrasts import TRAINED_ONCE, interpolated_interval
-from roco.report.interpolation import interpolation_weights
+from roco.report.numbers.contrasts import TRAINED_ONCE, interpolated_interval
+from roco.report.numbers.interpolation import interpolation_weights
 
 
 def test_weights_by_hand() -> None:

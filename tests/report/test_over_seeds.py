@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from roco.report.over_seeds import OverSeeds, fit, over_seeds, over_seeds_and_images, resolved
-from roco.report.statistics import FEWEST_SEEDS, Interval
+from roco.report.numbers.over_seeds import OverSeeds, fit, over_seeds, over_seeds_and_images, resolved
+from roco.report.numbers.statistics import FEWEST_SEEDS, Interval
 
 
 def test_the_interval_is_students_by_hand() -> None:

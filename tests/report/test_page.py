@@ -11,17 +11,17 @@ from fabricated_images import write_dataset
 from fabricated_study import FabricatedStudy, config_of, fabricate
 from markupsafe import escape
 
-from roco.artifacts import read_arrays, write_arrays
 from roco.errors import ArtifactError
-from roco.report.answer import answer
-from roco.report.collect import collect
-from roco.report.figures import FIGURES, write_figures
-from roco.report.interactive import scripts
-from roco.report.page import origin_of, render
-from roco.report.power import seeds_needed
-from roco.report.style import looks
-from roco.report.tables import TABLES, write_tables
-from roco.report.totals import duration, scientific, totals
+from roco.report.figures.figures import FIGURES, write_figures
+from roco.report.figures.style import looks
+from roco.report.numbers.power import seeds_needed
+from roco.report.numbers.totals import duration, scientific, totals
+from roco.report.page.answer import answer
+from roco.report.page.interactive import scripts
+from roco.report.page.page import origin_of, render
+from roco.report.read.collect import collect
+from roco.report.tables.all_tables import TABLES, write_tables
+from roco.storage.artifacts import read_arrays, write_arrays
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 

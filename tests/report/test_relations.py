@@ -5,7 +5,15 @@ from hypothesis import strategies as st
 from scipy.stats import linregress, spearmanr, ttest_1samp
 from scipy.stats import t as student
 
-from roco.report.relations import _rank_correlations, _weighted_line, draws, seed_difference, seed_mean, spearman, trend
+from roco.report.numbers.relations import (
+    _rank_correlations,
+    _weighted_line,
+    draws,
+    seed_difference,
+    seed_mean,
+    spearman,
+    trend,
+)
 
 NUMBERS = st.lists(st.integers(0, 6), min_size=5, max_size=12)
 

@@ -12,11 +12,11 @@ import pytest
 from fabricated_study import FabricatedStudy, config_of
 from scipy.stats import ttest_1samp
 
-from roco.config.white_box import RESERVED, RESERVED_BEGINNING, RESERVED_ENDING
-from roco.report.collect import collect
-from roco.report.figures import FIGURES
-from roco.report.perturbation_statistics import _medians, _middle_places, mean_of_medians
-from roco.report.tables import make_tables
+from roco.attacks.white_box_settings import RESERVED, RESERVED_BEGINNING, RESERVED_ENDING
+from roco.report.figures.figures import FIGURES
+from roco.report.numbers.perturbation_statistics import _medians, _middle_places, mean_of_medians
+from roco.report.read.collect import collect
+from roco.report.tables.all_tables import make_tables
 from roco.runtime import numpy_generator
 
 

@@ -9,9 +9,9 @@ import pytest
 from fabricated_study import FabricatedStudy, config_of, fabricate
 from scipy import stats
 
-from roco.artifacts import read_json
-from roco.report.collect import collect
-from roco.report.set_accuracy import SET_ACCURACY, set_accuracy
+from roco.report.read.collect import collect
+from roco.report.tables.set_accuracy import SET_ACCURACY, set_accuracy
+from roco.storage.artifacts import read_json
 
 
 def counted(slot: dict) -> tuple[int, int, int]:

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from roco.errors import ArtifactError
-from roco.report.measured import over_retrainings, sizes_of
-from roco.report.shares import (
+from roco.report.numbers.shares import (
     from_marks,
     independent_images,
     mean_of,
@@ -18,6 +17,7 @@ from roco.report.shares import (
     values_of,
     variance_of,
 )
+from roco.report.read.measured import over_retrainings, sizes_of
 
 
 def test_rows_are_means_over_retrainings_and_then_over_networks() -> None:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 from scipy.stats import ttest_1samp, ttest_rel
 
-from roco.report.contrasts import TRAINED_ONCE, difference_interval, pair_by_flops, paired_interval
-from roco.report.differences import holm
-from roco.report.power import power, seeds_needed
-from roco.report.statistics import (
+from roco.report.numbers.contrasts import TRAINED_ONCE, difference_interval, pair_by_flops, paired_interval
+from roco.report.numbers.differences import holm
+from roco.report.numbers.power import power, seeds_needed
+from roco.report.numbers.statistics import (
     Error,
     half_width,
     hypervolumes,

@@ -11,10 +11,10 @@ import pytest
 from fabricated_study import FabricatedStudy, config_of, fabricate
 from scipy.stats import ttest_1samp
 
-from roco.report.answer import answer
-from roco.report.collect import StudyFiles, collect
-from roco.report.paper import ADVERSARIAL_SAMPLES
-from roco.report.tables import TABLES, make_tables, write_tables
+from roco.report.page.answer import answer
+from roco.report.page.paper import ADVERSARIAL_SAMPLES
+from roco.report.read.collect import StudyFiles, collect
+from roco.report.tables.all_tables import TABLES, make_tables, write_tables
 
 NO_SOURCES: dict[str, list[int]] = {"source_index": [], "images": [], "right": [], "noise_right": []}
 

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from individuals import distinct_genomes, individuals_of
 
-from roco.config import PUBLISHED_GENOMES, SearchConfig, SearchKind, SpaceConfig
 from roco.search.population import Individual, SearchProblem
+from roco.search.settings import SearchConfig, SearchKind
 from roco.search.variation import PhaseCrossover, PhaseMutation, initial_genomes, offspring_genomes
 from roco.space.genome import Genome, bits_per_phase
+from roco.space.settings import PUBLISHED_GENOMES, SpaceConfig
 
 OBJECTIVES = ["error", "adversarial_error", "flops"]
 SPACE = SpaceConfig(phases=2, nodes=4)

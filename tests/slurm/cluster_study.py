@@ -13,7 +13,7 @@ import yaml
 from cluster import Cluster
 from study import REPOSITORY, TINY, Study
 
-from roco.slurm import NOTE
+from roco.study.slurm import NOTE
 
 # One target alone, so that it is known which jobs there are when.
 CONFIG = TINY | {"targets": TINY["targets"] | {"test": None}}

@@ -11,7 +11,7 @@ from cluster import Cluster
 from cluster_study import CONFIG, ClusterStudy, small_profile
 from study import Study
 
-from roco.slurm import NOTE
+from roco.study.slurm import NOTE
 
 pytestmark = [pytest.mark.long, pytest.mark.workflow, pytest.mark.xdist_group("slurm")]
 

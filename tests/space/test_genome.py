@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roco.config import PUBLISHED_GENOMES
 from roco.errors import GenomeError
 from roco.space.genome import Genome, PhaseGraph, bits_per_phase
+from roco.space.settings import PUBLISHED_GENOMES
 
 
 @st.composite

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from study import TINY, Study
 
-from roco.artifacts import read_json
-from roco.networks import describe_file
+from roco.networks.files import describe_file
+from roco.storage.artifacts import read_json
 
 pytestmark = [pytest.mark.workflow, pytest.mark.long]
 

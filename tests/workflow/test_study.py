@@ -7,14 +7,14 @@ import yaml
 from chaos import chaos
 from study import TINY, Study
 
-from roco.artifacts import read_json
 from roco.attacks.sets import AdversarialSet
 from roco.attacks.verification import verify_set
 from roco.config import load_config
 from roco.data.dataset import Dataset
-from roco.layout import Layout
-from roco.networks import digest_of, load_network
-from roco.plan import pending_jobs
+from roco.networks.files import digest_of, load_network
+from roco.storage.artifacts import read_json
+from roco.study.layout import Layout
+from roco.study.plan import pending_jobs
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("study")]
 

@@ -1,0 +1,221 @@
+"""From a phenotype to a torch network: the decoder of the paper, Section III. Complexity is elsewhere."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from roco.networks.compiled.layers import FusedSequential
+from roco.space.complexity import BOTTLENECK, Channels, NodeKind, growth_of, widths_of
+from roco.space.genome import PhaseGraph, Phenotype
+
+
+class Normalise(nn.Module):
+    """Shifts and scales images in [0, 1] channel by channel, so that a network takes plain pixels.
+
+    The authors attacked normalised inputs while the attacks clip to [0, 1]; with this inside, both agree.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Float32 images `(n, c, h, w)` in [0, 1] to the same shape with zero mean and unit variance."""
+        return (images - self.mean) / self.std
+
+
+class Node(FusedSequential):
+    """A node of a phase: 3x3 convolution, batch normalisation, ReLU; or, with preactivation, the convolution last.
+
+    Source: NSGA-Net's decoder (Lu et al. 2019), its residual and preactivation nodes; both cost the same.
+    """
+
+    def __init__(self, channels: int, *, kind: NodeKind = "residual") -> None:
+        convolution = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        activation = (nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+        super().__init__(*((convolution, *activation) if kind == "residual" else (*activation, convolution)))
+
+
+class Join(nn.Module):
+    """Concatenates several inputs and reduces them to `channels` by a 1x1 convolution; one input passes as it is."""
+
+    def __init__(self, inputs: int, channels: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(inputs * channels, channels, 1, bias=False) if inputs > 1 else None
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Inputs of shape `(n, channels, h, w)` each to one of that shape."""
+        return inputs[0] if self.reduce is None else convolve_together(self.reduce, inputs, training=self.training)
+
+
+def convolve_together(convolution: nn.Conv2d, pieces: Sequence[Tensor], *, training: bool) -> Tensor:
+    """A 1x1 convolution without bias of several maps `(n, any, h, w)` as if they stood side by side.
+
+    In training nothing is copied side by side: each is convolved with its slice of the weight and the results are
+    added, which is the same sum in another order.
+    """
+    if not training:
+        # As a module, which those who count FLOPs look for.
+        return convolution(torch.cat(list(pieces), dim=1))  # type: ignore[no-any-return]
+    # Else autocast casts it slice by slice.
+    weight = convolution.weight.to(pieces[0].dtype)
+    first, *others = weight.split([maps.shape[1] for maps in pieces], dim=1)
+    total = F.conv2d(pieces[0], first)
+    for maps, weight in zip(pieces[1:], others, strict=True):
+        total = total.add_(F.conv2d(maps, weight))
+    return total
+
+
+class Phase(nn.Module):
+    """A phase: a convolution to its width, its graph of nodes, and batch normalisation with ReLU on what they give."""
+
+    def __init__(self, graph: PhaseGraph, channels: int, widen: nn.Module, *, node: NodeKind = "residual") -> None:
+        super().__init__()
+        self.graph, self.output_channels = graph, channels
+        self.widen = widen
+        self.joins = nn.ModuleList(Join(len(sources), channels) for sources in graph.inputs)
+        self.nodes = nn.ModuleList(Node(channels, kind=node) for _ in graph.inputs)
+        self.output_join = Join(len(graph.outputs) + graph.residual, channels)
+        self.finish = FusedSequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Feature maps `(n, inputs, h, w)` to `(n, channels, h, w)` (two pixels less a side without padding)."""
+        start = self.widen(images)
+        maps: list[Tensor] = []
+        for sources, join, node in zip(self.graph.inputs, self.joins, self.nodes, strict=True):
+            maps.append(node(join([maps[source] for source in sources] or [start])))
+        ends = [maps[node] for node in self.graph.outputs] + ([start] if self.graph.residual else [])
+        return self.finish(self.output_join(ends))  # type: ignore[no-any-return]
+
+
+class DenseNode(FusedSequential):
+    """A node on inputs side by side: BN, ReLU, 1x1 convolution to 4k channels, BN, ReLU, 3x3 convolution to k.
+
+    Source: NSGA-Net's DenseNode (Lu et al. 2019), after DenseNet-B (Huang et al. 2017). Its k is `growth_of` a phase.
+    """
+
+    def __init__(self, inputs: int, growth: int) -> None:
+        bottleneck = BOTTLENECK * growth
+        super().__init__(
+            nn.BatchNorm2d(inputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(inputs, bottleneck, 1, bias=False),
+            nn.BatchNorm2d(bottleneck),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(bottleneck, growth, 3, padding=1, bias=False),
+        )
+
+
+class DensePhase(nn.Module):
+    """A phase of dense nodes: each gives k channels, and a 1x1 convolution brings the phase's output to its width.
+
+    Source: NSGA-Net's DensePhase (Lu et al. 2019). That convolution is there for a single end too, because k is not the
+    width. Differs from NSGA-Net: k follows the width (`growth_of`); and where a phase's width is its k, their code
+    concatenates the ends along the batch, which is a mistake.
+    """
+
+    def __init__(self, graph: PhaseGraph, channels: int, widen: nn.Module) -> None:
+        super().__init__()
+        self.graph, self.output_channels, growth = graph, channels, growth_of(channels)
+        self.widen = widen
+        self.nodes = nn.ModuleList(DenseNode(len(sources) * growth or channels, growth) for sources in graph.inputs)
+        ends = len(graph.outputs) * growth + graph.residual * channels
+        self.transition = nn.Conv2d(ends, channels, 1, bias=False)
+        self.finish = FusedSequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Feature maps `(n, inputs, h, w)` to `(n, channels, h, w)` (two pixels less a side without padding)."""
+        start = self.widen(images)
+        maps: list[Tensor] = []
+        for sources, node in zip(self.graph.inputs, self.nodes, strict=True):
+            pieces = [maps[source] for source in sources]
+            maps.append(node(torch.cat(pieces, dim=1) if pieces else start))
+        ends = [maps[node] for node in self.graph.outputs] + ([start] if self.graph.residual else [])
+        return self.finish(convolve_together(self.transition, ends, training=self.training))  # type: ignore[no-any-return]
+
+
+class GenomeNetwork(nn.Module):
+    """The network of a phenotype: active phases with max-pooling between them, global average, a linear layer."""
+
+    def __init__(
+        self,
+        phenotype: Phenotype,
+        *,
+        channels: Channels,
+        classes: int,
+        stem_padding: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        node: NodeKind = "residual",
+    ) -> None:
+        super().__init__()
+        self.normalise = Normalise(mean, std)
+        layers: list[nn.Module] = []
+        width = len(mean)
+        widths = widths_of(channels, len(phenotype.phases))
+        for number, (graph, phase_channels) in enumerate(zip(phenotype.phases, widths, strict=True)):
+            kernel, padding = (3, stem_padding) if number == 0 else (1, 0)
+            if number:
+                layers.append(nn.MaxPool2d(2))
+            start = (
+                nn.Conv2d(width, phase_channels, kernel, padding=padding, bias=False)
+                if number == 0 or width != phase_channels
+                else nn.Identity()
+            )
+            dense = node == "dense"
+            layers.append(
+                DensePhase(graph, phase_channels, start) if dense else Phase(graph, phase_channels, start, node=node)
+            )
+            width = phase_channels
+        self.phases = FusedSequential(*layers)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.classify = nn.Linear(width, classes)
+
+    @property
+    def active_phases(self) -> "list[Phase | DensePhase]":
+        """The phases without the pooling between them."""
+        return [module for module in self.phases if isinstance(module, Phase | DensePhase)]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Float32 images `(n, c, h, w)` in [0, 1] to logits `(n, classes)`."""
+        features = self.pool(self.phases(self.normalise(images)))
+        return self.classify(features.flatten(1))  # type: ignore[no-any-return]
+
+
+def build_network(
+    phenotype: Phenotype,
+    *,
+    channels: Channels,
+    classes: int,
+    stem_padding: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+    node: NodeKind = "residual",
+) -> GenomeNetwork:
+    """The network of a phenotype with fresh weights from torch's global generator.
+
+    Args:
+        phenotype: canonical, so that equal phenotypes give equal networks for a seed.
+        channels: the width of the first active phase, which each later one doubles; or a width for each active phase,
+            in order. A phase that is as wide as the one before has no convolution at its start, as in NSGA-Net.
+        classes: the number of logits.
+        stem_padding: of the first convolution: 0 as in the authors' code (32 pixels become 30), or 1.
+        mean: of each image channel in [0, 1]; its length is the number of channels.
+        std: of each image channel.
+        node: what a node computes: `residual` as in the paper, `preactivation`, or `dense`.
+
+    Source: paper, Section III; NSGA-Net's macro decoder (Lu et al. 2019). Weights start as He et al. 2015.
+    """
+    network = GenomeNetwork(
+        phenotype, channels=channels, classes=classes, stem_padding=stem_padding, mean=mean, std=std, node=node
+    )
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return network

@@ -1,0 +1,149 @@
+"""How figures look: one colour and marker a search, everywhere; axes, scales and deterministic files.
+
+Colours are Okabe and Ito's, which readers with any kind of colour vision can tell apart; markers differ as well.
+"""
+
+import io
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from roco.files import atomic
+from roco.report.figures.fonts import FAMILY, show_numbers_instead
+from roco.report.read.collect import REFERENCES
+
+# The ink of text, axes and grid; the page puts its own text colour in its place, so that figures follow dark mode.
+INK = "#1b1f24"
+PUBLISHED_COLOUR = "#7f7f7f"
+DPI = 300
+
+
+@dataclass(frozen=True)
+class Look:
+    """The colour and marker of a search."""
+
+    colour: str
+    marker: str
+    label: str
+
+
+_LOOKS = (
+    ("#0072b2", "o"),
+    ("#d55e00", "D"),
+    ("#009e73", "s"),
+    ("#cc79a7", "^"),
+    ("#e69f00", "v"),
+    ("#56b4e9", "P"),
+)
+
+
+def looks(searches: Sequence[str]) -> dict[str, Look]:
+    """The look of each search, by its place in the configuration, and of the retrained published networks."""
+    found = {name: Look(*_LOOKS[place % len(_LOOKS)], name) for place, name in enumerate(searches)}
+    return found | {REFERENCES: Look(INK, "X", "references")}
+
+
+@contextmanager
+def figure_settings() -> Iterator[None]:
+    """The settings under which figures are drawn and saved; without them SVG files would differ from run to run."""
+    settings: Any = {
+        "svg.hashsalt": "roco",
+        "svg.fonttype": "none",
+        "font.family": FAMILY,
+        # Names are not mathematics: a class may be called $5_bill.
+        "text.parse_math": False,
+        "font.size": 9,
+        "axes.labelsize": 9,
+        "axes.titlesize": 9,
+        "legend.fontsize": 8.5,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": INK,
+        "grid.alpha": 0.14,
+        "grid.linewidth": 0.6,
+        "axes.axisbelow": True,
+        "axes.linewidth": 0.8,
+        **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
+    }
+    with mpl.rc_context(settings):
+        yield
+
+
+def new_figure(rows: int = 1, columns: int = 1, *, height: float = 3.5) -> tuple[Figure, list[Axes]]:
+    """A figure as wide as a phone can show legibly (5.4 inch), its panels in reading order.
+
+    Args:
+        rows: rows of panels.
+        columns: columns of panels.
+        height: of the whole figure, in inches.
+    """
+    figure = Figure(figsize=(5.4, height), layout="constrained")
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
+
+
+def legend(figure: Figure, shown: Sequence[Look], *, extra: Sequence[Line2D] = ()) -> None:
+    """A legend above the panels, where it cannot cover a point."""
+    handles = [
+        Line2D([], [], color=k.colour, marker=k.marker, linestyle="", markersize=6, label=k.label) for k in shown
+    ]
+    handles += extra
+    if handles:
+        # About 62 characters fit in a line of the legend.
+        longest = max(len(str(handle.get_label())) for handle in handles) + 8
+        columns = len(handles) if sum(len(str(h.get_label())) + 6 for h in handles) <= 62 else max(1, 62 // longest)
+        figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False)
+
+
+def spans_decades(values: Sequence[float]) -> bool:
+    """Whether counts span more than a factor of eight, so that a linear axis would crowd the small ones."""
+    positive = [value for value in values if value > 0]
+    return bool(positive) and max(positive) > 8 * min(positive)
+
+
+def scale_counts(axis: Axes, values: Sequence[float]) -> None:
+    """A logarithmic x axis if the values span more than a factor of eight, with plain numbers at its ticks."""
+    if spans_decades(values):
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.minorticks_off()
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def say_empty(axis: Axes, reason: str) -> None:
+    """Says in a panel why it is empty."""
+    axis.text(0.5, 0.5, reason, transform=axis.transAxes, ha="center", va="center", style="italic", alpha=0.8)
+    axis.set_xticks([])
+    axis.set_yticks([])
+
+
+def svg_text(figure: Figure) -> str:
+    """The figure as SVG with text as text; the same figure gives the same bytes."""
+    buffer = io.StringIO()
+    empty: Mapping[str, Any] = {"Date": None, "Creator": None}
+    with warnings.catch_warnings():
+        # Text stays text here: the fonts of whoever reads it draw it.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+        figure.savefig(buffer, format="svg", metadata=dict(empty), transparent=True)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def save(figure: Figure, stem: Path) -> None:
+    """Writes the figure as {stem}.svg (transparent) and {stem}.png (white, 300 dpi)."""
+    with atomic(stem.with_suffix(".svg")) as temporary:
+        temporary.write_text(svg_text(figure), encoding="utf-8", newline="\n")
+    # Laid out once, for both.
+    figure.set_layout_engine("none")
+    show_numbers_instead(figure)
+    with atomic(stem.with_suffix(".png")) as temporary:
+        figure.savefig(temporary, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})

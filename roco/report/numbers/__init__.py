@@ -1,0 +1,1 @@
+"""Statistics: intervals, differences and their power. Nothing here knows a table or a figure."""

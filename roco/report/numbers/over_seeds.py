@@ -1,0 +1,142 @@
+"""What one number of each seed says together where seeds are regressions: a t interval over their coefficients.
+
+A seed's number may be anything that is estimated from that seed's networks alone, a coefficient of a regression too.
+Seeds are independent, whatever ties networks of one seed together, and so a t interval over their numbers holds with
+few seeds and with numbers of unequal precision, for which the usual cluster-robust errors of one pooled regression are
+too small.
+
+Source: Ibragimov and Müller, "t-statistic based correlation and heterogeneity robust inference", JBES 2010.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from roco.report.numbers.differences import holm
+from roco.report.numbers.shares import Array
+from roco.report.numbers.statistics import (
+    CONFIDENCE,
+    FEWEST_SEEDS,
+    NOTHING,
+    SEEDS,
+    Error,
+    Interval,
+    half_width,
+    interval_over_seeds,
+    quantile,
+)
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """The mean of a number over seeds, and how many seeds have one."""
+
+    interval: Interval
+    seeds: int
+
+
+def over_seeds(values: Sequence[float]) -> OverSeeds:
+    """The mean over seeds with Student's t interval; seeds without a number (NaN) are left out."""
+    found = [value for value in values if math.isfinite(value)]
+    return OverSeeds(interval_over_seeds(found), len(found))
+
+
+def over_seeds_and_images(values: Sequence[float], movements: Sequence[Array]) -> OverSeeds:
+    """The mean over seeds of a share of images that all seeds were measured on; of one seed over its images.
+
+    The spread of the seeds' values holds all but what the images move alike in all of them, which is their covariance,
+    as in roco.report.numbers.shares; here every network may have images of its own among those that all saw.
+
+    Args:
+        values: of each seed; seeds without one (NaN) are left out.
+        movements: of each seed, how much each cluster of images moves its value, `(clusters,)`.
+    """
+    there = [place for place, value in enumerate(values) if math.isfinite(value)]
+    if not there:
+        return OverSeeds(NOTHING, 0)
+    found, moved = np.asarray(values, dtype=float)[there], np.stack([movements[place] for place in there])
+    seeds, clusters = len(found), int((moved != 0).any(axis=0).sum())
+    every = float((moved**2).sum())
+    alike = (float((moved.sum(axis=0) ** 2).sum()) - every) / (seeds * (seeds - 1)) if seeds > 1 else every
+    errors = [Error(max(0.0, alike), max(1, clusters - 1))]
+    if seeds > 1:
+        errors.append(Error(float(found.var(ddof=1)) / seeds, seeds - 1))
+    value, half = float(found.mean()), half_width(errors)
+    basis = SEEDS if seeds > 1 else "test images, of these networks alone"
+    low, high = (value - half, value + half) if half else (math.nan, math.nan)
+    return OverSeeds(Interval(value, low, high, basis if half else f"{basis}, which all agree"), seeds)
+
+
+def resolved(found: Sequence[OverSeeds]) -> list[bool]:
+    """Which numbers of one table differ from zero: at 5 % after Holm's correction, with five seeds or more.
+
+    Numbers from fewer seeds cannot be resolved, so that they do not count in the correction either.
+    """
+    tested = [place for place, one in enumerate(found) if one.seeds >= FEWEST_SEEDS and math.isfinite(one.interval.p)]
+    corrected = dict(zip(tested, holm([found[place].interval.p for place in tested]), strict=True))
+    return [corrected.get(place, 1.0) < 1 - CONFIDENCE for place in range(len(found))]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A least-squares fit with an intercept.
+
+    Attributes:
+        coefficients: of the predictors, `(predictors,)`; the intercept is left out.
+        adjusted_r2: the share of the variance that it explains, less what as many predictors explain by chance.
+        errors: standard errors of the coefficients, which hold for residuals of unequal spread (HC3); NaN where a
+            single value decides a coefficient.
+        freedom: how many more values than coefficients there are.
+    """
+
+    coefficients: Array
+    adjusted_r2: float
+    errors: Array
+    freedom: int
+
+    def within(self, place: int) -> OverSeeds:
+        """A coefficient with the interval of this one seed, which takes its networks as independent."""
+        value, half = float(self.coefficients[place]), quantile(self.freedom) * float(self.errors[place])
+        return OverSeeds(Interval(value, value - half, value + half, "networks of one seed"), 1)
+
+
+def fit(predictors: Sequence[Array], values: Array, *, freedom: int) -> Fit | None:
+    """The least-squares fit of values on predictors and an intercept.
+
+    Source: of the standard errors MacKinnon and White, "Some heteroskedasticity-consistent covariance matrix estimators
+    with improved finite sample properties", J. Econometrics 1985.
+
+    Args:
+        predictors: each `(n,)`.
+        values: `(n,)`.
+        freedom: how many more values than coefficients, the intercept one of them, there have to be.
+
+    Returns:
+        None where the values are too few or all equal, or one predictor follows from the others, or there is none.
+    """
+    left = len(values) - len(predictors) - 1
+    if not predictors or left < max(1, freedom):
+        return None
+    columns = np.column_stack(predictors)
+    scale = columns.std(axis=0)
+    if (scale == 0).any() or float(np.ptp(values)) == 0:
+        return None
+    design = np.column_stack([np.ones(len(values)), (columns - columns.mean(axis=0)) / scale])
+    if np.linalg.matrix_rank(design, tol=1e-6) < design.shape[1]:
+        return None
+    inverse = np.linalg.pinv(design)
+    found = inverse @ values
+    residuals = values - design @ found
+    # A value that the fit follows whatever it is has a leverage of 1: nothing tells how far it would move.
+    left_over = 1 - (design * inverse.T).sum(axis=1)
+    left_over[left_over < 1e-6] = np.nan
+    errors = np.sqrt(((inverse * residuals / left_over) ** 2).sum(axis=1))
+    unexplained = float((residuals**2).sum()) / left / float(values.var(ddof=1))
+    return Fit(found[1:] / scale, 1 - unexplained, errors[1:] / scale, left)
+
+
+def coefficient(fits: Sequence[Fit], place: int) -> OverSeeds:
+    """A coefficient over the seeds' own fits; of a single seed with the interval within it."""
+    return fits[0].within(place) if len(fits) == 1 else over_seeds([float(one.coefficients[place]) for one in fits])

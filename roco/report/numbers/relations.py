@@ -1,0 +1,195 @@
+"""How two measured numbers go together: fitted trends, rank correlations, means of features; with intervals.
+
+The networks that a search found with one seed are not independent of one another. Means have one value a seed, and
+Student's t over these. Trends and correlations have the standard error of a bootstrap, which draws seeds with all their
+networks, times Student's t. A network's value is the mean over its retrainings: how far
+retrainings and test images move it is part of how networks scatter, which drawing networks shows already.
+"""
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+from roco.report.numbers.shares import Array
+from roco.report.numbers.statistics import (
+    CONFIDENCE,
+    NOTHING,
+    Error,
+    Interval,
+    half_width,
+    interval_over_seeds,
+    quantile,
+)
+
+# Fewer points have no trend that is worth a line, and no rank correlation that could be told from chance.
+RESAMPLES = 2000
+FEWEST = 4
+FEWEST_RANKED = 6
+
+
+def draws(seeds: Sequence[int], generator: np.random.Generator) -> Array:
+    """How often each network is in each resample, `(RESAMPLES, networks)`: seeds with all their networks, drawn anew.
+
+    Of one seed the networks are drawn.
+
+    Args:
+        seeds: the seed of each network.
+        generator: the source of the resampling.
+    """
+    names, place = np.unique(np.asarray(seeds), return_inverse=True)
+    if len(names) == 1:
+        place = np.arange(len(seeds))
+    count = int(place.max()) + 1
+    times = generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+    return np.asarray(times[:, place], dtype=np.float64)
+
+
+def _times(seeds: Sequence[int]) -> float:
+    """How many standard errors of the bootstrap the interval reaches to each side.
+
+    Student's t for as many seeds as there are (for one: networks), and what a bootstrap of so few falls short.
+    """
+    count = len(set(seeds)) if len(set(seeds)) > 1 else len(seeds)
+    return quantile(count - 1) * math.sqrt(count / (count - 1))
+
+
+def _basis(seeds: Sequence[int]) -> str:
+    return "seeds and networks" if len(set(seeds)) > 1 else "networks of one seed"
+
+
+def _weighted_line(weights: Array, x: Array, y: Array) -> tuple[Array, Array]:
+    """Intercepts and slopes of least-squares lines, one a row of weights; NaN where all points share one x."""
+    total = weights.sum(axis=1)
+    mean_x, mean_y = weights @ x / total, weights @ y / total
+    spread = weights @ (x * x) / total - mean_x**2
+    together = weights @ (x * y) / total - mean_x * mean_y
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = np.where(spread > 1e-12, together / spread, np.nan)
+    return mean_y - slope * mean_x, slope
+
+
+def trend(
+    x: Sequence[float], y: Sequence[float], seeds: Sequence[int], *, at: Sequence[float], generator: np.random.Generator
+) -> tuple[Array, Array, Array]:
+    """A least-squares line with its band: Student's t times the bootstrap's standard error.
+
+    Args:
+        x: of each network.
+        y: of each network.
+        seeds: of each network.
+        at: where to evaluate the line.
+        generator: the source of the resampling.
+
+    Returns:
+        The line, its lower and its upper bound at each place of `at`.
+    """
+    one, two, places = (np.asarray(values, dtype=float) for values in (x, y, at))
+    intercept, slope = _weighted_line(np.ones((1, len(one))), one, two)
+    lines = np.column_stack(_weighted_line(draws(seeds, generator), one, two))
+    lines = lines[np.isfinite(lines[:, 1])]
+    half = _times(seeds) * (lines[:, :1] + lines[:, 1:] * places).std(axis=0)
+    line = intercept[0] + slope[0] * places
+    return line, line - half, line + half
+
+
+def _ranks(weights: Array, values: Array) -> Array:
+    """Ranks of the values in each resample, ties sharing their mean rank, `(resamples, networks)`."""
+    below = (values[None, :] < values[:, None]).astype(float)
+    equal = (values[None, :] == values[:, None]).astype(float)
+    return np.asarray(weights @ below.T + (weights @ equal.T + 1) / 2)
+
+
+def _rank_correlations(weights: Array, x: Array, y: Array) -> Array:
+    ranks = [_ranks(weights, values) for values in (x, y)]
+    total = weights.sum(axis=1, keepdims=True)
+    one, two = (rank - (weights * rank).sum(axis=1, keepdims=True) / total for rank in ranks)
+    power = (weights * one * one).sum(axis=1) * (weights * two * two).sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(power > 1e-9, (weights * one * two).sum(axis=1) / np.sqrt(power), np.nan)
+
+
+def spearman(x: Sequence[float], y: Sequence[float], seeds: Sequence[int], generator: np.random.Generator) -> Interval:
+    """Spearman's rank correlation with an interval; nothing for fewer than six networks or without spread.
+
+    The interval is the wider of one from the bootstrap's standard error, on the scale of Fisher's z, and of Bonett and
+    Wright's, which takes networks as independent.
+
+    Source: Bonett and Wright, "Sample size requirements for estimating Pearson, Kendall and Spearman correlations",
+    Psychometrika 2000.
+
+    Args:
+        x: of each network.
+        y: of each network.
+        seeds: of each network.
+        generator: the source of the resampling.
+    """
+    one, two = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if len(one) < FEWEST_RANKED:
+        return NOTHING
+    value = float(_rank_correlations(np.ones((1, len(one))), one, two)[0])
+    if not abs(value) < 1:
+        return Interval(value, math.nan, math.nan, "no interval") if abs(value) == 1 else NOTHING
+    found = _rank_correlations(draws(seeds, generator), one, two)
+    usable = found[np.isfinite(found)]
+    # Resamples of few networks may be in perfect order; their z is infinite.
+    half = _times(seeds) * float(np.arctanh(usable.clip(-0.999, 0.999)).std()) if len(usable) else math.inf
+    low, high = (math.tanh(math.atanh(value) + sign * half) for sign in (-1, 1))
+    wide = interval_of_independent(value, len(one))
+    return Interval(value, min(wide.low, low), max(wide.high, high), _basis(seeds))
+
+
+def interval_of_independent(correlation: float, count: int) -> Interval:
+    """Bonett and Wright's interval of a rank correlation of `count` independent networks, more than three."""
+    if not abs(correlation) < 1:
+        return Interval(correlation, math.nan, math.nan, "no interval")
+    half = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.sqrt((1 + correlation**2 / 2) / (count - 3))
+    low, high = (math.tanh(math.atanh(correlation) + sign * half) for sign in (-1, 1))
+    return Interval(correlation, low, high, "independent networks")
+
+
+def _by_seed(values: Sequence[float], seeds: Sequence[int]) -> dict[int, Array]:
+    found, places = np.asarray(values, dtype=float), np.asarray(seeds)
+    return {int(seed): found[places == seed] for seed in np.unique(places)}
+
+
+def seed_mean(values: Sequence[float], seeds: Sequence[int]) -> Interval:
+    """The mean over seeds of the mean within a seed, with Student's t interval over seeds; of one seed over networks.
+
+    Args:
+        values: of each network.
+        seeds: of each network.
+    """
+    groups = _by_seed(values, seeds)
+    if len(groups) > 1:
+        return interval_over_seeds([float(group.mean()) for group in groups.values()])
+    if not groups:
+        return NOTHING
+    found = interval_over_seeds(next(iter(groups.values())))
+    return Interval(found.value, found.low, found.high, "networks of one seed" if len(values) > 1 else "one network")
+
+
+def seed_difference(
+    first: tuple[Sequence[float], Sequence[int]], second: tuple[Sequence[float], Sequence[int]]
+) -> Interval:
+    """The difference of two means as of `seed_mean`, over the seeds that both have, paired by these.
+
+    Of one seed over the networks of each, from two of each on.
+
+    Args:
+        first: values and seeds of the one group's networks.
+        second: those of the other's.
+    """
+    one, two = _by_seed(*first), _by_seed(*second)
+    shared = sorted(set(one) & set(two))
+    if len(shared) > 1:
+        return interval_over_seeds([float(one[seed].mean() - two[seed].mean()) for seed in shared])
+    if not shared:
+        return NOTHING
+    sides = one[shared[0]], two[shared[0]]
+    value = float(sides[0].mean() - sides[1].mean())
+    errors = [Error(float(side.var(ddof=1)) / len(side), len(side) - 1) for side in sides if len(side) > 1]
+    half = half_width(errors) if len(errors) == len(sides) else 0.0
+    low, high = (value - half, value + half) if half else (math.nan, math.nan)
+    return Interval(value, low, high, "networks of one seed")

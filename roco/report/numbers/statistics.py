@@ -1,0 +1,281 @@
+"""Intervals, differences and hypervolumes from counts and objectives. No files, no wording.
+
+Accuracies and objectives are fractions, FLOPs multiply-adds. Networks are rows of counts as in shares.py.
+What is claimed of a search is claimed of its seeds: the networks that it found with one seed, and their trainings, are
+not independent of one another, so each seed gives one value and Student's t the interval over seeds. The test images,
+which all seeds share, are the second source of error. What one seed gives says nothing beyond that run.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+from scipy.special import stdtrit
+
+from roco.report.numbers.shares import (
+    Array,
+    Counts,
+    independent_images,
+    mean_of,
+    of_network,
+    shared_variance,
+    values_of,
+    variance_of,
+)
+
+CONFIDENCE = 0.95
+# From fewer seeds nothing is concluded: Student's t takes their values as normal, which so few cannot show.
+FEWEST_SEEDS = 5
+# A hypervolume's reference point lies a tenth of the range beyond the worst value, so that extreme networks count too.
+REFERENCE_POINT = 1.1
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its 95 % interval, and what was varied to get it; NaN where there is nothing to estimate.
+
+    Attributes:
+        value: the estimate.
+        low: the lower bound.
+        high: the upper bound.
+        basis: what was varied.
+        effect: of a difference: its mean over seeds by its standard deviation over seeds (Cohen's d of paired values);
+            NaN for fewer than two seeds, or seeds that all agree.
+        p: of a difference over seeds: the probability of one as large, were there none; two-sided, without correction.
+        deviation: of a difference: its standard deviation over seeds.
+    """
+
+    value: float
+    low: float
+    high: float
+    basis: str
+    effect: float = math.nan
+    p: float = math.nan
+    deviation: float = math.nan
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether zero lies outside; False where there is no interval."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Error:
+    """A source of error: its variance, and with how many degrees of freedom that is known."""
+
+    variance: float
+    freedom: float
+
+
+NOTHING = Interval(math.nan, math.nan, math.nan, "no data")
+SEEDS = "seeds and test images"
+
+
+def in_words(parts: Sequence[str]) -> str:
+    """Several things in a row: `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
+
+
+def quantile(freedom: float, tail: float = (1 - CONFIDENCE) / 2) -> float:
+    """Of Student's t, above which a tail lies."""
+    return -float(stdtrit(freedom, tail))
+
+
+def half_width(errors: Sequence[Error], tail: float = (1 - CONFIDENCE) / 2) -> float:
+    """Half of the interval of a sum of independent errors; it covers what it claims, whatever their variances.
+
+    Source: Banerjee, "Approximate confidence interval for linear functions of means of k populations when the
+    population variances are not equal", Sankhya 1960.
+    """
+    return math.sqrt(sum(quantile(one.freedom, tail) ** 2 * one.variance for one in errors if one.variance > 0))
+
+
+def p_value(value: float, errors: Sequence[Error]) -> float:
+    """The largest tail at which the interval of a value leaves out zero, both sides together; NaN without any error."""
+    if not any(one.variance > 0 for one in errors):
+        return math.nan
+
+    def beyond(tail: float) -> float:
+        return half_width(errors, tail) - abs(value)
+
+    smallest = 1e-12
+    if beyond(smallest) < 0:
+        return 2 * smallest
+    return 1.0 if value == 0 else 2 * float(brentq(beyond, smallest, 0.5))
+
+
+def wilson(correct: int, images: int) -> Interval:
+    """The share `correct / images` with Wilson's score interval.
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927.
+    """
+    if not images:
+        return NOTHING
+    return Interval(correct / images, *_wilson(correct / images, images, NormalDist().inv_cdf(0.975)), "test images")
+
+
+def _wilson(share: float, images: float, z: float) -> tuple[float, float]:
+    """Wilson's bounds for so many independent images; the share itself where they are without number."""
+    if math.isinf(images):
+        return share, share
+    shrink = 1 + z * z / images
+    centre = (share + z * z / (2 * images)) / shrink
+    half = z * math.sqrt(share * (1 - share) / images + z * z / (4 * images * images)) / shrink
+    # At 0 and 1 the bound is exact; rounding would leave it a hair beside.
+    low = 0.0 if share <= 0 else max(0.0, centre - half)
+    return low, 1.0 if share >= 1 else min(1.0, centre + half)
+
+
+def _of_images(rows: Array, sizes: Array) -> tuple[float, float, float]:
+    """The mean share of some rows, and Wilson's bounds over the images that they share."""
+    share = float(values_of(rows, sizes).mean())
+    images = independent_images(rows, sizes)
+    # Of images that are clusters of their own, the variance is known by the share itself.
+    known = len(rows) == 1 and bool((sizes == 1).all())
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) if known else quantile(max(1, len(sizes) - 1))
+    return share, *_wilson(share, images, z)
+
+
+def _share_interval(rows: Array, sizes: Array, basis: str) -> Interval:
+    """The mean share of units, whose spread and whose shared images are added in squares."""
+    share, low, high = _of_images(rows, sizes)
+    spread = Error(float(values_of(rows, sizes).var(ddof=1)) / len(rows), len(rows) - 1) if len(rows) > 1 else None
+    half = half_width([spread]) if spread else 0.0
+    below, above = math.hypot(half, share - low), math.hypot(half, high - share)
+    return Interval(share, max(0.0, share - below), min(1.0, share + above), basis)
+
+
+def network_interval(counts: Counts, sizes: Array) -> Interval:
+    """A single network's share: the mean over its retrainings, with their spread and the images.
+
+    With one retraining it is the images' interval alone (Wilson's): it says nothing of another training's luck.
+
+    Args:
+        counts: `(retrainings, clusters)`.
+        sizes: images of each cluster, `(clusters,)`.
+    """
+    if not counts.size or not sizes.sum():
+        return NOTHING
+    basis = "retrainings and test images" if len(counts) > 1 else "test images, of this training alone"
+    return _share_interval(np.asarray(counts, dtype=np.float64), sizes, basis)
+
+
+def mean_interval(groups: Sequence[Sequence[Counts]], sizes: Array) -> Interval:
+    """The mean over seeds of the mean within a seed, over seeds and images; of one seed over its networks and images.
+
+    Args:
+        groups: for each seed its networks, each `(retrainings, clusters)`; empty ones are left out.
+        sizes: images of each cluster, `(clusters,)`.
+    """
+    groups = [group for group in groups if len(group)]
+    if not groups:
+        return NOTHING
+    if len(groups) > 1:
+        return _share_interval(np.stack([mean_of(group) for group in groups]), sizes, SEEDS)
+    if len(groups[0]) == 1:
+        return network_interval(groups[0][0], sizes)
+    rows = np.stack([of_network(counts) for counts in groups[0]])
+    return _share_interval(rows, sizes, "networks and test images of one seed")
+
+
+def interval_over_seeds(values: Sequence[float] | Array) -> Interval:
+    """The mean of one value a seed with Student's t interval; a single seed has no interval, nor have equal values.
+
+    Args:
+        values: `(seeds,)`.
+    """
+    found = np.asarray(values, dtype=float)
+    if len(found) < 2:
+        return Interval(float(found[0]), math.nan, math.nan, "one seed") if len(found) else NOTHING
+    return _symmetric(found, [], "seeds")
+
+
+def seeds_interval(rows: Sequence[Array], sizes: Array) -> Interval:
+    """A difference over two seeds or more: Student's t over their values, and what all move alike with the images.
+
+    Args:
+        rows: the difference within each seed, a weighted sum of networks' rows, `(clusters,)`.
+        sizes: images of each cluster, `(clusters,)`.
+    """
+    every = np.stack(rows)
+    images = Error(shared_variance(every, sizes), max(1, len(sizes) - 1))
+    return _of_shares(_symmetric(values_of(every, sizes), [images], SEEDS))
+
+
+def _of_shares(found: Interval) -> Interval:
+    """Two shares differ by one at most."""
+    return replace(found, low=float(np.clip(found.low, -1, 1)), high=float(np.clip(found.high, -1, 1)))
+
+
+def _symmetric(of_seeds: Array, others: Sequence[Error], basis: str) -> Interval:
+    value, deviation = float(of_seeds.mean()), float(of_seeds.std(ddof=1))
+    # Values that differ by rounding alone agree.
+    if deviation < 1e-12:
+        return Interval(value, math.nan, math.nan, f"{basis}, which all agree", deviation=0.0)
+    errors = [Error(deviation**2 / len(of_seeds), len(of_seeds) - 1), *others]
+    half = half_width(errors)
+    return Interval(value, value - half, value + half, basis, value / deviation, p_value(value, errors), deviation)
+
+
+def run_interval(row: Array, sizes: Array, errors: Sequence[Error], basis: str) -> Interval:
+    """A difference within one run, over what varies within it; it says nothing of another run.
+
+    Args:
+        row: the difference, a weighted sum of networks' rows, `(clusters,)`.
+        sizes: images of each cluster, `(clusters,)`.
+        errors: other sources of error than the images.
+        basis: all of them in words.
+    """
+    value = float(row.sum() / sizes.sum())
+    half = half_width([*errors, Error(variance_of(row, sizes), max(1, len(sizes) - 1))])
+    if not half:
+        return alone(row, sizes, f"{basis}, which all agree")
+    return _of_shares(Interval(value, value - half, value + half, basis))
+
+
+def alone(row: Array, sizes: Array, basis: str) -> Interval:
+    """A difference without an interval."""
+    return Interval(float(row.sum() / sizes.sum()), math.nan, math.nan, basis)
+
+
+def of_retrainings(weighted: Sequence[tuple[float, Counts]], sizes: Array) -> Error:
+    """The error of a weighted sum of networks through their retrainings, whose variance is pooled over networks."""
+    values = [values_of(np.asarray(counts, dtype=np.float64), sizes) for _, counts in weighted]
+    freedom = sum(len(found) - 1 for found in values)
+    squares = sum(float(((found - found.mean()) ** 2).sum()) for found in values)
+    scale = sum(weight**2 / len(found) for (weight, _), found in zip(weighted, values, strict=True))
+    return Error(squares / freedom * scale, freedom) if freedom else Error(0.0, 1)
+
+
+def hypervolumes(populations: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
+    """The hypervolume of every population in the given objectives, all on one scale.
+
+    Each objective is scaled so that its best and worst value among the successful networks of all searches, seeds and
+    generations become 0 and 1; the reference point is 1.1 in each, and the volume is given as a share of the box
+    between the best values and the reference point.
+
+    Args:
+        populations: columns search, seed, generation, evaluations, status and the objectives (smaller is better).
+        objectives: the objectives to span the volume.
+
+    Returns:
+        search, seed, generation, evaluations, hypervolume (0 to 1; a population without a successful network has 0).
+    """
+    from pymoo.indicators.hv import HV
+
+    successful = populations[populations["status"] == "ok"]
+    values = successful[list(objectives)].to_numpy(dtype=float)
+    rows = []
+    best = values.min(axis=0) if len(values) else np.zeros(len(objectives))
+    spread = (values.max(axis=0) if len(values) else np.ones(len(objectives))) - best
+    spread[spread == 0] = 1.0
+    indicator = HV(ref_point=np.full(len(objectives), REFERENCE_POINT))
+    for place, members in populations.groupby(["search", "seed", "generation"], sort=True):
+        found = members[members["status"] == "ok"][list(objectives)].to_numpy(dtype=float)
+        volume = float(indicator((found - best) / spread)) if len(found) else 0.0
+        rows.append((*place, members["evaluations"].iloc[0], volume / REFERENCE_POINT ** len(objectives)))
+    return pd.DataFrame(rows, columns=["search", "seed", "generation", "evaluations", "hypervolume"])

@@ -1,0 +1,1 @@
+"""The page that shows all tables and figures, with the answer in sentences."""

@@ -1,0 +1,155 @@
+"""The answer of a study in a few sentences, made from the numbers of its tables and from nothing else."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from roco.config import StudyConfig
+from roco.report.numbers.compare import (
+    EQUAL_FLOPS,
+    FLOPS_TOLERANCE,
+    INTERPOLATED,
+    attack_of,
+    has_adversarial_objective,
+    metric_title,
+    roles_of,
+)
+from roco.report.numbers.main_comparison import LEAST, MOST
+from roco.report.numbers.power import seeds_wanted
+from roco.report.numbers.statistics import FEWEST_SEEDS
+from roco.report.read.collect import records_of
+from roco.report.read.measured import ADVERSARIAL_SET, RADIUS, TEST, several
+from roco.report.tables.table import missing, percent
+
+Row = dict[str, Any]
+
+
+def answer(differences: pd.DataFrame, accuracies: pd.DataFrame, config: StudyConfig) -> tuple[str, ...]:
+    """The main comparison in a sentence; what else it cost and rests on; how many seeds would say more.
+
+    Args:
+        differences: numbers of the table of differences.
+        accuracies: numbers of Table III.
+        config: the study's configuration.
+    """
+    role = roles_of(config)
+    if role.main is None:
+        return _one_search(role.reference, accuracies, config)
+    main = records_of(differences[differences["main"].astype(bool)])
+    if not main:
+        return _no_comparison(differences, role.main, role.reference)
+    row = main[0]
+    beside = differences[(differences["search"] == row["search"]) & (differences["selection"] == row["selection"])]
+    found = {str(one["metric"]): one for one in records_of(beside)}
+    return _gain(row, config), _cost(row, found, config), seeds_wanted(float(row["deviation"]), int(row["seeds"]))
+
+
+def _no_comparison(differences: pd.DataFrame, search: str, reference: str) -> tuple[str, ...]:
+    if (differences["search"] == search).any():
+        return (
+            f"The main comparison of {search} with {reference} (report.main) has no networks to be made of.",
+            "The table of differences has what else was compared.",
+        )
+    return (
+        f"Nothing can be said of {search} against {reference}: no seed has a retrained network of both.",
+        "See below which networks failed, and why.",
+    )
+
+
+def _gain(row: Row, config: StudyConfig) -> str:
+    places = {EQUAL_FLOPS: "At equal FLOPs", INTERPOLATED: "At equal FLOPs, interpolated along the fronts"}
+    where = places.get(row["selection"]) or f"Among the {row['selection'].split('_')[1]} lightest networks"
+    searches = f"networks found by {_called(row['search'], config)} are"
+    points = f"{_points(row, judged=True)} {_measured(row['metric'])}"
+    return f"{where}, {searches} {points} than those found by {row['reference']}{_unclear(row)}."
+
+
+def _unclear(row: Row) -> str:
+    """What is to be said where nearly all images hold or nearly all fall."""
+    if LEAST <= row["accuracy"] <= MOST:
+        return ""
+    share = percent(row["accuracy"])
+    return f"; but {share} % of the images hold there over all these networks, too {_far(row)} to tell them apart"
+
+
+def _far(row: Row) -> str:
+    return "few" if row["accuracy"] < LEAST else "many"
+
+
+def _measured(metric: str) -> str:
+    if metric.startswith(RADIUS):
+        return f"within a radius of {metric.removeprefix(RADIUS)}/255 (worst case over all attacks)"
+    words = {TEST: "on clean test images", ADVERSARIAL_SET: "on the adversarial set"}
+    return words.get(metric) or f"under {metric_title(metric)}"
+
+
+def _called(search: str, config: StudyConfig) -> str:
+    with_objective = has_adversarial_objective(config.search.searches[search])
+    return f"{search} (the search with the robustness objective)" if with_objective else search
+
+
+def _points(row: Row, *, judged: bool = False) -> str:
+    """A difference in words; where it is judged, with the verdict."""
+    value, interval = float(row["difference"]), ""
+    if not missing(row["low"]):
+        interval = f"95 % interval {percent(row['low'], sign=True)} to {percent(row['high'], sign=True)}"
+        interval += "" if row["seeds"] > 1 else ", within this run"
+    inside = "; ".join(part for part in (interval, verdict(row) if judged else "") if part)
+    word = "less" if value < 0 else "more"
+    return f"{percent(abs(value))} points {word} accurate" + (f" ({inside})" if inside else "")
+
+
+def verdict(row: Row) -> str:
+    """Whether a difference is resolved, or why nothing is said of it."""
+    if row["resolved"]:
+        return "resolved"
+    seeds = int(row["seeds"])
+    if seeds < FEWEST_SEEDS:
+        return f"no verdict: {seeds} seed{'s' if seeds > 1 else ''} of the {FEWEST_SEEDS} that one needs"
+    return "not resolved"
+
+
+def _cost(row: Row, found: dict[str, Row], config: StudyConfig) -> str:
+    seeds = f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"
+    many = "s" if row["networks"] > 1 else ""
+    unit = (
+        f"pair{many} of networks within {FLOPS_TOLERANCE * 100:.0f} % of each other's FLOPs"
+        if row["selection"] == EQUAL_FLOPS
+        else f"network{many}"
+    )
+    same = f", {row['same_networks']} of them one network that both searches found," if row["same_networks"] else ""
+    trained = f" ({row['retrainings']} retrainings)" if several(config) else ""
+    basis = f"this rests on {row['networks']} {unit}{same} from {seeds}{trained} on {config.dataset.title}"
+    caution = "" if row["seeds"] > 1 else ", and one run of a search is not yet a finding"
+    caution += "" if several(config) else f"; each network was trained once, {_luck(row)}"
+    others = [metric for metric in (TEST, ADVERSARIAL_SET, attack_of(config, "pgd")) if metric != row["metric"]]
+    beside = [f"{_points(found[metric])} {_measured(metric)}" for metric in others if metric in found]
+    if not beside:
+        return f"{basis[0].upper()}{basis[1:]}{caution}."
+    return f"Beside that, and for exploration only, they are {_joined(beside)}; {basis}{caution}."
+
+
+def _luck(row: Row) -> str:
+    """Whether the interval knows of the luck of trainings."""
+    if row["seeds"] > 1:
+        return "whose luck is part of the spread over seeds"
+    return "and another training may differ by several points"
+
+
+def _one_search(search: str, accuracies: pd.DataFrame, config: StudyConfig) -> tuple[str, str]:
+    found = accuracies[accuracies["networks"] > 0]
+    if found.empty:
+        return f"The study's one search, {search}, has no retrained network yet.", "See below what failed, and why."
+    row = records_of(found.sort_values("top"))[-1]
+    interval = "" if pd.isna(row["low"]) else f" (95 % interval {percent(row['low'])} to {percent(row['high'])})"
+    many = f"{row['networks']} lightest networks of {search} classify"
+    who = many if row["networks"] > 1 else f"one retrained network of {search} classifies"
+    return (
+        f"The {who} {percent(row['accuracy'])} % of the adversarial set rightly{interval}.",
+        f"The study on {config.dataset.title} holds one search, so it cannot say what an objective gains.",
+    )
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else list(parts))

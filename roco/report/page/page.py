@@ -1,0 +1,290 @@
+"""The study as one page that stands alone: answer, tables, figures, how it was made. It loads nothing from anywhere.
+
+All numbers of the answer and of the tables are those of the tables' CSV files.
+"""
+
+import base64
+import html
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from roco.config import StudyConfig
+from roco.errors import ArtifactError
+from roco.files import atomic, opened
+from roco.report.figures.figures import FIGURES
+from roco.report.figures.style import INK
+from roco.report.numbers.totals import totals
+from roco.report.page.answer import answer
+from roco.report.page.interactive import AXES, embedded, payload, read_networks, scripts
+from roco.report.page.paper import DEVIATIONS, PUBLISHED_NETWORKS
+from roco.report.page.sections import Drawings, network_sections
+from roco.report.read.collect import Study, dataset_facts
+from roco.report.read.failures import failures
+from roco.report.tables.all_tables import make_tables
+from roco.report.tables.setup_tables import smaller_than_paper
+from roco.report.tables.table import Table, whole
+from roco.runtime import versions
+from roco.storage.artifacts import check_provenance, read_attributes
+
+# The figure whose numbers the interactive chart shows.
+NETWORKS = "populations"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the numbers come from: facts that are in no table.
+
+    Attributes:
+        versions: of Python and the packages, by name.
+        dataset: what the dataset's file says about itself: name, fingerprint, notes.
+        train_images: training images; None where the data set is not at hand.
+    """
+
+    versions: Mapping[str, str]
+    dataset: Mapping[str, Any]
+    train_images: int | None
+
+
+def origin_of(dataset_path: str | Path, *, beside: Iterable[str | Path] = ()) -> Origin:
+    """The versions of this environment, and what the data set's file says about itself.
+
+    Args:
+        dataset_path: the file.
+        beside: adversarial sets, and with them the whole study, that must have been made from this data set.
+
+    Raises:
+        ArtifactError: a file is missing or damaged, or the sets were made from another data set.
+    """
+    attributes, images = dataset_facts(dataset_path)
+    for path in beside:
+        found = read_attributes(path, "adversarial_set")
+        check_provenance(path, found, {"dataset_fingerprint": attributes["fingerprint"]})
+    counts = ", ".join(f"{whole(count)} {split}" for split, count in images.items())
+    facts = {"Data set": f"{attributes['name']}, {len(attributes['class_names'])} classes; images: {counts}"}
+    facts |= {"Data set's fingerprint (SHA-256)": attributes["fingerprint"]}
+    if attributes["notes"]:
+        facts["Data set's preparation"] = "; ".join(attributes["notes"])
+    return Origin(versions(), facts, images["train"])
+
+
+@dataclass(frozen=True)
+class FigureView:
+    """A figure in the page: an inlined drawing, and its files as links that hold content; empty without numbers."""
+
+    name: str
+    title: str
+    caption: str
+    drawing: Markup
+    links: tuple[tuple[str, str, str], ...]
+    empty: bool
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A table in the page, with its files as links that hold their content."""
+
+    table: Table
+    element: Markup
+    links: tuple[tuple[str, str, str], ...]
+
+
+def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: str | Path, origin: Origin) -> str:
+    """The page as HTML.
+
+    Args:
+        study: the study.
+        config: its configuration.
+        figures: the folder with the figures' SVG and CSV files.
+        tables: the folder with the tables' files; they must be those of this study.
+        origin: versions and data set.
+
+    Raises:
+        ArtifactError: a figure or table is missing, or a table's CSV is not that of this study.
+    """
+    made = make_tables(study, config)
+    for table in made:
+        if _text(Path(tables) / f"{table.name}.csv") != table.csv():
+            raise ArtifactError(f"{tables}/{table.name}.csv: not the table of this study; delete it and run again")
+    by_name = {table.name: table for table in made}
+    sentences = answer(by_name["differences"].numbers, by_name["table_3"].numbers, config)
+    environment = Environment(
+        loader=PackageLoader("roco.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    views = {name: _figure_view(name, Path(figures), config) for name in FIGURES}
+    drawings = Drawings()
+    networks = read_networks(_text(Path(figures) / f"{NETWORKS}.csv"))
+    return environment.get_template("report.html.j2").render(
+        config=config,
+        sentences=sentences,
+        groups=_groups({name: _table_view(table) for name, table in by_name.items()}, views),
+        sections=network_sections(by_name, config, drawings),
+        totals=totals(study, train_images=origin.train_images),
+        failures=failures(study),
+        deviations=DEVIATIONS,
+        budget=smaller_than_paper(by_name["table_2"].numbers),
+        origin=origin,
+        settings=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        interactive=_interactive(networks, config, drawings),
+        networks_figure=views[NETWORKS],
+        symbols=Markup(drawings.markup),
+    )
+
+
+@dataclass(frozen=True)
+class Interactive:
+    """The interactive chart: its axes (names and titles), its last generation, its data as JSON, and its scripts."""
+
+    axes: tuple[tuple[str, str], ...]
+    generations: int
+    data: Markup
+    scripts: Markup
+
+
+def _interactive(networks: pd.DataFrame, config: StudyConfig, drawings: Drawings) -> Interactive | None:
+    """None where no search has evaluated a network."""
+    if networks.empty:
+        return None
+    genomes = dict(zip(networks["key"], networks["genome"], strict=True))
+    phases = {key: [symbol.name for symbol in drawings.of(genome)] for key, genome in genomes.items()}
+    axes = tuple((name, axis.title) for name, axis in AXES.items())
+    data = Markup(embedded(payload(networks, config, phases=phases)))
+    return Interactive(axes, int(networks["generation"].max()), data, Markup(scripts()))
+
+
+@dataclass(frozen=True)
+class Group:
+    """A part of the page: tables, then figures; and the titles of those that this study has nothing for."""
+
+    name: str
+    title: str
+    tables: tuple[TableView, ...]
+    figures: tuple[FigureView, ...]
+    absent: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of the page by the names of what it holds."""
+
+    name: str
+    title: str
+    tables: tuple[str, ...]
+    figures: tuple[str, ...]
+
+
+_PARTS = (
+    _Part(
+        "found",
+        "What was found",
+        ("differences", "equal_accuracy", "table_3", "set_accuracy", "table_4", "table_5"),
+        ("figure_5", "figure_6", "figure_2", "figure_3", "figure_4"),
+    ),
+    _Part(
+        "robust",
+        "How far the robustness goes",
+        ("robustness_curve", "smallest_perturbations", "flags"),
+        ("accuracy_radius",),
+    ),
+    _Part("why", "What goes with robustness", ("objective", "objective_spread", "topology", "explained"), ()),
+    _Part(
+        "course",
+        "How the searches went",
+        ("searches", "control", "hypervolume_test", "survivors", "fronts"),
+        ("hypervolume",),
+    ),
+)
+
+
+def _groups(tables: Mapping[str, TableView], figures: Mapping[str, FigureView]) -> list[Group]:
+    """The parts of the page; what no part names comes last, but for the figure that the interactive chart replaces."""
+    named = {name for part in _PARTS for name in (*part.tables, *part.figures)} | {NETWORKS}
+    rest = [tuple(name for name in found if name not in named) for found in (tables, figures)]
+    parts = (*_PARTS, _Part("more", "Sets, settings and all networks", *rest))
+    return [_group(part, tables, figures) for part in parts]
+
+
+def _group(part: _Part, tables: Mapping[str, TableView], figures: Mapping[str, FigureView]) -> Group:
+    in_table, drawn = [tables[name] for name in part.tables], [figures[name] for name in part.figures]
+    absent = [view.table.title for view in in_table if view.table.numbers.empty]
+    absent += [view.title for view in drawn if view.empty]
+    return Group(
+        part.name,
+        part.title,
+        tuple(view for view in in_table if not view.table.numbers.empty),
+        tuple(view for view in drawn if not view.empty),
+        tuple(dict.fromkeys(absent)),
+    )
+
+
+def write_page(
+    study: Study, config: StudyConfig, path: str | Path, *, figures: str | Path, tables: str | Path, origin: Origin
+) -> None:
+    """Writes the page; its arguments are those of `render`.
+
+    Raises:
+        ArtifactError: as `render`.
+    """
+    text = render(study, config, figures=figures, tables=tables, origin=origin)
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _text(path: Path) -> str:
+    with opened(path) as file:
+        content = file.read()
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ArtifactError(f"{path}: no UTF-8 text; delete it and run the same command again") from None
+
+
+def _download(name: str, text: str, kind: str) -> tuple[str, str, str]:
+    """A file as a link that carries it: label, file name, content."""
+    content = base64.b64encode(text.encode()).decode()
+    return name.rsplit(".", 1)[1].upper(), name, f"data:{kind};base64,{content}"
+
+
+def _table_view(table: Table) -> TableView:
+    links = (
+        _download(f"{table.name}.csv", table.csv(), "text/csv"),
+        _download(f"{table.name}.md", table.markdown(), "text/markdown"),
+        _download(f"{table.name}.tex", table.latex(), "application/x-tex"),
+    )
+    # Table.html escapes each of its cells.
+    return TableView(table, Markup(table.html()), links)
+
+
+def _figure_view(name: str, folder: Path, config: StudyConfig) -> FigureView:
+    drawing, numbers, kind = _text(folder / f"{name}.svg"), _text(folder / f"{name}.csv"), FIGURES[name]
+    links = (
+        _download(f"{name}.svg", drawing, "image/svg+xml"),
+        _download(f"{name}.csv", numbers, "text/csv"),
+    )
+    # The drawing is matplotlib's own output, which escapes text.
+    caption = kind.caption
+    if name == "figure_2" and config.dataset.name == "cifar10":
+        caption += " Sources: " + "; ".join(f"{network.name}: {network.source}" for network in PUBLISHED_NETWORKS) + "."
+    empty = numbers.count("\n") <= 1
+    return FigureView(name, kind.title, caption, Markup(inline_svg(drawing, name, kind.title)), links, empty)
+
+
+def inline_svg(drawing: str, name: str, title: str) -> str:
+    """An SVG file as an element of a page: no prolog, identifiers of its own, the page's text colour, its own name."""
+    body = drawing[drawing.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'(href="|url\()#', rf"\1#{name}-", body)
+    body = body.replace(INK, "currentColor")
+    return body.replace("<svg", f'<svg role="img" aria-label="{html.escape(title)}"', 1)

@@ -1,0 +1,1 @@
+"""Reading: the files of a study as data frames."""

@@ -1,0 +1,270 @@
+"""Reads a study's files into tables (pandas), one row a thing: no statistics and no wording here.
+
+Every function takes the files that it reads; none looks for files. Fractions are in [0, 1], FLOPs are multiply-adds.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from roco.data.dataset import dataset_facts as dataset_facts
+from roco.errors import ArtifactError
+from roco.report.read.columns import (
+    ATTACKS,
+    BREAKDOWN,
+    CELLS,
+    CURVES,
+    EVALUATIONS,
+    EXAMPLES,
+    FLAGS,
+    FRONTS,
+    NETWORKS,
+    PERTURBATIONS,
+    POPULATIONS,
+    TARGETS,
+    TRAININGS,
+    TRANSFER,
+)
+from roco.report.read.example_rows import example_rows
+from roco.report.read.robustness_rows import attack_rows, curve_rows, flag_rows, network_row, perturbation_rows
+from roco.storage.artifacts import check_provenance, read_attributes, read_json, schema
+from roco.study.layout import INITIAL as INITIAL
+from roco.study.layout import REFERENCES as REFERENCES
+
+# Where a network is in a study, and where one of its retrainings.
+PLACE = ["search", "seed", "slot"]
+RETRAINING = [*PLACE, "training_seed"]
+# What is the same for all retrainings of a network.
+OF_NETWORK = ["genome", "key", "channels", "flops", "parameters", "search_flops", "search_parameters"]
+
+
+@dataclass(frozen=True)
+class StudyFiles:
+    """The files of a study, by kind; each list in any order.
+
+    Attributes:
+        targets: metrics.json of each target.
+        adversarial_sets: the joined HDF5 file of each split.
+        images: the data set; needed for the figure of examples only.
+        transfer: transfer.json of the test set.
+        shards: evaluation shards of all searches and generations.
+        populations: population.json of all searches, seeds and generations.
+        fronts: front.json of all searches and seeds.
+        robustness: robustness.json of all slots, those of the references too.
+        trainings: training.json of the same slots; needed for the device time only.
+    """
+
+    targets: Sequence[str | Path] = ()
+    adversarial_sets: Sequence[str | Path] = ()
+    images: Sequence[str | Path] = ()
+    transfer: Sequence[str | Path] = ()
+    shards: Sequence[str | Path] = ()
+    populations: Sequence[str | Path] = ()
+    fronts: Sequence[str | Path] = ()
+    robustness: Sequence[str | Path] = ()
+    trainings: Sequence[str | Path] = ()
+
+    @classmethod
+    def from_names(cls, source: Any) -> Self:
+        """The files of an object with attributes of these names, such as a rule's input; a kind it lacks is empty."""
+        return cls(**{field.name: tuple(getattr(source, field.name, ())) for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study found, one frame a kind of thing; with the columns that roco.report.read.columns names.
+
+    Attributes:
+        targets: TARGETS, one row a target.
+        cells: CELLS, one row for each split, target, norm and threshold.
+        examples: EXAMPLES, one row for each cell of the test set that has a success, where the data set is given.
+        transfer: TRANSFER, one row for each norm, threshold, source and other target.
+        evaluations: EVALUATIONS, one row a record: a network that several searches share is in each of them.
+        populations: POPULATIONS, one row an individual of a generation's survivors.
+        fronts: FRONTS, one row a network of a final front, by rising FLOPs.
+        networks: NETWORKS, one row a retraining of a slot that is not empty; a failed one has missing numbers.
+        breakdown: BREAKDOWN, the test adversarial set by cell for each retraining.
+        attacks: ATTACKS, one row for each retraining and white-box attack.
+        curves: CURVES, one row for each retraining and radius, radius 0 being no attack.
+        perturbations: PERTURBATIONS, one row for each retraining and norm.
+        flags: FLAGS, one row for each retraining and sanity flag.
+        trainings: TRAININGS, one row a retraining.
+    """
+
+    targets: pd.DataFrame
+    cells: pd.DataFrame
+    examples: pd.DataFrame
+    transfer: pd.DataFrame
+    evaluations: pd.DataFrame
+    populations: pd.DataFrame
+    fronts: pd.DataFrame
+    networks: pd.DataFrame
+    breakdown: pd.DataFrame
+    attacks: pd.DataFrame
+    curves: pd.DataFrame
+    perturbations: pd.DataFrame
+    flags: pd.DataFrame
+    trainings: pd.DataFrame
+
+    @property
+    def retrainings(self) -> pd.DataFrame:
+        """The retrainings that were attacked, without those that failed."""
+        return self.networks[self.networks["status"] == "ok"]
+
+    @property
+    def retrained(self) -> pd.DataFrame:
+        """The networks with a retraining that did not fail, each once, with what does not depend on the training."""
+        return self.retrainings.drop_duplicates(PLACE)[[*PLACE, *OF_NETWORK]]
+
+
+def collect(files: StudyFiles) -> Study:
+    """All frames of a study; a kind without files gives an empty frame with its columns.
+
+    Raises:
+        ArtifactError: a file is missing, damaged, of another kind, of another study or place, or lacks a field.
+    """
+    _check_together(files)
+    slots = _read_each(files.robustness, "robustness", _measured_slot)
+    networks, breakdown, attacks = _robustness(slots)
+    return Study(
+        targets=_frame(_read_each(files.targets, "target", _one), TARGETS, by=["split", "target"]),
+        cells=_frame(_cells(files.adversarial_sets), CELLS, by=["split", "target", "norm", "threshold"]),
+        examples=_frame(
+            example_rows(files.adversarial_sets, files.images), EXAMPLES, by=["target", "norm", "threshold"]
+        ),
+        transfer=_frame(
+            _read_each(files.transfer, "transfer", _pairs), TRANSFER, by=["norm", "threshold", "source", "target"]
+        ),
+        evaluations=_frame(
+            _read_each(files.shards, "evaluations", _shard_rows),
+            EVALUATIONS,
+            by=["search", "seed", "generation", "genome"],
+        ),
+        populations=_frame(
+            _read_each(files.populations, "population", _population_rows),
+            POPULATIONS,
+            by=["search", "seed", "generation", "flops", "key"],
+        ),
+        fronts=_frame(_read_each(files.fronts, "front", _front_rows), FRONTS, by=["search", "seed", "position"]),
+        networks=networks,
+        breakdown=breakdown,
+        attacks=attacks,
+        curves=_frame(curve_rows(slots), CURVES, by=[*RETRAINING, "radius"]),
+        perturbations=_frame(perturbation_rows(slots), PERTURBATIONS, by=[*RETRAINING, "norm"]),
+        flags=_frame(flag_rows(slots), FLAGS, by=RETRAINING),
+        trainings=_frame(_read_each(files.trainings, "training", _slot), TRAININGS, by=RETRAINING),
+    )
+
+
+def rows_of(frame: pd.DataFrame) -> list[Any]:
+    """The rows of a frame with its columns as attributes."""
+    return list(frame.itertuples(index=False))
+
+
+def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame as mappings from column to value."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _check_together(files: StudyFiles) -> None:
+    """Refuses files that were made from several data sets, or stand where another one belongs."""
+    contents = [(path, read_attributes(path, "adversarial_set")) for path in files.adversarial_sets]
+    kinds = ("transfer", files.transfer), ("front", files.fronts), ("robustness", files.robustness)
+    for kind, paths in (*kinds, ("training", files.trainings)):
+        for path in paths:
+            with schema(path, kind):
+                contents.append((path, dict(read_json(path, kind))))
+    # An empty slot was made from no data set.
+    fingerprints = [found for _, content in contents if (found := content.get("dataset_fingerprint"))]
+    for path, content in contents:
+        if content.get("dataset_fingerprint"):
+            check_provenance(path, content, {"dataset_fingerprint": fingerprints[0]})
+        below = r"(?:slot_(?P<slot>\d+)/training_(?P<training_seed>\d+)/)?"
+        if place := re.search(rf"\b(?:search|retrained)/([^/]+)/seed_(?P<seed>\d+)/{below}", Path(path).as_posix()):
+            numbers = {name: int(number) for name, number in place.groupdict().items() if number}
+            where: dict[str, Any] = {"search": place[1], **numbers}
+            check_provenance(path, content, where)
+
+
+def _read_each(paths: Iterable[str | Path], kind: str, rows: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for path in paths:
+        content = read_json(path, kind)
+        try:
+            found += rows(Path(path), content)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ArtifactError(f"{path}: no whole '{kind}' ({type(error).__name__}: {error}); make it anew") from None
+    return found
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, by: list[str]) -> pd.DataFrame:
+    # Nullable integers: a failed network has no FLOPs, and a float column would print the others as 1.0e7.
+    types = {name: {"int64": "Int64", "str": "object"}.get(kind, kind) for name, kind in columns.items()}
+    table = pd.DataFrame([{name: row.get(name) for name in columns} for row in rows], columns=list(columns))
+    return table.astype(types).sort_values(by, kind="stable").reset_index(drop=True)
+
+
+def _one(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{name: content[name] for name in TARGETS}]
+
+
+def _cells(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for path in paths:
+        attributes = read_attributes(path, "adversarial_set")
+        try:
+            rows += [{"split": attributes["split"], **cell} for cell in attributes["attacked"]]
+        except (KeyError, TypeError) as error:
+            raise ArtifactError(f"{path}: no whole adversarial set (lacks {error}); make it anew") from None
+    return rows
+
+
+def _pairs(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{name: pair[name] for name in TRANSFER} for pair in content["pairs"]]
+
+
+def _shard_rows(path: Path, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = re.search(r".*\bsearch/([^/]+)/(?:seed_(\d+)/)?(?:generation_(\d+)/)?", path.as_posix())
+    search, seed, generation = found.groups() if found else ("", None, None)
+    place = {"search": search, "seed": int(seed or 0), "generation": int(generation or 0)}
+    return [{**record, **place} for record in records]
+
+
+def _population_rows(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
+    place = {name: content[name] for name in ("search", "seed", "generation")} | {"evaluations": len(content["seen"])}
+    return [{**individual, **place} for individual in content["individuals"]]
+
+
+def _front_rows(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
+    place = {name: content[name] for name in ("search", "seed")}
+    return [{**network, **place, "position": index} for index, network in enumerate(content["networks"])]
+
+
+def _robustness(slots: Sequence[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    breakdown = [{**_place(slot), **cell} for slot in slots for cell in slot.get("adversarial_breakdown") or []]
+    return (
+        _frame([network_row(slot) for slot in slots], NETWORKS, by=RETRAINING),
+        _frame(breakdown, BREAKDOWN, by=[*RETRAINING, "target", "norm", "threshold"]),
+        _frame(attack_rows(slots), ATTACKS, by=RETRAINING),
+    )
+
+
+def _slot(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"seconds": None, **content}] if content["status"] != "empty" else []
+
+
+def _measured_slot(path: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
+    if content["status"] == "ok":
+        needed = {"test_images", "test_error", "right_images", "adversarial_breakdown", "adversarial_sources"}
+        if missing := (needed | {"white_box", "flops", "key"}) - set(content):
+            raise KeyError(", ".join(sorted(missing)))
+        _ = content["white_box"]["right_images"], content["adversarial_sources"]["noise_right"]
+    return _slot(path, content)
+
+
+def _place(slot: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: slot[name] for name in RETRAINING}

@@ -1,0 +1,49 @@
+"""Reads one adversarial image of each cell of the test set, with the clean one that it was made from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from roco.attacks.sets import KIND, AdversarialSet
+from roco.data.dataset import Dataset
+from roco.storage.artifacts import read_attributes, schema
+
+
+def example_rows(sets: Sequence[str | Path], images: Sequence[str | Path]) -> list[dict[str, Any]]:
+    """The first success, by source index, of each cell of the test set that has one.
+
+    Args:
+        sets: the adversarial sets of any splits.
+        images: the data set; without it there is nothing to show.
+
+    Raises:
+        ArtifactError: a file is missing, damaged, or the set was made from another data set.
+    """
+    rows: list[dict[str, Any]] = []
+    tests = [path for path in sets if read_attributes(path, KIND).get("split") == "test"]
+    for place in images if tests else ():
+        dataset = Dataset.load(place)
+        for path in tests:
+            found = AdversarialSet.load(path, {"dataset_fingerprint": dataset.fingerprint})
+            with schema(path, KIND):
+                rows += [_example(found, cell, dataset) for cell in found.attacked if found.rows(cell).any()]
+    return rows
+
+
+def _example(found: AdversarialSet, cell: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+    members = np.flatnonzero(found.rows(cell))
+    row = int(members[found.source_index[members].argmin()])
+    source, label, prediction = (int(a[row]) for a in (found.source_index, found.labels, found.target_prediction))
+    return {
+        **{name: cell[name] for name in ("target", "norm", "threshold")},
+        "source_index": source,
+        "label": label,
+        "class_name": dataset.class_names[label],
+        "prediction": prediction,
+        "predicted_class": dataset.class_names[prediction],
+        "margin": float(found.margin[row]),
+        "clean": dataset.test.images[source],
+        "adversarial": found.images[row],
+    }

@@ -1,0 +1,144 @@
+"""Searches at equal FLOPs and equal clean accuracy: are their networks more robust, or only more accurate?"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from roco.config import StudyConfig
+from roco.report.numbers.compare import metric_title, roles_of
+from roco.report.numbers.differences import compared_measures
+from roco.report.numbers.over_seeds import Fit, OverSeeds, coefficient, fit, resolved
+from roco.report.numbers.statistics import FEWEST_SEEDS, Interval
+from roco.report.read.collect import Study
+from roco.report.read.measured import TEST
+from roco.report.tables.table import Table, percent_interval, whole
+
+# What a comparison holds equal, by its name.
+HELD = {"nothing": (), "flops": ("log2_flops",), "flops_and_clean": ("log2_flops", "clean")}
+FULL = "flops_and_clean"
+EQUAL_ACCURACY = ["search", "reference", "metric", "held_equal", "difference", "low", "high", "basis", "p", "resolved"]
+EQUAL_ACCURACY += ["seeds", "networks"]
+# So many networks more than coefficients a seed has to have, and so many of each search.
+FREEDOM = 2
+FEWEST_NETWORKS = 2
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """A search against the reference in one metric: the difference with each set of things held equal."""
+
+    search: str
+    reference: str
+    metric: str
+    found: dict[str, OverSeeds]
+    seeds: int
+    networks: int
+
+
+def equal_accuracy(study: Study, config: StudyConfig) -> Table:
+    """What each search gains over the reference: as found, at equal FLOPs, and at equal FLOPs and clean accuracy.
+
+    Each is a mean over seeds of the coefficient of the search in a regression over the networks of one seed.
+    """
+    role = roles_of(config)
+    measured, names = compared_measures(study, config)
+    networks = _with_clean(measured)
+    compared = [
+        found
+        for search in role.others
+        for metric in names
+        if metric != TEST
+        if (found := _compare(networks[networks["metric"] == metric], search, role.reference, metric))
+    ]
+    verdicts = resolved([one.found[FULL] for one in compared])
+    rows = [
+        (*_place(one), held, *_numbers(found.interval), verdict if held == FULL else None, one.seeds, one.networks)
+        for one, verdict in zip(compared, verdicts, strict=True)
+        for held, found in one.found.items()
+    ]
+    header = ("Search", "Against", "Accuracy on", "As found", "At equal FLOPs", "And equal clean accuracy")
+    cells: list[tuple[str, ...]] = [(*header, "Seeds", "Networks")]
+    for one, verdict in zip(compared, verdicts, strict=True):
+        shown = [
+            _shown(found.interval) + ("*" if verdict and held == FULL else "") for held, found in one.found.items()
+        ]
+        cells.append(
+            (one.search, one.reference, metric_title(one.metric), *shown, whole(one.seeds), whole(one.networks))
+        )
+    title, numbers = "Differences at equal FLOPs and equal clean accuracy", pd.DataFrame(rows, columns=EQUAL_ACCURACY)
+    return Table("equal_accuracy", title, numbers, tuple(cells), _notes(compared))
+
+
+def _with_clean(measured: pd.DataFrame) -> pd.DataFrame:
+    """Measurements of networks with the logarithm of their FLOPs and their accuracy on clean test images."""
+    measured = measured.loc[
+        measured["flops"].astype(float) > 0, ["search", "seed", "slot", "flops", "metric", "accuracy"]
+    ]
+    clean = measured[measured["metric"] == TEST][["search", "seed", "slot", "accuracy"]]
+    found = measured.merge(clean.rename(columns={"accuracy": "clean"}), on=["search", "seed", "slot"])
+    return found.assign(log2_flops=np.log2(found["flops"].to_numpy(dtype=float)))
+
+
+def _compare(networks: pd.DataFrame, search: str, reference: str, metric: str) -> _Comparison | None:
+    """All comparisons over the same seeds: those in which each of them can be made; None where there is none."""
+    fits: list[dict[str, Fit]] = []
+    count = 0
+    for _, part in networks[networks["search"].isin([search, reference])].groupby("seed", sort=True):
+        ours = _column(part.assign(ours=part["search"] == search), "ours")
+        if min(ours.sum(), (1 - ours).sum()) < FEWEST_NETWORKS:
+            continue
+        found = {held: fit([ours, *_columns(part, held)], _column(part, "accuracy"), freedom=FREEDOM) for held in HELD}
+        whole_fits = {held: one for held, one in found.items() if one}
+        if len(whole_fits) == len(HELD):
+            fits.append(whole_fits)
+            count += len(part)
+    if not fits:
+        return None
+    over = {held: coefficient([one[held] for one in fits], 0) for held in HELD}
+    return _Comparison(search, reference, metric, over, len(fits), count)
+
+
+def _columns(networks: pd.DataFrame, held: str) -> list[Any]:
+    return [_column(networks, name) for name in HELD[held]]
+
+
+def _column(networks: pd.DataFrame, name: str) -> Any:
+    return networks[name].to_numpy(dtype=float)
+
+
+def _place(one: _Comparison) -> tuple[str, str, str]:
+    return one.search, one.reference, one.metric
+
+
+def _numbers(found: Interval) -> tuple[float, float, float, str, float]:
+    return found.value, found.low, found.high, found.basis, found.p
+
+
+def _shown(found: Interval) -> str:
+    return percent_interval(found.value, found.low, found.high, sign=True)
+
+
+def _notes(compared: list[_Comparison]) -> tuple[str, ...]:
+    if not compared:
+        return (
+            f"No seed has enough retrained networks of two searches: {FEWEST_NETWORKS} of each and "
+            f"{2 + len(HELD[FULL]) + FREEDOM} in all, which differ in FLOPs and in clean accuracy.",
+        )
+    single = all(one.seeds == 1 for one in compared)
+    return (
+        "Differences in points. Within each seed a least-squares regression of the accuracy on the search alone (as "
+        "found), then with the logarithm of FLOPs, then with the accuracy on clean test images too; all networks that "
+        "were retrained count, so that differences as found are not those of the N lightest. What is left in the last "
+        "column is robustness that clean accuracy and FLOPs do not account for.",
+        "One seed: in parentheses the 95 % interval within this run (HC3), which takes its networks as independent. "
+        "It says nothing of another run."
+        if single
+        else "Means over the seeds' own regressions; in parentheses the 95 % t interval over seeds (Ibragimov and "
+        "Müller, 2010). A star: the last column differs from zero at 5 % after Holm's correction for its "
+        f"{len(compared)} rows, with {FEWEST_SEEDS} seeds or more.",
+        "Straight lines stand for how accuracy goes with FLOPs and clean accuracy; where the searches found networks "
+        "of quite different sizes or accuracies they say what lies between. The clean accuracy is measured with "
+        "noise, so that what goes with it is not taken out wholly.",
+    )

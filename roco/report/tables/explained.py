@@ -1,0 +1,140 @@
+"""What topology explains: the adversarial error of all evaluated networks, regressed on features of their graphs."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from roco.config import StudyConfig
+from roco.report.figures.figure_data import searched_networks
+from roco.report.numbers.over_seeds import Fit, coefficient, fit, over_seeds, resolved
+from roco.report.numbers.shares import Array
+from roco.report.numbers.statistics import FEWEST_SEEDS, Interval
+from roco.report.read.collect import Study, rows_of
+from roco.report.tables.beyond_tables import FEATURES, described_networks, signed_interval
+from roco.report.tables.table import NO_VALUE, Table, percent_interval, whole
+
+TOPOLOGY = ("depth", "width", "ends", "residual")
+COVARIATES = ("log2_flops", "error")
+EXPLAINED = ["term", "kind", "coefficient", "low", "high", "basis", "p", "resolved"]
+EXPLAINED += ["standard_deviation", "seeds", "networks"]
+# So many networks more than coefficients a seed has to have.
+FREEDOM = 10
+_TITLES = {
+    "log2_flops": "FLOPs, doubled",
+    "error": "clean validation error, a point more",
+    "covariates": "explained by FLOPs and clean error, % of the variance",
+    "topology": "explained by topology beyond these, % of the variance",
+}
+
+
+def explained(study: Study, config: StudyConfig) -> Table:
+    """Coefficients of topology at equal FLOPs and equal clean error, each a mean over seeds of a regression within one.
+
+    A network that several searches of a seed evaluated counts once, since it was trained once.
+    """
+    networks = searched_networks(study, config).drop_duplicates(["seed", "key"])
+    networks = networks[networks["flops"].astype(float) > 0].reset_index(drop=True)
+    described = networks.assign(
+        log2_flops=np.log2(networks["flops"].to_numpy(dtype=float)),
+        **{name: described_networks(networks)[name] for name in TOPOLOGY},
+    )
+    # What is the same in all networks of a study explains nothing.
+    terms = [name for name in (*TOPOLOGY, *COVARIATES) if described[name].nunique() > 1]
+    fits = [found for _, part in described.groupby("seed", sort=True) if (found := _fits(part, terms))]
+    rows = _rows(fits, terms, described) if fits else []
+    numbers = pd.DataFrame(rows, columns=EXPLAINED)
+    header = ("At equal values of the others", "Adversarial error, points", "A standard deviation", "Seeds", "Networks")
+    cells = [header, *(_shown(row) for row in rows_of(numbers))]
+    return Table("explained", "What topology explains", numbers, tuple(cells), _notes(described, fits, terms))
+
+
+def _fits(networks: pd.DataFrame, terms: list[str]) -> tuple[Fit, float, int] | None:
+    """A seed's fit with all terms, what the covariates alone explain, and how many networks it rests on."""
+    values = networks["adversarial_error"].to_numpy(dtype=float)
+    whole_fit = fit(_columns(networks, terms), values, freedom=FREEDOM)
+    alone = fit(_columns(networks, [name for name in terms if name in COVARIATES]), values, freedom=FREEDOM)
+    return None if whole_fit is None or alone is None else (whole_fit, alone.adjusted_r2, len(networks))
+
+
+def _columns(networks: pd.DataFrame, names: list[str]) -> list[Array]:
+    return [networks[name].to_numpy(dtype=float) for name in names]
+
+
+def _rows(fits: list[tuple[Fit, float, int]], terms: list[str], networks: pd.DataFrame) -> list[tuple[Any, ...]]:
+    count = sum(size for *_, size in fits)
+    found = [coefficient([one for one, *_ in fits], place) for place in range(len(terms))]
+    kinds = {True: "topology", False: "covariate"}
+    of_topology = [name in TOPOLOGY for name in terms]
+    verdicts = iter(resolved([one for one, counts in zip(found, of_topology, strict=True) if counts]))
+    spreads = [float(networks.groupby("seed")[name].std().mean()) for name in terms]
+    rows = [
+        (name, kinds[tested], *_bounded(one.interval), next(verdicts) if tested else None, spread, one.seeds, count)
+        for name, one, tested, spread in zip(terms, found, of_topology, spreads, strict=True)
+    ]
+    shares = {
+        "covariates": over_seeds([alone for _, alone, _ in fits]),
+        "topology": over_seeds([one.adjusted_r2 - alone for one, alone, _ in fits]),
+    }
+    rows += [(name, "share", *_bounded(one.interval), None, math.nan, one.seeds, count) for name, one in shares.items()]
+    return rows
+
+
+def _bounded(found: Interval) -> tuple[float, float, float, str, float]:
+    return found.value, found.low, found.high, found.basis, found.p
+
+
+def _shown(row: Any) -> tuple[str, ...]:
+    counts = (whole(row.seeds), whole(row.networks))
+    title = _TITLES.get(row.term) or f"{FEATURES[row.term][0]}, one more"
+    if row.kind == "share":
+        return (title, percent_interval(row.coefficient, row.low, row.high, sign=True), NO_VALUE, *counts)
+    # An error is a fraction; one point of it moves the other error by so many points.
+    scale = 1 if row.term == "error" else 100
+    value, low, high = (scale * number for number in (row.coefficient, row.low, row.high))
+    star = "*" if row.resolved is True else ""
+    spread = signed_interval(100 * row.coefficient * row.standard_deviation, None, None)
+    return (title, signed_interval(value, low, high) + star, spread, *counts)
+
+
+def _notes(networks: pd.DataFrame, fits: list[Any], terms: list[str]) -> tuple[str, ...]:
+    seeds = networks["seed"].nunique()
+    if not fits:
+        return (
+            f"No seed has enough networks ({len(TOPOLOGY) + len(COVARIATES) + 1 + FREEDOM} or more) that differ in all "
+            "of these independently of one another.",
+        )
+    notes = [
+        "A least-squares regression within each seed over all networks that its searches evaluated, each once: the "
+        "adversarial error on the validation set, as the searches saw it, on these rows together. A row says by how "
+        "many points the error is larger for one node (phase, doubling, point) more where all others are equal, then "
+        "for a standard deviation more.",
+    ]
+    if len(fits) > 1:
+        notes.append(
+            "Means over seeds; in parentheses the 95 % t interval over the seeds' own regressions (Ibragimov and "
+            "Müller, 2010), which holds with few seeds, where cluster-robust errors of one regression over all are "
+            "too small. All seeds see the same adversarial set: what another set would change is not in it."
+        )
+        notes.append(
+            "A star: a row of topology differs from zero at 5 % after Holm's correction for "
+            f"{sum(name in TOPOLOGY for name in terms)} rows, with {FEWEST_SEEDS} seeds or more."
+        )
+    else:
+        notes.append(
+            "One seed: in parentheses the 95 % interval within this run (HC3), which takes its networks as "
+            "independent. It says nothing of another run, and nothing is called resolved."
+        )
+    if len(fits) < seeds:
+        notes.append(
+            f"{seeds - len(fits)} of {seeds} seeds have too few networks, or too similar ones, and are left out."
+        )
+    notes.append(
+        "The last two rows: the explained variance of the adversarial error, adjusted for the number of rows; that of "
+        "topology may be below zero, where it explains less than as many random numbers would. The clean error "
+        "carries noise of its own, so that what goes with it is not taken out wholly. The adversarial error is that "
+        "on images made for other networks, after the search's short training; it is not the accuracy under an attack "
+        "on the network itself."
+    )
+    return tuple(notes)

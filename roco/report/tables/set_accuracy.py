@@ -1,0 +1,162 @@
+"""Table III once more: given that the clean image is right, and less what noise of the same budgets does."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from roco.config import StudyConfig
+from roco.report.numbers.compare import lightest, roles_of
+from roco.report.numbers.over_seeds import OverSeeds, over_seeds_and_images
+from roco.report.numbers.shares import Array
+from roco.report.numbers.statistics import Interval
+from roco.report.read.collect import Study, rows_of
+from roco.report.tables.table import Table, missing, percent_interval, whole
+
+SET_ACCURACY = ["search", "reference", "top", "quantity", "value", "low", "high", "basis", "seeds", "networks"]
+# What is shown, in this order, by its name: of which images, and how many of them are right under what.
+ALL, GIVEN, NOISE, BEYOND = "all", "given_right", "noise_given_right", "lost_beyond_noise"
+_TITLES = {
+    ALL: "All images",
+    GIVEN: "Clean image right",
+    NOISE: "The same under noise",
+    BEYOND: "Lost beyond noise",
+}
+
+
+def set_accuracy(study: Study, config: StudyConfig) -> Table:
+    """Accuracy on the adversarial test set of the N lightest networks of each search, beside that under noise."""
+    role, rows = roles_of(config), list[tuple[Any, ...]]()
+    cells: list[tuple[str, ...]] = [("Search", "Networks", *_TITLES.values(), "Seeds", "In all")]
+    pairs = [(name, "") for name in config.retrained_searches]
+    pairs += [(name, role.reference) for name in role.others if role.reference in config.retrained_searches]
+    networks = _networks(study)
+    for search, reference in pairs:
+        for top in config.report.top:
+            chosen = lightest(networks, top)
+            seeds = _by_seed(chosen, search), _by_seed(chosen, reference) if reference else None
+            found = {name: _over_seeds(name, *seeds) for name in _TITLES}
+            if not found[ALL].seeds:
+                continue
+            count = int((chosen["search"] == search).sum())
+            place = (search, reference, top)
+            rows += [(*place, name, *_numbers(one), count) for name, one in found.items()]
+            shown = [_shown(one.interval, sign=bool(reference) or name == BEYOND) for name, one in found.items()]
+            label = f"{search} − {reference}" if reference else search
+            cells.append((label, f"top-{top}", *shown, whole(found[ALL].seeds), whole(count)))
+    numbers = pd.DataFrame(rows, columns=SET_ACCURACY)
+    title = "Accuracy on the adversarial test set, given that the clean image is right, %"
+    return Table("set_accuracy", title, numbers, tuple(cells), _notes(study))
+
+
+@dataclass(frozen=True)
+class _Share:
+    """A share of images, and how much each test image that they were made from moves it.
+
+    Attributes:
+        value: the share, a mean over networks.
+        movements: `(sources,)`; the sum of their squares is the variance of the share over test images drawn anew.
+    """
+
+    value: float
+    movements: Array
+
+
+def _networks(study: Study) -> pd.DataFrame:
+    """A row for each network, with the `shares` of each of its retrainings."""
+    rows = [
+        {"search": row.search, "seed": row.seed, "slot": row.slot, "flops": row.flops, "shares": _shares(row)}
+        for row in rows_of(study.retrainings)
+        if row.adversarial_images
+    ]
+    columns = ["search", "seed", "slot", "flops", "shares"]
+    found = pd.DataFrame(rows, columns=columns)
+    place = ["search", "seed", "slot", "flops"]
+    return found.groupby(place, sort=False)["shares"].agg(list).reset_index() if rows else found
+
+
+def _shares(row: Any) -> dict[str, _Share]:
+    """Of one retraining."""
+    columns = (row.adversarial_before, row.adversarial_sizes, row.adversarial_right, row.adversarial_noise_right)
+    before, images, right, noise = (np.asarray(column, dtype=float) for column in columns)
+    given, under_noise = _share(before * right, before * images), _share(before * noise, before * images)
+    beyond = _Share(under_noise.value - given.value, under_noise.movements - given.movements)
+    return {ALL: _share(right, images), GIVEN: given, NOISE: under_noise, BEYOND: beyond}
+
+
+def _share(right: Array, images: Array) -> _Share:
+    """Source: Cochran, Sampling Techniques, 1977, Section 9A.2 (cluster sampling, the ratio estimate)."""
+    if not images.sum():
+        return _Share(math.nan, np.zeros(len(images)))
+    value, used = float(right.sum() / images.sum()), int((images > 0).sum())
+    scale = np.sqrt(used / (used - 1)) if used > 1 else 1.0
+    return _Share(value, scale * (right - value * images) / images.sum())
+
+
+def _by_seed(networks: pd.DataFrame, search: str) -> dict[int, dict[str, _Share]]:
+    """For each seed of a search the means over its networks, of the means over their retrainings."""
+    found = {}
+    for seed, part in networks[networks["search"] == search].groupby("seed", sort=True):
+        of_networks = [{name: _mean([one[name] for one in shares]) for name in _TITLES} for shares in part["shares"]]
+        found[int(str(seed))] = {name: _mean([one[name] for one in of_networks]) for name in _TITLES}
+    return found
+
+
+def _mean(shares: Sequence[_Share]) -> _Share:
+    """The mean of those that have a value: a network that has no clean image right has none."""
+    there = [one for one in shares if not missing(one.value)] or list(shares)
+    return _Share(
+        float(np.mean([one.value for one in there])), np.asarray(np.mean([one.movements for one in there], axis=0))
+    )
+
+
+def _over_seeds(name: str, ours: dict[int, dict[str, _Share]], other: dict[int, dict[str, _Share]] | None) -> OverSeeds:
+    """A share over seeds, or the difference of two searches over the seeds that both have."""
+    if other is None:
+        shares = [of_seed[name] for of_seed in ours.values()]
+    else:
+        shares = [
+            _Share(
+                ours[seed][name].value - other[seed][name].value,
+                ours[seed][name].movements - other[seed][name].movements,
+            )
+            for seed in sorted(set(ours) & set(other))
+        ]
+    found = over_seeds_and_images([one.value for one in shares], [one.movements for one in shares])
+    if name == ALL:
+        return OverSeeds(Interval(found.interval.value, math.nan, math.nan, "in Table III"), found.seeds)
+    # A share is one of images; what is lost, and differences, may lie below zero.
+    is_share = other is None and name != BEYOND
+    bounded = found.interval
+    if is_share and not missing(bounded.low):
+        bounded = replace(bounded, low=max(0.0, bounded.low), high=min(1.0, bounded.high))
+    return OverSeeds(bounded, found.seeds)
+
+
+def _numbers(found: OverSeeds) -> tuple[float, float, float, str, int]:
+    interval = found.interval
+    return interval.value, interval.low, interval.high, interval.basis, found.seeds
+
+
+def _shown(found: Interval, *, sign: bool) -> str:
+    return percent_interval(found.value, found.low, found.high, sign=sign)
+
+
+def _notes(study: Study) -> tuple[str, ...]:
+    sources = max((len(found) for found in study.retrainings["adversarial_sizes"]), default=0)
+    return (
+        "All images: Table III's accuracy, which has its interval. Clean image right: the share of the adversarial "
+        "images that a network has right, of those whose clean image it has right; one that is wrong before any "
+        "change says nothing of robustness, and better networks have fewer of them. The same under noise: of the same "
+        "clean images with random noise of the same budgets in place of the attack's change (pixels in corner "
+        "colours, or every value moved by the threshold). Lost beyond noise: the second less the first, in points: "
+        "what the adversarial change does that noise of its size does not.",
+        "Rows with a minus: differences of two searches within a seed, in points; they are exploratory, and none is "
+        "called resolved.",
+        "Means over networks and retrainings within a seed, then over seeds. In parentheses the 95 % interval over "
+        f"seeds (t) and over the {whole(sources)} test images that the set was made from, each with all images made "
+        "from it; with one seed over these test images alone, for these networks.",
+    )

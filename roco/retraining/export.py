@@ -1,0 +1,148 @@
+"""A trained network as a file for others: safetensors, ONNX or torch.export. What is said of it is in model_card.py."""
+
+import importlib
+import logging
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from roco.errors import ArtifactError, ConfigError, RocoError
+from roco.files import atomic, is_there
+from roco.storage.artifacts import read_json, schema
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# The ending of each format's files.
+FORMATS: Mapping[str, str] = MappingProxyType({"safetensors": ".safetensors", "onnx": ".onnx", "torch-export": ".pt2"})
+NEEDED = {"onnx": ("onnx", "onnxscript")}
+
+
+def find_network(key_or_file: str, results: str | Path, training_seed: int | None = None) -> Path:
+    """The network file of a name.
+
+    Args:
+        key_or_file: a file, or a retrained network's key (its first four digits at least).
+        results: the folder of all results, where a key is looked up.
+        training_seed: which of the retrainings; the first, if not given. None of them is chosen for what was measured.
+
+    Raises:
+        ConfigError: neither, or several different networks have the key.
+    """
+    if Path(key_or_file).is_file():
+        return Path(key_or_file)
+    if not re.fullmatch(r"[0-9a-f]{4,12}", key_or_file):
+        raise ConfigError(f"{key_or_file}: expected a network's file, or its key of 4 to 12 digits and letters a to f")
+    places = sorted(Path(results).glob("*/retrained/*/seed_*/slot_*/training_[0-9]*"))
+    trained = {path: _seed_of(path) for path in places if _holds(path, key_or_file)}
+    if not trained:
+        raise ConfigError(f"{key_or_file}: no retrained network in {results} has this key")
+    chosen = min(trained.values()) if training_seed is None else training_seed
+    found = [path for path, seed in trained.items() if seed == chosen]
+    if not found:
+        seeds = ", ".join(map(str, sorted(set(trained.values()))))
+        raise ConfigError(f"{key_or_file}: expected a training seed of {seeds}, got {training_seed}")
+    from roco.networks.files import checksum_of
+
+    files = {checksum_of(folder / "network.safetensors"): folder / "network.safetensors" for folder in reversed(found)}
+    if len(files) > 1:
+        raise ConfigError(
+            f"{key_or_file}: several networks have this key; give a file: {', '.join(map(str, files.values()))}"
+        )
+    return next(iter(files.values()))
+
+
+def _seed_of(folder: Path) -> int:
+    return int(folder.name.removeprefix("training_"))
+
+
+def _holds(folder: Path, key: str) -> bool:
+    """Whether a retraining's folder has a network with weights whose key begins so."""
+    path = folder / "training.json"
+    if not is_there(path):
+        return False
+    with schema(path, "training"):
+        training = read_json(path, "training")
+        return bool(training["status"] == "ok" and training["key"].startswith(key))
+
+
+def export_network(path: str | Path, file_format: str, output: str | Path) -> None:
+    """Writes the network of a file in another format; its input is `images`, a batch of any size, its output `logits`.
+
+    Args:
+        path: the network's file.
+        file_format: one of FORMATS.
+        output: the file to write.
+
+    Raises:
+        ArtifactError: the file holds no network.
+        ConfigError: a package that the format needs is not installed.
+        RocoError: torch's exporter fails.
+    """
+    from roco.networks.files import load_network
+
+    for package in NEEDED.get(file_format, ()):
+        _require(package, file_format)
+    network, description = load_network(path)
+    with atomic(output) as temporary:
+        if file_format == "safetensors":
+            shutil.copyfile(path, temporary)
+            return
+        write = _write_onnx if file_format == "onnx" else _write_torch_export
+        size = _image_size(path, description)
+        try:
+            write(network, size, temporary)
+        except RuntimeError as error:
+            told = " ".join(str(error).split())[:200]
+            raise RocoError(f"{path}: torch cannot write it as {file_format} ({told}); safetensors can") from error
+
+
+def _require(package: str, file_format: str) -> None:
+    try:
+        importlib.import_module(package)
+    except ImportError:
+        raise ConfigError(
+            f"--format {file_format}: needs {package}, which is not installed; pip install 'roco-nas[export]'"
+        ) from None
+
+
+def _image_size(path: str | Path, description: Mapping[str, Any]) -> int:
+    if "image_size" not in description:
+        raise ArtifactError(f"{path}: does not say its image size; retrain the network with this version of roco")
+    return int(description["image_size"])
+
+
+def _any_batch() -> "tuple[dict[int, Any]]":
+    """Batches of any size; by position, as a target's input has another name than that of a genome's network."""
+    import torch
+
+    return ({0: torch.export.Dim("batch")},)
+
+
+def _write_onnx(network: "nn.Module", image_size: int, path: Path) -> None:
+    import torch
+
+    # The exporter tells every step on stdout and logs hints for developers.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    torch.onnx.export(
+        network,
+        (torch.zeros(2, 3, image_size, image_size),),
+        str(path),
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes=_any_batch(),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+
+
+def _write_torch_export(network: "nn.Module", image_size: int, path: Path) -> None:
+    import torch
+
+    example = (torch.zeros(2, 3, image_size, image_size),)
+    program = torch.export.export(network, example, dynamic_shapes=_any_batch())
+    torch.export.save(program, path)

@@ -1,0 +1,216 @@
+"""What a search can minimise, by name: the one place where an objective is added (docs/how-to/own-objective.md).
+
+A text such as `adversarial_error[linf,target=resnet]` is an objective's name, with a selection in brackets where the
+objective takes one. Values come from evaluation records. Torch is imported only where a network is measured.
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from statistics import median
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from roco.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from roco.attacks.sets import AdversarialSet
+
+Selection = Mapping[str, str | int]
+
+NORMS = ("l0", "linf")
+# A batch small enough for every device, and enough passes for a median that one interruption does not move.
+LATENCY_IMAGES, LATENCY_WARM_UP, LATENCY_PASSES = 32, 3, 20
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Something to minimise.
+
+    Attributes:
+        value: from an evaluation record and the selection to a number; smaller is better.
+        measure: for what is not in a record otherwise: from the trained network (on its device, in evaluation mode),
+            the validation images (uint8 `(n, 3, h, w)`) and labels (int64 `(n,)`) to a number, which the record then
+            holds as `record["measured"][name]`. Only called where a search asks for the objective.
+        selects: whether its name takes a selection in brackets.
+        on_sources: likewise, from the network, the validation images and the validation adversarial set to a number.
+    """
+
+    value: Callable[[Mapping[str, Any], Selection], float]
+    measure: "Callable[[nn.Module, Tensor, Tensor], float] | None" = None
+    selects: bool = False
+    on_sources: "Callable[[nn.Module, Tensor, AdversarialSet], float] | None" = None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is measured on the trained network, where a search asks for it."""
+        return self.measure is not None or self.on_sources is not None
+
+
+def _field(name: str) -> Objective:
+    return Objective(lambda record, selection: float(record[name]))
+
+
+def measured(name: str, measure: "Callable[[nn.Module, Tensor, Tensor], float]") -> Objective:
+    """An objective whose value is what `measure` gave."""
+    return replace(_measured_field(name), measure=measure)
+
+
+def _measured_field(name: str) -> Objective:
+    return Objective(lambda record, selection: float(record["measured"][name]))
+
+
+def _adversarial_error(record: Mapping[str, Any], selection: Selection) -> float:
+    """The share of the selected images of the validation adversarial set that the network gets wrong."""
+    if not selection:
+        return float(record["adversarial_error"])
+    cells = [cell for cell in record["adversarial_breakdown"] if selection.items() <= cell.items()]
+    images = sum(cell["images"] for cell in cells)
+    if not images:
+        chosen = ",".join(f"{name} {value}" for name, value in selection.items())
+        raise ConfigError(
+            f"search.searches: expected images of {chosen} in the validation adversarial set, got none; choose others, "
+            "or raise adversarial.images or the attacks' queries and steps"
+        )
+    return float(sum(cell["errors"] for cell in cells) / images)
+
+
+def latency(network: "nn.Module", images: "Tensor", labels: "Tensor") -> float:
+    """Milliseconds of a forward pass of 32 images on this device, the median of 20 passes.
+
+    Not deterministic: it depends on the device and on what else runs on it.
+    """
+    import torch
+
+    from roco.training.loop import to_unit
+
+    batch = to_unit(images[:LATENCY_IMAGES])
+    seconds = []
+    with torch.no_grad():
+        for _ in range(LATENCY_WARM_UP + LATENCY_PASSES):
+            start = time.perf_counter()
+            network(batch)
+            if batch.is_cuda:
+                torch.cuda.synchronize()
+            seconds.append(time.perf_counter() - start)
+    return 1000 * median(seconds[LATENCY_WARM_UP:])
+
+
+def source_error(network: "nn.Module", images: "Tensor", adversarial: "AdversarialSet") -> float:
+    """The share of the adversarial set's clean images that the network gets wrong, each as often as it is in the set.
+
+    A placebo: what a search gains by it in robustness comes from seeing these images, not from their perturbations.
+    """
+    import torch
+
+    sources = torch.from_numpy(adversarial.source_index).to(images.device)
+    return _error_on(network, images[sources], adversarial)
+
+
+def source_noise_error(network: "nn.Module", images: "Tensor", adversarial: "AdversarialSet") -> float:
+    """The same with random noise of each adversarial image's norm and budget on its clean image; a placebo as well."""
+    return _error_on(network, _noisy_sources(images, adversarial), adversarial)
+
+
+@lru_cache(maxsize=1)
+def _noisy_sources(images: "Tensor", adversarial: "AdversarialSet") -> "Tensor":
+    """The same for all networks; drawn once for those that a process evaluates."""
+    import torch
+
+    from roco.attacks.transfer import noise_of
+
+    clean = images.cpu().numpy()[adversarial.source_index]
+    return torch.from_numpy(noise_of(adversarial, clean, seed=adversarial.seed)).to(images.device)
+
+
+def _error_on(network: "nn.Module", images: "Tensor", adversarial: "AdversarialSet") -> float:
+    from roco.attacks.sets import adversarial_error
+    from roco.training.loop import predict
+
+    return adversarial_error(predict(network, images).cpu().numpy(), adversarial)
+
+
+def _on_sources(name: str, measure: "Callable[[nn.Module, Tensor, AdversarialSet], float]") -> Objective:
+    return replace(_measured_field(name), on_sources=measure)
+
+
+def _summed_error(record: Mapping[str, Any], selection: Selection) -> float:
+    """The natural and the adversarial error added up.
+
+    Source: the authors' code, which minimises 200 less both accuracies in percent, and FLOPs.
+    """
+    return float(record["error"]) + float(record["adversarial_error"])
+
+
+OBJECTIVES: Mapping[str, Objective] = MappingProxyType(
+    {
+        "error": _field("error"),
+        "adversarial_error": Objective(_adversarial_error, selects=True),
+        "flops": _field("flops"),
+        "parameters": _field("parameters"),
+        "latency": measured("latency", latency),
+        "summed_error": Objective(_summed_error),
+        "source_error": _on_sources("source_error", source_error),
+        "source_noise_error": _on_sources("source_noise_error", source_noise_error),
+    }
+)
+
+
+def parse(text: str) -> tuple[str, dict[str, str | int]]:
+    """The name of an objective, and its selection: some of `norm`, `threshold` and `target`.
+
+    Raises:
+        ValueError: there is no such objective, or its selection is malformed; the message says what was expected.
+    """
+    found = re.fullmatch(r"([a-z][a-z0-9_]*)(?:\[([^\[\]]*)\])?", text)
+    name, inside = found.groups() if found else (text, None)
+    if name not in OBJECTIVES:
+        raise ValueError(f"expected {', '.join(OBJECTIVES)}, got {text!r:.60}")
+    if inside is None:
+        return name, {}
+    if not OBJECTIVES[name].selects:
+        raise ValueError(f"expected {name} without brackets, got {text!r:.60}")
+    selection: dict[str, str | int] = {}
+    for part in inside.split(","):
+        key, value = _selected(part.strip())
+        if not key or key in selection:
+            raise ValueError(f"expected {name}[NORM,THRESHOLD,target=NAME] or some of these, once, got {text!r:.60}")
+        selection[key] = value
+    return name, selection
+
+
+def _selected(part: str) -> tuple[str, str | int]:
+    if part in NORMS:
+        return "norm", part
+    # Nine digits: more than any threshold, and no number that is too long to convert.
+    if re.fullmatch(r"[0-9]{1,9}", part):
+        return "threshold", int(part)
+    return ("target", part.removeprefix("target=")) if re.fullmatch(r"target=[a-z0-9_]+", part) else ("", "")
+
+
+def value_of(text: str, record: Mapping[str, Any]) -> float:
+    """The value of an objective in the evaluation record of a network whose training did not fail."""
+    name, selection = parse(text)
+    return OBJECTIVES[name].value(record, selection)
+
+
+def measure(
+    name: str, network: "nn.Module", images: "Tensor", labels: "Tensor", *, adversarial: "AdversarialSet | None" = None
+) -> float:
+    """What a measured objective says of a trained network; see `Objective`.
+
+    Raises:
+        ConfigError: it is not measured on the network, or needs the adversarial set, which is not given.
+    """
+    objective = OBJECTIVES[name]
+    if objective.measure is not None:
+        return float(objective.measure(network, images, labels))
+    if objective.on_sources is None:
+        raise ConfigError(f"{name}: expected an objective that is measured on the network; this one is in each record")
+    if adversarial is None:
+        raise ConfigError(f"{name}: expected the validation adversarial set to measure it with, got none")
+    return float(objective.on_sources(network, images, adversarial))

@@ -1,0 +1,74 @@
+"""A store of finished work by content key, outside of Snakemake's sight: what is in it is never computed again.
+
+Snakemake deletes the outputs of a job that fails or is killed; what the job had finished by then is here. An entry is
+written atomically and read with its checksum; one that is damaged counts as missing. One that cannot be read now does
+not: it may be whole, and to compute it again would hide what is wrong with the system.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from roco.errors import ArtifactError
+from roco.files import is_there
+from roco.storage.artifacts import Array, check_provenance, read_arrays, read_json, write_arrays, write_json
+
+log = logging.getLogger("roco")
+
+
+class Store:
+    """Entries below `root`, one file each, at `root/{kind}/{key}`; each holds its own key.
+
+    Several processes may use one folder at once: they would write the same content under the same key.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    def path(self, kind: str, key: str, *, suffix: str = ".json") -> Path:
+        """Where the entry of a kind and key is, whether it exists or not."""
+        return self.root / kind / f"{key}{suffix}"
+
+    def read(self, kind: str, key: str) -> Any | None:
+        """The content of an entry, or None if it is not there, damaged, or that of another key.
+
+        Raises:
+            FileAccessError: it cannot be read now.
+        """
+        path = self.path(kind, key)
+        if not is_there(path):
+            return None
+        try:
+            entry = read_json(path, kind)
+            entry = entry if isinstance(entry, dict) else {}
+            check_provenance(path, entry, {"key": key})
+            return entry["content"]
+        except ArtifactError as error:
+            log.warning("%s (computed again)", error)
+            return None
+
+    def write(self, kind: str, key: str, content: object) -> None:
+        """Keeps the content of an entry."""
+        write_json(self.path(kind, key), kind, {"key": key, "content": content})
+
+    def read_arrays(self, kind: str, key: str) -> dict[str, Array] | None:
+        """The arrays of an entry, or None if it is not there, damaged, or that of another key.
+
+        Raises:
+            FileAccessError: it cannot be read now.
+        """
+        path = self.path(kind, key, suffix=".h5")
+        if not is_there(path):
+            return None
+        try:
+            arrays, attributes = read_arrays(path, kind)
+            check_provenance(path, attributes, {"key": key})
+            return arrays
+        except ArtifactError as error:
+            log.warning("%s (computed again)", error)
+            return None
+
+    def write_arrays(self, kind: str, key: str, arrays: Mapping[str, Array]) -> None:
+        """Keeps the arrays of an entry."""
+        write_arrays(self.path(kind, key, suffix=".h5"), kind, arrays, {"key": key}, compress=True)

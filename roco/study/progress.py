@@ -1,0 +1,256 @@
+"""How far a study is, from its files alone: beside a running one or after it. Nothing is written or computed anew."""
+
+import fcntl
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from roco.config import StudyConfig
+from roco.files import is_there
+from roco.storage.artifacts import read_json, schema
+from roco.study.joblogs import JobLog, JobLogs
+from roco.study.layout import Job, Layout
+from roco.study.workload import (
+    evaluation_work,
+    genome_flops,
+    images_of,
+    retraining_work,
+    robustness_work,
+    typical_genome,
+)
+
+STAGES = {
+    "dataset": "data set",
+    "target": "targets",
+    "adversarial_cells": "adversarial sets",
+    "evaluate": "search",
+    "retrain": "retraining",
+    "robustness": "white-box attacks",
+    "report_page": "report",
+}
+# Between two jobs of one run there are seconds, between two runs there is more.
+LONGEST_PAUSE = 120.0
+
+
+@dataclass(frozen=True)
+class StageState:
+    """A stage of the workflow.
+
+    Attributes:
+        title: its name.
+        unit: what is counted: jobs, genomes, or networks.
+        done: how many are done; of genomes and networks also those of jobs that still run.
+        total: how many there are; retrained networks are counted as slots of the fronts, some of which stay empty.
+        running: jobs at work, with what their logs said last.
+        failed: jobs that ended with an error and have not been run again, with it.
+        job_seconds: how long a job took on average; None where none was seen to end.
+        jobs_left: jobs that have not ended.
+    """
+
+    title: str
+    unit: str
+    done: int
+    total: int
+    running: tuple[tuple[Job, JobLog], ...]
+    failed: tuple[tuple[Job, str], ...]
+    job_seconds: float | None
+    jobs_left: int
+
+
+@dataclass(frozen=True)
+class StudyState:
+    """A study's progress.
+
+    Attributes:
+        name: of the experiment.
+        folder: of its results.
+        holder: the process that is running it, in words; empty if none is.
+        stages: in the order of the workflow.
+        seconds_left: estimated from jobs that ended; None if nothing is left or nothing is known yet.
+        unmeasured: titles of stages that are not in `seconds_left`, as none of their jobs has ended yet.
+    """
+
+    name: str
+    folder: str
+    holder: str
+    stages: tuple[StageState, ...]
+    seconds_left: float | None
+    unmeasured: tuple[str, ...]
+
+    @property
+    def finished(self) -> bool:
+        """Whether all stages are done."""
+        return all(stage.jobs_left == 0 for stage in self.stages)
+
+    def stage(self, rule: str) -> StageState:
+        """The stage of a rule."""
+        return next(stage for stage in self.stages if stage.title == STAGES[rule])
+
+
+def study_state(config: StudyConfig, *, logs: JobLogs | None = None, now: datetime | None = None) -> StudyState:
+    """How far the study of a configuration is.
+
+    Args:
+        config: of the study.
+        logs: what is known of its logs; given again and again, only those that have changed are read.
+        now: the time; the clock's, if not given.
+
+    Files count as done when they are there; whether Snakemake would make them again, because a setting has changed
+    since, `roco plan` tells.
+    """
+    layout, holder = Layout(config), running_process(config.folder)
+    logs = JobLogs() if logs is None else logs
+    said = {job: logs.read(job.log) for job in layout.jobs()}
+    done = {job for job in said if job.done}
+    stages = tuple(
+        _stage(rule, [job for job in said if job.rule == rule], said, done=done, at_work=bool(holder))
+        for rule in STAGES
+    )
+    left, unmeasured = _time_left(config, stages, logs=said.values(), now=now or datetime.now())
+    return StudyState(config.experiment, config.folder, holder, stages, left, unmeasured)
+
+
+def summary(study: StudyState) -> str:
+    """A running study in one line: the stage that is worked on, how far it is, the time left."""
+    stage = next((stage for stage in study.stages if stage.jobs_left), study.stages[-1])
+    generation = max((job.generation for job, _ in stage.running), default=None)
+    parts = [f"{study.name}: {stage.title} {stage.done} of {stage.total}"]
+    parts[0] += "" if stage.unit == "jobs" else f" {stage.unit}"
+    if stage.unit == "genomes" and generation is not None:
+        parts.append(f"generation {generation}")
+    if study.seconds_left is not None:
+        parts.append(f"about {duration(study.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that one would say them in."""
+    for unit, length, limit in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 48)):
+        if seconds < limit * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds / 86400:.1f} days"
+
+
+def running_process(folder: str | Path) -> str:
+    """The process that holds a results folder, in words; empty if there is none. See roco.runtime.guard_run.
+
+    To see whether the lock is held it is taken, shared, and given back at once: a run that starts waits for that.
+    """
+    try:
+        with (Path(folder) / ".running").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read().strip() or "a process"
+            return ""
+    except OSError:
+        return ""
+
+
+def front_share(config: StudyConfig) -> float:
+    """The share of slots that hold a network: from the fronts where they are, from the last populations before.
+
+    1 as long as there is no population.
+    """
+    layout, shares = Layout(config), []
+    for search, seed in layout.all_seeds():
+        for generation in reversed(range(config.search.generations + 1)):
+            path = layout.population(search, seed, generation)
+            if is_there(path):
+                with schema(path, "population"):
+                    individuals = read_json(path, "population")["individuals"]
+                    front = sum(each["rank"] == 0 and each["status"] == "ok" for each in individuals)
+                    shares.append(min(front, config.slots) / config.slots)
+                break
+    return sum(shares) / len(shares) if shares else 1.0
+
+
+def _stage(
+    rule: str, jobs: Sequence[Job], logs: dict[Job, JobLog | None], *, done: Collection[Job], at_work: bool
+) -> StageState:
+    open_logs = [(job, log) for job in jobs if job not in done and (log := logs[job]) is not None and not log.ended]
+    running = tuple((job, log) for job, log in open_logs if at_work and not log.error)
+    failed = tuple((job, log.error) for job, log in open_logs if log.error)
+    finished = [job for job in jobs if job in done]
+    seconds = [log.seconds for job in finished if (log := logs[job]) is not None and log.ended]
+    if networks := sum(job.networks for job in jobs):
+        count = sum(job.networks for job in finished) + sum(min(log.trained, job.networks) for job, log in open_logs)
+    else:
+        count = len(finished)
+    return StageState(
+        title=STAGES[rule],
+        unit=("genomes" if rule == "evaluate" else "networks") if networks else "jobs",
+        done=count,
+        total=networks or len(jobs),
+        running=running,
+        failed=failed,
+        job_seconds=sum(seconds) / len(seconds) if seconds else None,
+        jobs_left=len(jobs) - len(finished),
+    )
+
+
+def _time_left(
+    config: StudyConfig, stages: Sequence[StageState], *, logs: Iterable[JobLog | None], now: datetime
+) -> tuple[float | None, tuple[str, ...]]:
+    """Seconds that the open jobs take at the pace of those that ended, and the stages that nothing is known of."""
+    work, jobs, unmeasured = 0.0, 0.0, []
+    by_flops = _seconds_by_flops(config, stages)
+    for rule, stage in zip(STAGES, stages, strict=True):
+        seconds = stage.job_seconds or by_flops.get(rule)
+        if not stage.jobs_left or rule == "report_page":
+            continue
+        if seconds is None:
+            unmeasured.append(stage.title)
+            continue
+        begun = sum(min((now - log.begun).total_seconds(), seconds) for _, log in stage.running)
+        # Among the jobs that ended, those of empty slots are counted already.
+        share = front_share(config) if rule in by_flops and stage.job_seconds is None else 1.0
+        jobs += stage.jobs_left * share
+        work += max(0.0, stage.jobs_left * seconds * share - begun)
+    pace = _pace([log for log in logs if log is not None and log.ended])
+    return (work / pace.at_once + jobs * pace.idle_seconds if work and pace else None), tuple(unmeasured)
+
+
+def _seconds_by_flops(config: StudyConfig, stages: Sequence[StageState]) -> dict[str, float]:
+    """How long a job of the later stages takes, if its networks compute as fast as those of the search did."""
+    measured, images = stages[list(STAGES).index("evaluate")].job_seconds, images_of(config)
+    if not measured or images is None:
+        return {}
+    genome = typical_genome(config, images)
+    search = genome_flops(config, genome, images, part="evaluation")
+    later = genome_flops(config, genome, images, part="retraining")
+    flops_per_second = config.evaluation.genomes_per_job * evaluation_work(config, images).flops(search) / measured
+    networks = config.slots * len(config.retraining.seeds)
+    flops = {
+        "retrain": networks * retraining_work(config, images).flops(later),
+        "robustness": robustness_work(config, images).flops(later),
+    }
+    return {rule: each / flops_per_second for rule, each in flops.items()}
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """How jobs followed each other.
+
+    Attributes:
+        at_once: how many ran at once, on average over the time in which any ran.
+        idle_seconds: the time in which none ran, a job; starting one takes time that its log does not show.
+    """
+
+    at_once: float
+    idle_seconds: float
+
+
+def _pace(logs: Sequence[JobLog]) -> _Pace | None:
+    """The pace of jobs that ended; None if there are none that took a second."""
+    spans = sorted((log.begun.timestamp(), log.written.timestamp()) for log in logs)
+    busy = covered = idle = 0.0
+    end = spans[0][0] if spans else 0.0
+    for begin, until in spans:
+        busy += until - begin
+        if 0 < begin - end <= LONGEST_PAUSE:
+            idle += begin - end
+        covered += max(0.0, until - max(begin, end))
+        end = max(end, until)
+    return _Pace(busy / covered, idle / len(spans)) if covered else None

@@ -1,0 +1,253 @@
+"""The one training loop, for search, retraining and targets; and predictions of trained networks.
+
+A GPU trains networks of genomes as one stack (stacks/); anything else is trained alone. Nothing is chosen: the weights
+of the last epoch count, so no split but the training one is ever looked at. What a step does is in steps.py, what it is
+fed with in batches.py.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from roco.errors import OUT_OF_MEMORY, TrainingFailed
+from roco.networks.decoder import GenomeNetwork
+from roco.settings import Recipe
+from roco.training.batches import Supply, to_unit
+from roco.training.checkpoints import restore_checkpoint, save_checkpoint
+from roco.training.stacks.stack import Stack
+from roco.training.steps import Trainee, is_out_of_memory, own_stream
+
+__all__ = [
+    "Training",
+    "error_of",
+    "logits_of",
+    "predict",
+    "predict_together",
+    "to_unit",
+    "train",
+    "train_together",
+]
+
+# Images times networks of a stack that are predicted at once.
+STACKED_IMAGES = 2048
+
+# ---------------------------------------------------------------------------------------------------------------
+# Training
+
+
+@dataclass(eq=False)
+class Training:
+    """A network to train, and how its training went.
+
+    Attributes:
+        network: on the device of the images; takes float32 images in [0, 1].
+        seed: of the order of the images and of their augmentation.
+        on_epoch: called after each epoch with its number (from 1) and its mean loss.
+        losses: the mean training loss of each epoch so far.
+        failure: why the training ended early: the loss is not a finite number, or memory ran out.
+        out_of_memory: whether it is the latter.
+        stack: how many networks were trained as one with it, itself included.
+    """
+
+    network: nn.Module
+    seed: int
+    on_epoch: Callable[[int, float], None] | None = None
+    losses: list[float] = field(default_factory=list)
+    failure: str | None = None
+    out_of_memory: bool = False
+    stack: int = 1
+
+
+def train_together(
+    trainings: Sequence[Training],
+    images: Tensor,
+    *,
+    labels: Tensor,
+    recipe: Recipe,
+    pieces: int = 1,
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 0.0,
+    capture: bool = True,
+) -> None:
+    """Trains a network, or several as a stack, in place: SGD with momentum, cosine schedule to zero, gradient clipping.
+
+    Loss, clipping, momentum and running statistics are each network's own, so its result is what it is alone, up to
+    rounding. One whose loss is no number is marked and left behind; the others are not disturbed. On a GPU steps are
+    replayed from a CUDA graph after the first few, and the host waits for the device once an epoch.
+
+    Args:
+        trainings: one of any network, or several of networks of one `likeness` (stacks/stack.py). What becomes of
+            them is noted there. If memory runs out, all are marked.
+        images: uint8 `(n, c, h, w)`, on the device that works.
+        labels: int64 `(n,)`, on the same device.
+        recipe: epochs, batch size, precision and the rest. In bf16 weights, normalisation statistics and the loss stay
+            float32. The last batch of an epoch may be smaller; one of a single image, which batch normalisation cannot
+            take, is left out.
+        pieces: into how many parts a batch is cut, their gradients added up, to need less memory. Batch normalisation
+            then sees the parts, so the result differs a little.
+        checkpoint: a file, named after all that decides the trainings, that holds the state after each epoch, and from
+            which an interrupted training goes on; the result is the same, bit for bit. It is deleted at the end.
+        checkpoint_seconds: epochs that end sooner than this after the last checkpoint leave none.
+        capture: whether a GPU replays steps from graphs; a CPU never does.
+
+    Source: paper, Section IV. Differs from the paper: images are shuffled, and augmented anew in each epoch; networks
+    with the same seed see the same order and augmentation, so that chance there does not tell between them.
+    """
+    module = _as_one([training.network for training in trainings], images.device)
+    trainee: Trainee | None = None
+    for training in trainings:
+        training.stack = len(trainings)
+    try:
+        with own_stream(images.device):
+            seeds = {training.seed for training in trainings}
+            supplies = {seed: Supply(images, labels, recipe, seed=seed, sharing=len(seeds)) for seed in seeds}
+            trainee = Trainee(
+                module, recipe, [supplies[training.seed] for training in trainings], pieces=pieces, capture=capture
+            )
+            done = restore_checkpoint(checkpoint, module, trainee.momenta, trainings) if checkpoint else 0
+            module.train()
+            saved = time.monotonic()
+            for epoch in range(done, recipe.epochs):
+                _one_epoch(trainee, recipe, epoch=epoch)
+                _note_losses(trainings, trainee, recipe, epoch=epoch, images=len(images))
+                if all(training.failure is not None for training in trainings):
+                    break
+                due = time.monotonic() - saved >= checkpoint_seconds
+                if checkpoint is not None and due and epoch + 1 < recipe.epochs:
+                    save_checkpoint(checkpoint, module, trainee.momenta, trainings, epochs=epoch + 1)
+                    saved = time.monotonic()
+                _tell(trainings)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error, networks=len(trainings)):
+            raise
+        for training in trainings:
+            training.failure, training.out_of_memory = OUT_OF_MEMORY, True
+    finally:
+        if trainee is not None:
+            trainee.release()
+    # Not where memory ran out: it may do so again, and the weights are of no use.
+    if isinstance(module, Stack) and not trainings[0].out_of_memory:
+        module.write_back()
+    for training in trainings:
+        training.network.eval()
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+
+
+def _as_one(networks: Sequence[nn.Module], device: torch.device) -> nn.Module:
+    """A stack, or the network itself: a single one is a stack where those are the faster way."""
+    if len(networks) > 1 or (stacks_on(device) and isinstance(networks[0], GenomeNetwork)):
+        return Stack(networks)  # type: ignore[arg-type]
+    return networks[0]
+
+
+def stacks_on(device: torch.device) -> bool:
+    """Whether networks are trained as stacks: on a CPU a process for each is faster (benchmarks/README.md)."""
+    return device.type == "cuda"
+
+
+def _one_epoch(trainee: Trainee, recipe: Recipe, *, epoch: int) -> None:
+    """Trains for an epoch; nothing is asked of the device."""
+    trainee.loss_sums.zero_()
+    first_supply = trainee.supplies[0]
+    for supply in trainee.supplies:
+        supply.begin(epoch)
+    for first in range(0, first_supply.batches, first_supply.window):
+        sizes, *_ = [supply.fill(first) for supply in trainee.supplies]
+        trainee.begin_window(
+            [_learning_rate(recipe, epoch + (first + i) / first_supply.batches) for i in range(len(sizes))]
+        )
+        for size in sizes:
+            if size > 1:
+                trainee.step(size)
+
+
+def _learning_rate(recipe: Recipe, epochs_done: float) -> float:
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * epochs_done / recipe.epochs))
+
+
+def _note_losses(trainings: Sequence[Training], trainee: Trainee, recipe: Recipe, *, epoch: int, images: int) -> None:
+    used = images - (images % recipe.batch_size == 1)
+    for training, loss_sum in zip(trainings, trainee.loss_sums.tolist(), strict=True):
+        if training.failure is not None:
+            continue
+        mean_loss = loss_sum / max(used, 1)
+        if math.isfinite(mean_loss):
+            training.losses = [*training.losses, mean_loss]
+        else:
+            training.failure = f"the training loss of epoch {epoch + 1} is {mean_loss}"
+
+
+def _tell(trainings: Sequence[Training]) -> None:
+    for training in trainings:
+        if training.failure is None and training.on_epoch is not None:
+            training.on_epoch(len(training.losses), training.losses[-1])
+
+
+def train(
+    network: nn.Module,
+    images: Tensor,
+    *,
+    labels: Tensor,
+    recipe: Recipe,
+    seed: int,
+    pieces: int = 1,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[int, float], None] | None = None,
+) -> list[float]:
+    """Trains one network in place; see `train_together` and `Training`.
+
+    Returns:
+        The mean training loss of each epoch.
+
+    Raises:
+        TrainingFailed: the loss of an epoch is not a finite number, or memory ran out.
+    """
+    training = Training(network, seed, on_epoch)
+    train_together([training], images, labels=labels, recipe=recipe, pieces=pieces, checkpoint=checkpoint)
+    if training.failure is not None:
+        raise TrainingFailed(training.failure)
+    return training.losses
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Prediction
+
+
+@torch.no_grad()
+def logits_of(network: nn.Module, images: Tensor, *, batch_size: int = 256) -> Tensor:
+    """Logits float32 `(n, classes)` of uint8 images `(n, c, h, w)`, in evaluation mode, on the images' device.
+
+    Those of a stack are `(n, networks, classes)`.
+    """
+    network.eval()
+    batches = [network(to_unit(batch)) for batch in images.split(batch_size)]
+    return torch.cat(batches)
+
+
+def predict(network: nn.Module, images: Tensor, *, batch_size: int = 256) -> Tensor:
+    """Predicted classes int64 `(n,)` of uint8 images `(n, c, h, w)`."""
+    if not len(images):
+        return torch.zeros(0, dtype=torch.int64, device=images.device)
+    return logits_of(network, images, batch_size=batch_size).argmax(dim=1)
+
+
+def predict_together(networks: Sequence[nn.Module], images: Tensor, *, batch_size: int = 256) -> list[Tensor]:
+    """Predicted classes of several networks, as `predict`; of several networks of one likeness in the same passes."""
+    if len(networks) < 2 or not len(images):
+        return [predict(network, images, batch_size=batch_size) for network in networks]
+    stack = Stack(networks)  # type: ignore[arg-type]
+    # Fewer images for more networks: less memory than a step of their training takes.
+    few = max(1, min(batch_size, STACKED_IMAGES // len(networks)))
+    return list(logits_of(stack, images, batch_size=few).argmax(dim=2).unbind(1))
+
+
+def error_of(network: nn.Module, images: Tensor, *, labels: Tensor, batch_size: int = 256) -> float:
+    """The share of uint8 images that the network gets wrong."""
+    predictions = predict(network, images, batch_size=batch_size)
+    return float((predictions != labels).double().mean())

@@ -1,0 +1,269 @@
+"""A phase of stacked networks on a GPU: one step of automatic differentiation, by cuDNN and the kernels of kernels.py.
+
+Between the input and the output of a phase all gradients are written out here, because automatic differentiation would
+add up the gradients of a map over all its readers, map by map, for all networks, also where most do not read it.
+"""
+
+import logging
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from roco.training.stacks.layers import Parts, StackedNorm
+
+if TYPE_CHECKING:
+    from roco.training.stacks.phases import StackedPhase
+
+log = logging.getLogger("roco")
+
+# Rows of pixels and warps of a program of `combine` and `weight_gradient`, by the width of the phase: with these, its
+# numbers fit in registers (tests/training/stacks/test_fused.py). Other widths are computed by torch's operators.
+TILES = {16: (128, 4), 32: (128, 4), 64: (64, 4), 128: (64, 8)}
+# Of float32 maps, which no matrix unit takes: wider ones want 96 KiB of shared memory, where Turing has 64, and more
+# than a minute for each kernel to compile.
+WIDEST_SINGLE = 64
+# The most programs along the second dimension of a grid.
+GRID = 65535
+# Rows and channels of a program that normalises, and the parts of a sum over all rows.
+NORM_BLOCK, NORM_CHANNELS, NORM_PARTS, WEIGHT_PARTS = 32, 64, 64, 16
+
+
+@cache
+def kernels(device: torch.device) -> Any | None:
+    """The module of kernels, or None where Triton is missing or does not work on the device, which is logged.
+
+    Triton wants a C compiler and a GPU that it knows; without it a stack is slower, not wrong.
+    """
+    try:
+        from roco.training.stacks import kernels as found
+
+        _try(found, device)
+    except torch.OutOfMemoryError:
+        # Says nothing of Triton.
+        raise
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        log.warning("training without Triton's kernels, which is slower: %s", reason)
+        return None
+    return found
+
+
+def _try(found: Any, device: torch.device) -> None:
+    """Runs the first kernel of all on a map of four values; raises where it does not work."""
+    values, partial = torch.ones(4, 1, device=device), torch.ones(1, 2, 1, device=device)
+    found.moments[(1, 1)](values, partial, 4, 1, 1, BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS)
+    if partial.abs().sum() != 0:
+        raise RuntimeError("Triton computes wrong sums here")
+
+
+def can_fuse(phase: "StackedPhase", maps: Tensor) -> bool:
+    """Whether `fused_phase` can take the place of the phase's own forward pass."""
+    return (
+        maps.is_cuda
+        and phase.training
+        and phase.width in TILES
+        and (maps.dtype is torch.bfloat16 or (maps.dtype is torch.float32 and phase.width <= WIDEST_SINGLE))
+        and _rows(maps) <= GRID * NORM_BLOCK
+        and kernels(maps.device) is not None
+    )
+
+
+def fused_phase(phase: "StackedPhase", start: Tensor, parts: Parts) -> Tensor:
+    """The phase behind its first convolution: maps `(n, K * width, h, w)`, channels last, to the same shape."""
+    joins = [join.weight(parts).to(start.dtype).contiguous() for join in phase.joins]  # type: ignore[operator]
+    convolutions = [each.weight(parts).to(start.dtype) for each in phase.convolutions]  # type: ignore[operator]
+    norms = [*phase.norms, phase.finish]
+    affines = [tensor for norm in norms for tensor in norm.affine(parts)]
+    start = start.contiguous(memory_format=torch.channels_last)
+    return _FusedPhase.apply(phase, start, *joins, *convolutions, *affines)  # type: ignore[no-any-return]
+
+
+class _FusedPhase(torch.autograd.Function):
+    """Once differentiable. Weights come as joins, convolutions, and weight and bias of each normalisation."""
+
+    @staticmethod
+    def forward(context: Any, phase: "StackedPhase", start: Tensor, *weights: Tensor) -> Tensor:
+        nodes = len(phase.convolutions)
+        joins, convolutions, affines = (
+            weights[: nodes + 1],
+            weights[nodes + 1 : 2 * nodes + 1],
+            weights[2 * nodes + 1 :],
+        )
+        norms = [*phase.norms, phase.finish]
+        maps, kept = [start], list[Tensor]()
+        for number in range(nodes):
+            joined = _join(phase, number, maps, joins[number])
+            weight, bias = affines[2 * number : 2 * number + 2]
+            if phase.convolution_first:
+                inner = _convolve(joined, convolutions[number])
+                result, statistics = _normalise(inner, norms[number], weight, bias)
+            else:
+                inner, statistics = _normalise(joined, norms[number], weight, bias)
+                result = _convolve(inner, convolutions[number])
+            maps.append(result)
+            kept += [joined, inner, statistics]
+        joined = _join(phase, nodes, maps, joins[nodes])
+        result, statistics = _normalise(joined, phase.finish, *affines[2 * nodes :])
+        context.phase = phase
+        context.save_for_backward(*maps, *kept, joined, statistics, *joins, *convolutions)
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        phase: StackedPhase = context.phase
+        nodes = len(phase.convolutions)
+        saved = list(context.saved_tensors)
+        maps, saved = saved[: nodes + 1], saved[nodes + 1 :]
+        kept, (joined, statistics), saved = saved[: 3 * nodes], saved[3 * nodes : 3 * nodes + 2], saved[3 * nodes + 2 :]
+        joins, convolutions = saved[: nodes + 1], saved[nodes + 1 :]
+        of_joins: list[Any] = [None] * (nodes + 1)
+        of_convolutions: list[Any] = [None] * nodes
+        of_affines: list[Any] = [None] * (2 * nodes + 2)
+        # What the joins from some number on get back, in their order.
+        behind: list[Tensor] = []
+        for number in range(nodes, -1, -1):
+            if number == nodes:
+                back = gradient.contiguous(memory_format=torch.channels_last)
+                back, of_affines[-2], of_affines[-1] = _normalise_back(back, joined, statistics)
+            else:
+                joined, inner, statistics = kept[3 * number : 3 * number + 3]
+                back = _map_back(phase, number + 1, behind, joins[number + 1 :])
+                if phase.convolution_first:
+                    back, *affine = _normalise_back(back, inner, statistics)
+                    back, of_convolutions[number] = _convolve_back(back, joined, convolutions[number])
+                else:
+                    back, of_convolutions[number] = _convolve_back(back, inner, convolutions[number])
+                    back, *affine = _normalise_back(back, joined, statistics)
+                of_affines[2 * number : 2 * number + 2] = affine
+            of_joins[number] = _join_weights_back(phase, number, maps[: number + 1], back, joins[number])
+            behind.insert(0, back)
+        of_start = _map_back(phase, 0, behind, joins)
+        return None, of_start, *of_joins, *of_convolutions, *of_affines
+
+
+def _rows(maps: Tensor) -> int:
+    return maps.numel() // maps.shape[1]
+
+
+def _like(maps: Tensor, channels: int) -> Tensor:
+    n, _, height, width = maps.shape
+    return torch.empty(
+        (n, channels, height, width), dtype=maps.dtype, device=maps.device, memory_format=torch.channels_last
+    )
+
+
+def _convolve(maps: Tensor, weight: Tensor) -> Tensor:
+    groups = maps.shape[1] // weight.shape[1]
+    return F.conv2d(maps, weight, padding=1, groups=groups).contiguous(memory_format=torch.channels_last)
+
+
+def _convolve_back(gradient: Tensor, maps: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    groups = maps.shape[1] // weight.shape[1]
+    of_maps, of_weight, _ = torch.ops.aten.convolution_backward(
+        *(gradient, maps, weight, None, (1, 1), (1, 1), (1, 1), False, (0, 0), groups, (True, True, False))
+    )
+    return of_maps.contiguous(memory_format=torch.channels_last), of_weight
+
+
+def _join(phase: "StackedPhase", number: int, maps: Sequence[Tensor], weight: Tensor) -> Tensor:
+    table, count = phase.table("forward", number), number + 1
+    result = _like(maps[0], len(table) * phase.width)
+    _combine(phase, table, maps, [weight] * count, result, first_source=0, forward=True)
+    return result
+
+
+def _map_back(phase: "StackedPhase", source: int, gradients: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    """The gradient of a map from those of the joins `source` and later."""
+    table = phase.table("backward", source)
+    result = _like(gradients[0], len(table) * phase.width)
+    _combine(phase, table, gradients, weights, result, first_source=source, forward=False)
+    return result
+
+
+def _combine(
+    phase: "StackedPhase",
+    table: Tensor,
+    maps: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    result: Tensor,
+    *,
+    first_source: int,
+    forward: bool,
+) -> None:
+    found, rows = kernels(result.device), _rows(result)
+    assert found is not None
+    block, warps = TILES[phase.width]
+    maps, weights = _padded(maps, table), _padded(weights, table)
+    found.combine[(len(table), -(-rows // block))](
+        maps, weights, table, result, rows, tuple(each.shape[1] for each in maps),
+        tuple(weight.shape[2] for weight in weights), result.shape[1], first_source,
+        MAPS=len(maps), CHANNELS=phase.width, BLOCK=block, FORWARD=forward, num_warps=warps,
+    )  # fmt: skip
+
+
+def _padded(tensors: Sequence[Tensor], table: Tensor) -> tuple[Tensor, ...]:
+    """As many as the table has columns; the further ones are never read."""
+    return (*tensors, *[tensors[0]] * (table.shape[1] - len(tensors)))
+
+
+def _join_weights_back(
+    phase: "StackedPhase", number: int, maps: Sequence[Tensor], gradient: Tensor, weight: Tensor
+) -> Tensor:
+    found, rows, width = kernels(gradient.device), _rows(gradient), phase.width
+    assert found is not None
+    table = phase.table("forward", number)
+    block, warps = TILES[width]
+    parts = max(1, min(WEIGHT_PARTS, rows // (8 * block)))
+    partial = torch.zeros((parts, *weight.shape), device=weight.device)
+    padded = _padded(maps, table)
+    found.weight_gradient[(len(table), parts)](
+        padded, gradient, table, partial, rows, tuple(each.shape[1] for each in padded), gradient.shape[1],
+        len(table), len(maps), -(-rows // (parts * block)),
+        MAPS=len(padded), CHANNELS=width, BLOCK=block, num_warps=warps,
+    )  # fmt: skip
+    return partial.sum(0).to(weight.dtype)
+
+
+def _normalise(maps: Tensor, norm: StackedNorm, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """ReLU of the batch normalisation, and mean, inverse deviation, scale and offset of each channel."""
+    found, rows, width = kernels(maps.device), _rows(maps), maps.shape[1]
+    assert found is not None
+    blocks, parts = -(-width // NORM_CHANNELS), max(1, min(NORM_PARTS, rows // NORM_BLOCK))
+    partial = torch.empty((parts, 2, width), device=maps.device)
+    statistics = torch.empty((4, width), device=maps.device)
+    found.moments[(blocks, parts)](
+        maps, partial, rows, width, -(-rows // (parts * NORM_BLOCK)), BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS
+    )
+    found.finish_moments[(blocks,)](
+        maps, partial, weight, bias, norm.running_mean, norm.running_var, statistics, rows, width, parts,
+        norm.epsilon, norm.momentum, PARTS=NORM_PARTS, CHANNELS=NORM_CHANNELS,
+    )  # fmt: skip
+    result = torch.empty_like(maps)
+    found.normalise_relu[(blocks, -(-rows // NORM_BLOCK))](
+        maps, statistics, result, rows, width, BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS
+    )
+    return result, statistics
+
+
+def _normalise_back(gradient: Tensor, maps: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of the maps, of the weight and of the bias."""
+    found, rows, width = kernels(maps.device), _rows(maps), maps.shape[1]
+    assert found is not None
+    blocks, parts = -(-width // NORM_CHANNELS), max(1, min(NORM_PARTS, rows // NORM_BLOCK))
+    partial = torch.empty((parts, 2, width), device=maps.device)
+    sums, result = torch.empty((2, width), device=maps.device), torch.empty_like(maps)
+    found.gradient_sums[(blocks, parts)](
+        gradient, maps, statistics, partial, rows, width, -(-rows // (parts * NORM_BLOCK)),
+        BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS,
+    )  # fmt: skip
+    found.finish_gradient_sums[(blocks,)](partial, sums, width, parts, PARTS=NORM_PARTS, CHANNELS=NORM_CHANNELS)
+    found.normalise_relu_gradient[(blocks, -(-rows // NORM_BLOCK))](
+        gradient, maps, statistics, sums, result, rows, width, BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS
+    )
+    of_bias, of_weight = sums
+    return result, of_weight, of_bias

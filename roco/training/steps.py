@@ -1,0 +1,206 @@
+"""One training step of a network or of a stack, the same whether it is run by hand or replayed from a CUDA graph.
+
+All that a step reads and changes lies in tensors that keep their place: the supplies' images, weights, momentum, the
+batch's number, the learning rates, the sums of the losses. So a GPU can be told to repeat it without a word from the
+host. Loops over epochs are in training.py.
+"""
+
+import contextlib
+import gc
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.sgd import sgd
+
+from roco.runtime import resolve_precision
+from roco.settings import Recipe
+from roco.training.batches import Supply, to_unit
+from roco.training.stacks.stack import Stack
+
+# Batches of a size that are computed by hand before they are captured: by then torch has allocated what it keeps.
+WARM_UP = 3
+# Of plain RuntimeErrors: the CPU's allocator, CUDA in a capture, Triton when it loads a kernel, cuBLAS and cuDNN.
+NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "[CUDA]: out of memory", "_STATUS_ALLOC_FAILED")
+# What torch says where no algorithm of cuDNN got its workspace, but also where none can do what is asked.
+NO_WORKSPACE = "unable to find an engine to execute this computation"
+
+
+class Trainee:
+    """A network, or a stack of them, in training: its optimiser's state, its place in the supplies, its CUDA graphs.
+
+    The optimiser is stochastic gradient descent with momentum and weight decay by torch's own fused function. Not
+    torch.optim.SGD, which calls the same function: its first step imports torch's compiler, which costs a process of a
+    minute several seconds. Momentum begins as zeros, which gives the same first step as none.
+
+    Args:
+        module: a network, or a Stack; on the device of the supplies.
+        recipe: how it is trained.
+        supplies: one that all networks read, or one for each network of a stack; the same one may come several times.
+        pieces: into how many parts a batch is cut, their gradients added up, to need less memory.
+        capture: whether a GPU replays steps from a graph.
+
+    Attributes:
+        loss_sums: of the epoch so far, float32 `(networks,)`.
+    """
+
+    def __init__(
+        self, module: nn.Module, recipe: Recipe, supplies: Sequence[Supply], *, pieces: int, capture: bool
+    ) -> None:
+        self.module, self.recipe, self.pieces = module, recipe, pieces
+        self.supplies = list(dict.fromkeys(supplies))
+        device = self.supplies[0].images.device
+        self.parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        self.momenta = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self.kind: Literal["cuda", "cpu"] = "cuda" if device.type == "cuda" else "cpu"
+        self.in_bf16 = resolve_precision(recipe.precision, self.kind) == "bf16"
+        self.offsets = torch.arange(recipe.batch_size, device=device)
+        # Which supply each network reads.
+        self.reads = torch.tensor([self.supplies.index(supply) for supply in supplies], device=device)
+        # The batch within the window, and the learning rate of each batch of the window.
+        self.number = torch.zeros(1, dtype=torch.int64, device=device)
+        self.rates = torch.zeros(self.supplies[0].window, device=device)
+        self.loss_sums = torch.zeros(len(module) if isinstance(module, Stack) else 1, device=device)
+        self.capture = capture and self.kind == "cuda"
+        self.graphs: dict[int, torch.cuda.CUDAGraph] = {}
+        self.seen: Counter[int] = Counter()
+
+    def begin_window(self, rates: Sequence[float]) -> None:
+        """Goes to the first batch of a window; `rates` are the learning rates of its batches."""
+        self.number.zero_()
+        self.rates[: len(rates)].copy_(torch.tensor(rates))
+
+    def step(self, size: int) -> None:
+        """One step of training on the next batch of the window, which has `size` images."""
+        if size in self.graphs:
+            self.graphs[size].replay()
+        elif self.capture and self.seen[size] >= WARM_UP:
+            self._capture(size)
+            self.graphs[size].replay()
+        else:
+            self.seen[size] += 1
+            self._step(size)
+
+    def release(self) -> None:
+        """Gives back gradients and graphs now, as no graph may be destroyed later, while another one is captured."""
+        self._forget_gradients()
+        self.graphs.clear()
+
+    def _step(self, size: int) -> None:
+        images, labels = self._batch(size)
+        self._forget_gradients()
+        pieces = self.pieces if size >= 2 * self.pieces else 1
+        for part, part_labels in zip(images.chunk(pieces), labels.chunk(pieces), strict=True):
+            # Without autocast's cache: what is kept there while a graph is captured would be lost to later ones.
+            with torch.autocast(self.kind, torch.bfloat16, enabled=self.in_bf16, cache_enabled=False):
+                logits = self.module(to_unit(part))
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            losses = self._losses(logits, part_labels)
+            (losses.sum() / size).backward()
+            self.loss_sums += losses.detach()
+        if self.recipe.gradient_clip is not None:
+            self._clip(self.recipe.gradient_clip)
+        self._move(self.rates.index_select(0, self.number))
+        self.number += 1
+
+    def _batch(self, size: int) -> tuple[Tensor, Tensor]:
+        """Images uint8 `(n, c, h, w)` and labels `(n,)`; with several supplies `(n, K * c, h, w)` and `(n, K)`."""
+        places = self.number * self.recipe.batch_size + self.offsets[:size]
+        images = [supply.images.index_select(0, places) for supply in self.supplies]
+        labels = [supply.labels.index_select(0, places) for supply in self.supplies]
+        if len(self.supplies) == 1:
+            return images[0].permute(0, 3, 1, 2), labels[0]
+        own = torch.stack(images, dim=3).index_select(3, self.reads)
+        return own.flatten(3).permute(0, 3, 1, 2), torch.stack(labels, dim=1).index_select(1, self.reads)
+
+    def _losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Each network's loss, summed over the images."""
+        if not isinstance(self.module, Stack):
+            return F.cross_entropy(logits, labels, reduction="sum")[None]
+        labels = labels if labels.dim() == 2 else labels[:, None].expand(-1, len(self.module))
+        # A row for each image and network: with networks as a dimension, a GPU's sums would differ from run to run.
+        losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+        return losses.view(labels.shape).sum(0)
+
+    def _clip(self, largest: float) -> None:
+        """Shrinks each network's gradient to a norm of at most `largest`."""
+        if not isinstance(self.module, Stack):
+            nn.utils.clip_grad_norm_(self.parameters, largest)
+            return
+        gradient = self.module.weights.grad
+        assert gradient is not None
+        norms = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
+        # As torch.nn.utils.clip_grad_norm_ has it.
+        gradient.mul_((largest / (norms + 1e-6)).clamp(max=1.0))
+
+    def _forget_gradients(self) -> None:
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def _move(self, rate: Tensor) -> None:
+        sgd(
+            self.parameters,  # type: ignore[arg-type]
+            [parameter.grad for parameter in self.parameters],  # type: ignore[misc]
+            list(self.momenta),
+            fused=True,
+            lr=rate,
+            momentum=self.recipe.momentum,
+            weight_decay=self.recipe.weight_decay,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+        )
+
+    def _capture(self, size: int) -> None:
+        """Records the step for batches of this size; nothing is computed, so nothing of the training changes."""
+        self._forget_gradients()
+        # The graphs never run at once, and nothing in their memory outlives a step: they may share it.
+        pool = next((graph.pool() for graph in self.graphs.values()), None)
+        graph = torch.cuda.CUDAGraph()
+        with _no_garbage_collection(), torch.cuda.graph(graph, pool=pool, stream=torch.cuda.current_stream()):
+            self._step(size)
+        self.graphs[size] = graph
+
+
+@contextlib.contextmanager
+def own_stream(device: torch.device) -> Iterator[None]:
+    """On a GPU a stream other than the default one, on which nothing can be captured; waits for it at the end."""
+    if device.type != "cuda":
+        yield
+        return
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(stream):
+        try:
+            yield
+        finally:
+            stream.synchronize()
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keeps Python from destroying an old graph, which is forbidden while one is captured."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def is_out_of_memory(error: BaseException | None, *, networks: int = 1) -> bool:
+    """Whether memory ran out, also where what came of it hides that: the end of a broken capture raises anew.
+
+    What may be something else counts for several networks at once only: a single one then tells what it is.
+    """
+    texts = NO_MEMORY if networks == 1 else (*NO_MEMORY, NO_WORKSPACE)
+    while error is not None:
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error) for text in texts):
+            return True
+        error = error.__context__
+    return False

@@ -1,0 +1,240 @@
+import pytest
+import torch
+from ptflops import get_model_complexity_info
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from roco.networks.decoder import GenomeNetwork, Join, Normalise, build_network, convolve_together
+from roco.space.complexity import Channels
+from roco.space.genome import Genome
+from roco.space.settings import PUBLISHED_GENOMES
+
+MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
+
+
+def network_of(
+    text: str, *, channels: Channels = 2, classes: int = 3, stem_padding: int = 0, seed: int = 0, node: str = "residual"
+) -> GenomeNetwork:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return build_network(
+            Genome.parse(text).phenotype,
+            channels=channels,
+            classes=classes,
+            stem_padding=stem_padding,
+            mean=MEAN,
+            std=STD,
+            node=node,
+        )
+
+
+def test_preactivation_nodes_end_in_their_convolution() -> None:
+    # One phase, 1 -> 2, no residual: stem, two nodes, the phase's end; written out with the network's own parts.
+    network = network_of("10", node="preactivation").eval()
+    (phase,) = network.phases
+    images = images_of()
+    maps = phase.widen(network.normalise(images))
+    for normalise, _, convolution in phase.nodes:
+        maps = convolution(F.relu(normalise(maps)))
+    expected = network.classify(phase.finish(maps).mean(dim=(2, 3)))
+    torch.testing.assert_close(network(images), expected)
+    assert not torch.allclose(network_of("10").eval()(images), expected)
+
+
+def images_of(n: int = 4, size: int = 12, seed: int = 1) -> Tensor:
+    return torch.rand((n, 3, size, size), generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "pytorch", "aten"),
+    [("paper_roco", 338_394, 32_364_042, 31_852_362), ("paper_baseline", 327_418, 34_383_626, 33_814_346)],
+)
+def test_published_networks_have_their_published_complexity(
+    name: str, parameters: int, pytorch: int, aten: int
+) -> None:
+    network = network_of(PUBLISHED_GENOMES[name], channels=16, classes=10).eval()
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    for backend, flops in (("pytorch", pytorch), ("aten", aten)):
+        found, _ = get_model_complexity_info(
+            network, (3, 32, 32), as_strings=False, print_per_layer_stat=False, backend=backend
+        )
+        assert found == flops
+
+
+@pytest.mark.parametrize("text", ["1010-0111-1100", "0000-0111-0001", "0000-0001-0000"])
+@pytest.mark.parametrize("stem_padding", [0, 1])
+def test_logits_have_their_shape_and_every_parameter_a_gradient(text: str, stem_padding: int) -> None:
+    network = network_of(text, stem_padding=stem_padding)
+    logits = network(images_of())
+    assert logits.shape == (4, 3)
+    assert logits.dtype == torch.float32
+    logits.square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+
+
+def test_without_an_active_phase_the_mean_colour_decides() -> None:
+    network, images = network_of("0000-0001"), images_of()
+    colours = (images.mean(dim=(2, 3)) - torch.tensor(MEAN)) / torch.tensor(STD)
+    expected = colours @ network.classify.weight.T + network.classify.bias
+    torch.testing.assert_close(network(images), expected)
+    assert sum(parameter.numel() for parameter in network.parameters()) == 3 * 3 + 3
+
+
+def batch_norm(maps: Tensor, weights: dict[str, Tensor], name: str) -> Tensor:
+    shift, scale, mean, variance = (
+        weights[f"{name}.{part}"].view(1, -1, 1, 1) for part in ("bias", "weight", "running_mean", "running_var")
+    )
+    return ((maps - mean) / torch.sqrt(variance + 1e-5) * scale + shift).relu()
+
+
+def by_hand(images: Tensor, weights: dict[str, Tensor]) -> Tensor:
+    """Phase 1 of `0111`: 1 -> 3 <- 2 and the residual; phase 2 of `1010`: 1 -> 2 -> 3."""
+
+    def node(maps: Tensor, name: str) -> Tensor:
+        return batch_norm(F.conv2d(maps, weights[f"{name}.0.weight"], padding=1), weights, f"{name}.1")
+
+    maps = (images - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
+    start = F.conv2d(maps, weights["phases.0.widen.weight"], padding=1)
+    first, second = node(start, "phases.0.nodes.0"), node(start, "phases.0.nodes.1")
+    joined = F.conv2d(torch.cat([first, second], dim=1), weights["phases.0.joins.2.reduce.weight"])
+    third = node(joined, "phases.0.nodes.2")
+    out = F.conv2d(torch.cat([third, start], dim=1), weights["phases.0.output_join.reduce.weight"])
+    maps = F.max_pool2d(batch_norm(out, weights, "phases.0.finish.0"), 2)
+    maps = F.conv2d(maps, weights["phases.2.widen.weight"])
+    for number in range(3):
+        maps = node(maps, f"phases.2.nodes.{number}")
+    maps = batch_norm(maps, weights, "phases.2.finish.0")
+    return maps.mean(dim=(2, 3)) @ weights["classify.weight"].T + weights["classify.bias"]
+
+
+def test_a_network_computes_what_its_graph_says() -> None:
+    network = network_of("0111-1010", stem_padding=1)
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                for values in (module.weight, module.bias, module.running_mean, module.running_var):
+                    values.copy_(torch.rand(values.shape, generator=generator) + 0.2)
+        images = images_of()
+        found = network.eval()(images)
+    torch.testing.assert_close(found, by_hand(images, dict(network.state_dict())))
+    assert found.std() > 0.01
+
+
+@pytest.mark.parametrize("inputs", [1, 2, 5])
+def test_a_join_in_training_is_the_concatenation_and_its_convolution(inputs: int) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        join = Join(inputs, 3).double()
+        maps = [torch.randn(2, 3, 4, 5, dtype=torch.float64, requires_grad=True) for _ in range(inputs)]
+    found = join.train()(maps)
+    expected = maps[0] if join.reduce is None else F.conv2d(torch.cat(maps, dim=1), join.reduce.weight)
+    torch.testing.assert_close(found, expected)
+    leaves = [*maps, *join.parameters()]
+    gradients = [torch.autograd.grad(out.sin().sum(), leaves, retain_graph=True) for out in (found, expected)]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
+    torch.testing.assert_close(join.eval()(maps), expected)
+
+
+def test_the_transition_of_a_dense_phase_in_training_is_that_of_its_ends_side_by_side() -> None:
+    # Ends of unlike widths: two nodes of three channels, and the phase's input of six.
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        transition = nn.Conv2d(12, 6, 1, bias=False).double()
+        ends = [torch.randn(2, width, 4, 5, dtype=torch.float64, requires_grad=True) for width in (3, 3, 6)]
+    found = convolve_together(transition, ends, training=True)
+    expected = F.conv2d(torch.cat(ends, dim=1), transition.weight)
+    torch.testing.assert_close(found, expected)
+    leaves = [*ends, transition.weight]
+    gradients = [torch.autograd.grad(out.sin().sum(), leaves, retain_graph=True) for out in (found, expected)]
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_dense_network_computes_what_its_graph_says() -> None:
+    # One phase, 1 -> 3 <- 2 and the residual; width 4, so that each node gives two channels.
+    network = network_of("0111", channels=4, stem_padding=1, node="dense")
+    network(images_of())  # moves the running statistics
+    network.eval()
+    (phase,), images = network.phases, images_of(seed=3)
+
+    def node(maps: Tensor, number: int) -> Tensor:
+        normalise, _, squeeze, normalise_again, _, grow = phase.nodes[number]
+        squeezed = F.conv2d(F.relu(normalise(maps)), squeeze.weight)
+        return F.conv2d(F.relu(normalise_again(squeezed)), grow.weight, padding=1)
+
+    start = F.conv2d(network.normalise(images), phase.widen.weight, padding=1)
+    third = node(torch.cat([node(start, 0), node(start, 1)], dim=1), 2)
+    out = F.conv2d(torch.cat([third, start], dim=1), phase.transition.weight)
+    maps = F.relu(phase.finish[0](out))
+    assert [maps.shape[1], third.shape[1]] == [4, 2]
+    torch.testing.assert_close(network(images), network.classify(maps.mean(dim=(2, 3))))
+
+
+@pytest.mark.parametrize("text", ["1010-0111-1100", "0000-0111-0001", "0000-0001-0000"])
+def test_every_parameter_of_a_dense_network_has_a_gradient(text: str) -> None:
+    network = network_of(text, node="dense")
+    network(images_of()).square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+
+
+def test_widths_double_and_inactive_phases_take_none() -> None:
+    network = network_of("1010-0000-0111-1100", channels=4)
+    assert [phase.widen.out_channels for phase in network.phases if hasattr(phase, "widen")] == [4, 8, 16]
+    assert [phase.widen.kernel_size for phase in network.phases if hasattr(phase, "widen")] == [(3, 3), (1, 1), (1, 1)]
+    assert sum(isinstance(layer, nn.MaxPool2d) for layer in network.phases) == 2
+
+
+def test_widths_of_a_list_are_taken_in_order_by_the_active_phases() -> None:
+    network = network_of("1010-0000-0111-1100", channels=[4, 4, 3, 9])
+    phases = [phase for phase in network.phases if hasattr(phase, "widen")]
+    assert [phase.finish[0].num_features for phase in phases] == [4, 4, 3]
+    assert [type(phase.widen).__name__ for phase in phases] == ["Conv2d", "Identity", "Conv2d"]
+    images = images_of()
+    network(images).sum().backward()
+    # The pool's output goes into the second phase as it is, and comes out of it unchanged by what works in place.
+    pooled = network.eval().phases[:2](network.normalise(images))
+    kept = pooled.clone()
+    network.phases[2](pooled)
+    assert torch.equal(pooled, kept)
+
+
+@pytest.mark.parametrize("node", ["residual", "preactivation", "dense"])
+def test_a_list_that_doubles_gives_the_network_of_the_number(node: str) -> None:
+    one, two = (network_of("1010-0111", channels=channels, node=node).state_dict() for channels in (2, [2, 4]))
+    assert list(one) == list(two)
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_evaluation_mode_takes_each_image_alone_and_training_mode_the_batch() -> None:
+    network, images = network_of("1011-0110"), images_of()
+    with torch.no_grad():
+        together = network(images)
+        assert not torch.allclose(together[:2], network(images[:2]), atol=1e-3)
+        network.eval()
+        state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        torch.testing.assert_close(network(images)[:2], network(images[:2]))
+    assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
+
+
+def test_normalise_gives_zero_mean_and_unit_variance_and_does_not_train() -> None:
+    images = images_of(50)
+    normalise = Normalise(images.mean(dim=(0, 2, 3)).tolist(), images.std(dim=(0, 2, 3)).tolist())
+    found = normalise(images)
+    torch.testing.assert_close(found.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.std(dim=(0, 2, 3)), torch.ones(3), atol=1e-5, rtol=0)
+    assert not list(normalise.parameters())
+    assert set(normalise.state_dict()) == {"mean", "std"}
+
+
+def test_equal_phenotypes_and_seeds_give_equal_networks() -> None:
+    # 2 -> 3 and 1 -> 2 are both a chain of two nodes once the isolated one is dropped.
+    state, same, other = (
+        network_of(text, seed=seed).state_dict() for text, seed in (("1000", 0), ("0010", 0), ("1000", 1))
+    )
+    assert list(state) == list(same)
+    assert all(torch.equal(state[name], same[name]) for name in state)
+    assert not torch.equal(state["classify.weight"], other["classify.weight"])

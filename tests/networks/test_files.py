@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from roco.errors import ArtifactError, GenomeError
+from roco.networks.files import KIND, build, checksum_of, describe_genome, describe_target, load_network, save_network
+from roco.space.genome import Genome
+from roco.space.settings import PUBLISHED_GENOMES
+from roco.storage.artifacts import read_tensors, write_tensors
+
+GENOME = describe_genome(Genome.parse("0111-1010"), channels=2, classes=3, stem_padding=1)
+DENSE = describe_genome(Genome.parse("0111-1010"), channels=2, classes=3, stem_padding=1, node="dense")
+WIDTHS = describe_genome(Genome.parse("0111-1010"), channels=[3, 3], classes=3, stem_padding=1)
+LENET = describe_target("lenet", {"width": 0.5}, classes=3, image_size=16)
+
+
+def make(description: dict[str, object], seed: int = 0) -> torch.nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return build(description, mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6])
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    save_network(tmp_path / "network.safetensors", make(GENOME), GENOME)
+    return tmp_path / "network.safetensors"
+
+
+@pytest.mark.parametrize("description", [GENOME, DENSE, WIDTHS, LENET], ids=["genome", "dense", "widths", "target"])
+def test_a_network_reads_back_with_equal_logits(description: dict[str, object], tmp_path: Path) -> None:
+    network, images = make(description), torch.rand((4, 3, 16, 16), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        network(images)  # moves the running statistics
+        expected = network.eval()(images)
+        save_network(tmp_path / "n.safetensors", network.to(memory_format=torch.channels_last), description)
+        loaded, described = load_network(tmp_path / "n.safetensors")
+        assert torch.equal(loaded(images), expected)
+    assert not loaded.training
+    assert described == description
+
+
+def test_a_description_is_enough_to_know_the_network() -> None:
+    genome = Genome.parse(PUBLISHED_GENOMES["paper_roco"])
+    network = make(describe_genome(genome, channels=16, classes=10, stem_padding=0))
+    assert sum(parameter.numel() for parameter in network.parameters()) == 338_394
+    with pytest.raises(GenomeError, match="got 'x'"):
+        make(GENOME | {"genome": "0x11"})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"channels": 3},
+        {"channels": [2]},
+        {"channels": "x"},
+        {"classes": 4},
+        {"node": "dense"},
+        {"genome": "0111-0111"},
+        {"genome": "1010"},
+    ],
+)
+def test_weights_that_do_not_fit_their_description_are_refused(saved: Path, changes: dict[str, object]) -> None:
+    tensors, description = read_tensors(saved, KIND)
+    write_tensors(saved, KIND, tensors, description | changes)
+    with pytest.raises(ArtifactError, match="its weights do not fit its description") as caught:
+        load_network(saved)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_file_of_a_failed_training_has_no_network(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "failed.safetensors", KIND, {}, {})
+    with pytest.raises(ArtifactError, match="holds no network"):
+        load_network(tmp_path / "failed.safetensors")
+
+
+def test_damaged_or_missing_weights_are_one_line(saved: Path) -> None:
+    content = bytearray(saved.read_bytes())
+    content[-3] ^= 8
+    saved.write_bytes(content)
+    with pytest.raises(ArtifactError, match="does not match its checksum") as caught:
+        load_network(saved)
+    assert "\n" not in str(caught.value)
+    saved.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ArtifactError, match="not a whole safetensors artifact"):
+        load_network(saved)
+    with pytest.raises(ArtifactError, match="no such file"):
+        load_network(saved.parent / "other.safetensors")
+
+
+def test_a_checksum_belongs_to_the_weights_and_the_description(saved: Path, tmp_path: Path) -> None:
+    others = {"same": (0, GENOME), "weights": (1, GENOME), "description": (0, GENOME | {"losses": [1.0]})}
+    for name, (seed, description) in others.items():
+        save_network(tmp_path / name, make(GENOME, seed), description)
+    assert checksum_of(saved) == checksum_of(tmp_path / "same")
+    assert len({checksum_of(tmp_path / name) for name in others}) == 3
+    assert saved.read_bytes() == (tmp_path / "same").read_bytes()

@@ -1,0 +1,76 @@
+"""The card of a network: what is wrong with a file of its study is said of that file."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_study import GENOMES, RECIPE, TinyStudy
+
+from roco.errors import ArtifactError
+from roco.networks.files import build, describe_genome, save_network
+from roco.retraining.card import as_text, model_card
+from roco.search.population import unevaluated, write_front
+from roco.storage.artifacts import read_arrays, read_json, write_arrays, write_json
+
+PLACE = {"search": "roco", "seed": 0, "slot": 0, "training_seed": 0}
+SLOT = "retrained/roco/seed_0/slot_000/training_0"
+WHITE_BOX = {"images": 8, "attacks": {"pgd": {"accuracy": 0.25, "settings": {"method": "pgd", "eps": 8.0}}}}
+
+
+@pytest.fixture
+def study(tiny: TinyStudy, tmp_path: Path) -> Path:
+    """An experiment's folder with one network; nothing was trained."""
+    folder = tmp_path / "tiny"
+    tiny.dataset.save(folder / "dataset.h5")
+    member = unevaluated(GENOMES[1], channels=2, classes=3, stem_padding=0, image_size=16)
+    front = folder / "search/roco/seed_0/front.json"
+    write_front(front, [member], search="roco", seed=0, objectives=["error", "flops"])
+    description = describe_genome(GENOMES[1], channels=2, classes=3, stem_padding=0)
+    save_network(folder / SLOT / "network.safetensors", build(description, mean=[0.5] * 3, std=[0.2] * 3), description)
+    training = {"key": GENOMES[1].key, "flops": 1000, "parameters": 100, "recipe": RECIPE}
+    write_json(folder / SLOT / "training.json", "training", {**PLACE, "status": "ok", **training})
+    measured = {"test_images": 15, "test_error": 0.2, "adversarial_error": 0.5, "adversarial_breakdown": []}
+    robustness = {**PLACE, "status": "ok", **measured, "white_box": WHITE_BOX}
+    write_json(folder / SLOT / "robustness.json", "robustness", robustness)
+    return folder
+
+
+def test_a_whole_study_has_a_card(study: Path) -> None:
+    card = model_card(study / SLOT / "network.safetensors")
+    for said in ("- parameters: 100", "- flops: ", "classes: red, green, blue", "- epochs: 2", "(eps 8.0): 0.2500"):
+        assert said in card
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "keys"),
+    [
+        (f"{SLOT}/training.json", "training", ["key"]),
+        (f"{SLOT}/training.json", "training", ["flops"]),
+        (f"{SLOT}/training.json", "training", ["recipe", "epochs"]),
+        (f"{SLOT}/robustness.json", "robustness", ["white_box"]),
+        ("search/roco/seed_0/front.json", "front", ["networks"]),
+    ],
+)
+def test_a_card_names_the_file_that_lacks_something(study: Path, name: str, kind: str, keys: list[str]) -> None:
+    content: dict[str, Any] = read_json(study / name, kind)
+    write_json(study / name, kind, {key: value for key, value in content.items() if key not in keys})
+    check_named(study, study / name)
+
+
+def test_a_card_names_the_data_set_that_lacks_something(study: Path) -> None:
+    arrays, attributes = read_arrays(study / "dataset.h5", "dataset")
+    del attributes["class_names"]
+    write_arrays(study / "dataset.h5", "dataset", arrays, attributes)
+    check_named(study, study / "dataset.h5")
+
+
+def check_named(study: Path, path: Path) -> None:
+    with pytest.raises(ArtifactError) as caught:
+        model_card(study / SLOT / "network.safetensors")
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_names_of_classes_are_no_markup_in_a_card() -> None:
+    names = ["$5_bill", "a*b*", "x|y", "<b>", "`c`", "日本語"]
+    shown = ", ".join(map(as_text, names))
+    assert shown == r"\$5\_bill, a\*b\*, x\|y, \<b\>, \`c\`, 日本語"
