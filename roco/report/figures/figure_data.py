@@ -9,12 +9,12 @@ from roco.attacks.white_box_settings import without_budget
 from roco.config import StudyConfig
 from roco.report.numbers.compare import attack_of, lightest
 from roco.report.numbers.relations import FEWEST, trend
-from roco.report.numbers.statistics import hypervolumes
 from roco.report.page.paper import PUBLISHED_NETWORKS
 from roco.report.read.collect import INITIAL, REFERENCES, Study, rows_of
 from roco.report.read.measured import TEST, interval_of, measurements
 from roco.report.tables.retrained_tables import distances
 from roco.runtime import numpy_generator
+from roco.search.hypervolume import hypervolumes
 
 POINT = ["search", "seed", "slot", "key", "parameters", "flops", "metric", "accuracy", "low", "high", "retrainings"]
 # What the hypervolume is measured in: what every search minimises, and that with the objective under study.

@@ -10,10 +10,11 @@ from roco.config import StudyConfig
 from roco.report.figures.figure_data import VOLUMES
 from roco.report.numbers.compare import attack_of, metric_title, roles_of
 from roco.report.numbers.over_seeds import over_seeds, resolved
-from roco.report.numbers.statistics import FEWEST_SEEDS, Interval, hypervolumes
+from roco.report.numbers.statistics import FEWEST_SEEDS, Interval
 from roco.report.read.collect import REFERENCES, Study, rows_of
 from roco.report.read.measured import ADVERSARIAL_SET, TEST, measurements
 from roco.report.tables.table import MINUS, NO_VALUE, Table, missing, whole
+from roco.search.hypervolume import hypervolumes
 
 HYPERVOLUME_TEST = ["search", "reference", "objectives", "seeds", "networks", "selected", "test"]
 _BOUNDS = ("difference", "low", "high", "p")

@@ -6,12 +6,12 @@ import pandas as pd
 
 from roco.config import StudyConfig
 from roco.report.numbers.compare import attack_of, equal_flops_pairs, name_of, roles_of
-from roco.report.numbers.statistics import hypervolumes
 from roco.report.page.paper import COMPARED_NETWORKS
 from roco.report.read.collect import INITIAL, REFERENCES, Study, records_of, rows_of
 from roco.report.read.measured import ADVERSARIAL_SET, TEST, drawn_anew, interval_of, measurements, several
 from roco.report.tables.retrained_tables import HOW_FAR, distance_and_left, distances
 from roco.report.tables.table import NO_VALUE, Table, millions, percent, percent_interval, whole
+from roco.search.hypervolume import VOLUME_OBJECTIVES, hypervolumes
 
 _SHARES = ("test", "adversarial_set", "pgd", "cw")
 _COUNTS = ["parameters", "flops", "search_parameters", "search_flops", "retrainings"]
@@ -168,7 +168,6 @@ def fronts(study: Study, config: StudyConfig) -> Table:
 
 SEARCHES = ["search", "seed", "method", "objectives", "evaluated", "failed", "front"]
 SEARCHES += ["hypervolume_first", "hypervolume_last"]
-VOLUME_OBJECTIVES = ("error", "adversarial_error", "flops")
 
 
 def searches(study: Study, config: StudyConfig) -> Table:
