@@ -14,6 +14,7 @@ from roco.data.settings import DatasetConfig
 from roco.errors import ConfigError, GenomeError
 from roco.levels import WRITTEN
 from roco.networks.settings import TargetsConfig
+from roco.networks.spec import DecoderSettings
 from roco.paths import plain_path
 from roco.retraining.settings import RetrainingConfig
 from roco.search.objectives import parse
@@ -176,6 +177,11 @@ class StudyConfig(Section):
     def node_of(self, part: Part) -> NodeKind:
         """What a node computes in the search (`evaluation`) or when its networks are retrained (`retraining`)."""
         return self.space.node if part == "evaluation" else self.retraining.node or self.space.node
+
+    def decoder_of(self, part: Part) -> DecoderSettings:
+        """How genomes are decoded there."""
+        channels = getattr(self, part).channels
+        return DecoderSettings(channels=channels, stem_padding=self.space.stem_padding, node=self.node_of(part))
 
     def width_in_words(self, part: Part) -> str:
         """How wide networks are there, with the kind of node where the study has another than the paper's."""

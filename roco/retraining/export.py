@@ -1,4 +1,4 @@
-"""A trained network as a file for others: safetensors, ONNX or torch.export. What is said of it is in model_card.py."""
+"""A trained network as a file for others: safetensors, ONNX or torch.export. What is said of it is in card.py."""
 
 import importlib
 import logging
@@ -9,9 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from roco.errors import ArtifactError, ConfigError, RocoError
+from roco.errors import ConfigError, RocoError
 from roco.files import atomic, is_there
-from roco.storage.artifacts import read_json, schema
+from roco.retraining.records import EndedTraining, read_training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,9 +64,8 @@ def _holds(folder: Path, key: str) -> bool:
     path = folder / "training.json"
     if not is_there(path):
         return False
-    with schema(path, "training"):
-        training = read_json(path, "training")
-        return bool(training["status"] == "ok" and training["key"].startswith(key))
+    training = read_training(path)
+    return isinstance(training, EndedTraining) and training.key.startswith(key)
 
 
 def export_network(path: str | Path, file_format: str, output: str | Path) -> None:
@@ -92,9 +91,8 @@ def export_network(path: str | Path, file_format: str, output: str | Path) -> No
             shutil.copyfile(path, temporary)
             return
         write = _write_onnx if file_format == "onnx" else _write_torch_export
-        size = _image_size(path, description)
         try:
-            write(network, size, temporary)
+            write(network, description.spec.image_size, temporary)
         except RuntimeError as error:
             told = " ".join(str(error).split())[:200]
             raise RocoError(f"{path}: torch cannot write it as {file_format} ({told}); safetensors can") from error
@@ -107,12 +105,6 @@ def _require(package: str, file_format: str) -> None:
         raise ConfigError(
             f"--format {file_format}: needs {package}, which is not installed; pip install 'roco-nas[export]'"
         ) from None
-
-
-def _image_size(path: str | Path, description: Mapping[str, Any]) -> int:
-    if "image_size" not in description:
-        raise ArtifactError(f"{path}: does not say its image size; retrain the network with this version of roco")
-    return int(description["image_size"])
 
 
 def _any_batch() -> "tuple[dict[int, Any]]":
