@@ -36,18 +36,20 @@ def find_network(key_or_file: str, results: str | Path, training_seed: int | Non
         return Path(key_or_file)
     if not re.fullmatch(r"[0-9a-f]{4,12}", key_or_file):
         raise ConfigError(f"{key_or_file}: expected a network's file, or its key of 4 to 12 digits and letters a to f")
-    places = sorted(Path(results).glob("*/retrained/*/seed_*/slot_*/training_[0-9]*"))
-    trained = {path: _seed_of(path) for path in places if _holds(path, key_or_file)}
+    folders = sorted(Path(results).glob("*/retrained/*/seed_*/slot_*/training_[0-9]*"))
+    trained = {folder: _seed_of(folder) for folder in folders if _holds(folder, key_or_file)}
     if not trained:
         raise ConfigError(f"{key_or_file}: no retrained network in {results} has this key")
     chosen = min(trained.values()) if training_seed is None else training_seed
-    found = [path for path, seed in trained.items() if seed == chosen]
-    if not found:
+    of_seed = [folder for folder, seed in trained.items() if seed == chosen]
+    if not of_seed:
         seeds = ", ".join(map(str, sorted(set(trained.values()))))
         raise ConfigError(f"{key_or_file}: expected a training seed of {seeds}, got {training_seed}")
     from roco.networks.files import checksum_of
 
-    files = {checksum_of(folder / "network.safetensors"): folder / "network.safetensors" for folder in reversed(found)}
+    files = {
+        checksum_of(folder / "network.safetensors"): folder / "network.safetensors" for folder in reversed(of_seed)
+    }
     if len(files) > 1:
         raise ConfigError(
             f"{key_or_file}: several networks have this key; give a file: {', '.join(map(str, files.values()))}"

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -28,11 +28,24 @@ ROBUSTNESS_VERSION = 3
 
 
 @dataclass(frozen=True)
-class Kept(Memory):
+class StoredAttacks(Memory):
     """What the store has of the attacks on one network's weights, by the settings of each."""
 
     store: Store
     decided_by: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, store: Store, weights: str, dataset: Dataset, config: RobustnessConfig, device: str) -> Self:
+        """Those on weights with a checksum, on the test images that a configuration draws."""
+        decided_by = {
+            "version": ROBUSTNESS_VERSION,
+            "weights": weights,
+            "dataset": dataset.fingerprint,
+            "images": config.images,
+            "seed": config.seed,
+            "device": device,
+        }
+        return cls(store, decided_by)
 
     def _key(self, settings: Mapping[str, Any]) -> str:
         return digest({**self.decided_by, "settings": settings}, length=24)
@@ -75,33 +88,26 @@ def measure_robustness(
 
     from roco.training.loop import predict
 
-    place = start_torch(device)
+    used = start_torch(device)
     dataset = Dataset.load(dataset_path)
     made_for = {"dataset_fingerprint": dataset.fingerprint}
     adversarial = AdversarialSet.load(adversarial_path, {"split": "test", **made_for})
     network, _ = load_network(network_path, {**made_for, **(trained or {})})
-    network.to(place)
-    right = predict(network, torch.from_numpy(dataset.test.images).to(place)).cpu().numpy() == dataset.test.labels
+    network.to(used)
+
+    def classes(images: Array) -> Array:
+        return predict(network, torch.from_numpy(images).to(used)).cpu().numpy()
+
+    right = classes(dataset.test.images) == dataset.test.labels
     test_error = float((~right).mean())
     log.info("test error %.4f", test_error)
+    predictions = classes(adversarial.images)
     noise = noise_of(adversarial, dataset.test.images[adversarial.source_index], seed=config.seed)
-    predictions, under_noise = (
-        predict(network, torch.from_numpy(images).to(place)).cpu().numpy() for images in (adversarial.images, noise)
-    )
-    decided_by = {
-        "version": ROBUSTNESS_VERSION,
-        "weights": checksum_of(network_path),
-        "dataset": dataset.fingerprint,
-        "images": config.images,
-        "seed": config.seed,
-        "device": place.type,
-    }
-    memory = Kept(store, decided_by)
     white_box = evaluate_robustness(
         *(network, dataset.test),
         config=config,
-        device=place,
-        memory=memory,
+        device=used,
+        memory=StoredAttacks.of(store, checksum_of(network_path), dataset, config, used.type),
         transferred=_transferred(predictions, adversarial),
     )
     return Measurements(
@@ -110,7 +116,7 @@ def measure_robustness(
         right_images=marks(right),
         adversarial_error=adversarial_error(predictions, adversarial),
         adversarial_breakdown=tuple(CellErrors(**cell) for cell in breakdown(predictions, adversarial)),
-        adversarial_sources=by_source(predictions, adversarial, under_noise=under_noise),
+        adversarial_sources=by_source(predictions, adversarial, under_noise=classes(noise)),
         white_box=WhiteBox.model_validate(white_box),
     )
 
@@ -146,7 +152,7 @@ def _transferred(predictions: Array, adversarial: AdversarialSet) -> dict[int, f
     smallest: dict[int, float] = {}
     rows = np.flatnonzero(adversarial.norm == b"linf")
     for row in rows.tolist():
-        place, threshold = int(adversarial.source_index[row]), float(adversarial.threshold[row]) / 255
+        source, threshold = int(adversarial.source_index[row]), float(adversarial.threshold[row]) / 255
         fooled = predictions[row] != adversarial.labels[row]
-        smallest[place] = min(smallest.get(place, np.inf), threshold if fooled else np.inf)
+        smallest[source] = min(smallest.get(source, np.inf), threshold if fooled else np.inf)
     return smallest
