@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn
 import numpy as np
 
 from roco.errors import ConfigError, RocoError
+from roco.gpu_locks import choose_gpu
 
 if TYPE_CHECKING:
     import torch
@@ -198,6 +199,8 @@ def job(snakemake: Any) -> Iterator[None]:
     pause_collection()
     configure_logging(snakemake.log[0])
     log.info("rule %s %s", snakemake.rule, dict(snakemake.wildcards))
+    # The lock is held to the job's end, however that comes.
+    gpu = choose_gpu() if getattr(snakemake.resources, "gpu", 0) else None
     try:
         yield
     except RocoError as error:
@@ -211,6 +214,8 @@ def job(snakemake: Any) -> Iterator[None]:
         raise
     finally:
         resume_collection()
+        if gpu is not None:
+            gpu.file.close()
     log.info("done")
     # Not where a test or a notebook is the process.
     if getattr(sys.modules["__main__"], "snakemake", None) is snakemake:
