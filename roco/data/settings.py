@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from roco.data.declaration import DataSet, Sizes
 from roco.data.sets import DATA_SETS
-from roco.paths import PlainPath
 from roco.settings import Section, Seed
+from roco.settings.paths import PlainPath
 
 # mypy cannot read names off a list; pydantic checks them, and names them in messages and in the JSON schema.
 if TYPE_CHECKING:
