@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from roco.attacks.set_settings import L0Attack
-from roco.levels import Eps, Radius, Step
 from roco.settings import Count, NonNegative, Positive, Section, Seed
+from roco.settings.levels import Eps, Radius, Step
 
 Share = Annotated[float, Field(gt=0, le=1)]
 

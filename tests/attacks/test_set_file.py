@@ -14,7 +14,7 @@ from roco.attacks.set_settings import AdversarialConfig, Greedy, MomentumIterati
 from roco.attacks.sets import join_cells
 from roco.attacks.verification import verify_set
 from roco.networks.files import build, describe_target, load_network, save_network
-from roco.networks.settings import LeNetConfig, ResNetConfig
+from roco.networks.targets import LeNetConfig, ResNetConfig
 from roco.settings import Recipe
 from roco.storage.store import Store
 from roco.training.loop import train

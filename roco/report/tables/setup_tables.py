@@ -5,13 +5,14 @@ from typing import Any
 import pandas as pd
 
 from roco.config import StudyConfig
+from roco.networks.targets import ARCHITECTURES
 from roco.report.numbers.statistics import wilson
 from roco.report.page.paper import ADVERSARIAL_SAMPLES
 from roco.report.read.collect import Study, rows_of
 from roco.report.tables.table import NO_VALUE, Table, missing, percent, whole
 from roco.space.complexity import Channels
 
-TARGET_TITLES = {"densenet": "DenseNet", "lenet": "LeNet", "resnet": "ResNet", "vgg16": "VGG-16", "allconv": "All-CNN"}
+TARGET_TITLES = {name: architecture.title for name, architecture in ARCHITECTURES.items()}
 NORM_TITLES = {"l0": "L0", "linf": "L∞"}
 CELL_NUMBERS = ["split", "target", "norm", "threshold", "attacked", "successes", "rate", "low", "high", "paper_samples"]
 

@@ -1,4 +1,4 @@
-"""Readers of image folders: path/train/CLASS/ and path/test/CLASS/, with whatever lies below a class."""
+"""The user's own images in a folder: path/train/CLASS/ and path/test/CLASS/, with whatever lies below a class."""
 
 import os
 import unicodedata
@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from roco.data.declaration import DataSet, NamedFile
 from roco.data.pictures import Header, is_picture, read_header, read_picture, told
 from roco.data.pools import Pool, Source
-from roco.data.settings import DatasetConfig
 from roco.errors import DatasetError
 
 Array = np.ndarray[Any, Any]
 
 PARTS = ("train", "test")
-# So many names of files stand in a note.
+# A note names at most so many files.
 _NAMES = 3
 # Line and control characters, halves of characters, and what XML cannot hold: no figure can show them.
 _NOT_SHOWN = ("Cc", "Cs", "Zl", "Zp")
@@ -40,18 +40,18 @@ class Folder:
     left_out: list[Path]
 
 
-def read_image_folder(config: DatasetConfig) -> Source:
+def read_image_folder(root: Path, image_size: int) -> Source:
     """Images in path/train/CLASS/ and path/test/CLASS/, in the order of their sorted names.
 
     Raises:
         DatasetError: a folder is missing or cannot be read, a class has no images, or a name cannot be shown.
     """
-    root, size = Path(str(config.path)), config.image_size
     folder = list_folder(root)
-    train, test = (_pool(folder.files[part], folder.labels[part], size) for part in PARTS)
+    train, test = (_pool(folder.files[part], folder.labels[part], image_size) for part in PARTS)
     files = [path for part in PARTS for path in folder.files[part]]
     headers = [read_header(path) for path in files]
-    notes = [*_describe_resizing(headers, size), *_describe_changes(root, files, headers), *_left_out(root, folder)]
+    notes = [*_describe_resizing(headers, image_size), *_describe_changes(root, files, headers)]
+    notes += _left_out(root, folder)
     return Source(folder.class_names, train, test, tuple(notes))
 
 
@@ -207,3 +207,14 @@ def _left_out(root: Path, folder: Folder) -> tuple[str, ...]:
 def _first_names(root: Path, paths: Sequence[Path]) -> str:
     names = [told(path.relative_to(root)) for path in paths[:_NAMES]]
     return ", ".join(names if len(paths) <= _NAMES else [*names, "…"])
+
+
+def _files(root: Path) -> list[NamedFile]:
+    files, above = list_folder(root).files, str(root)
+    # Not relative_to, which takes as long as all else for many thousand images.
+    return [(str(path).removeprefix(above).lstrip("/"), path) for part in PARTS for path in files[part]]
+
+
+DATA_SET = DataSet(
+    name="image_folder", title="Your own folder of images", read=read_image_folder, files=_files, users_own=True
+)

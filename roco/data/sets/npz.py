@@ -1,15 +1,12 @@
-"""Readers of the sources that a data set can come from. Splitting, limiting and storing are in `dataset`."""
+"""The user's own images in an .npz file with the four arrays that Keras names."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from roco.data.folders import read_image_folder
+from roco.data.declaration import DataSet, NamedFile, Sizes
 from roco.data.pools import LabelledArrays, Source, source_of_arrays
-from roco.data.published import read_cifar, read_digits, read_fashion_mnist, read_svhn
-from roco.data.settings import DatasetConfig
 from roco.errors import DatasetError
 
 Array = np.ndarray[Any, Any]
@@ -17,30 +14,9 @@ Array = np.ndarray[Any, Any]
 NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
-def read_source(config: DatasetConfig) -> Source:
-    """The labelled images of the configured data set.
-
-    Raises:
-        DatasetError: they are missing, damaged, or not what their format promises.
-    """
-    readers: dict[str, Callable[[DatasetConfig], Source]] = {
-        "digits": read_digits,
-        "cifar10": read_cifar,
-        "cifar100": read_cifar,
-        "svhn": read_svhn,
-        "fashion_mnist": read_fashion_mnist,
-        "npz": read_npz,
-        "image_folder": read_image_folder,
-    }
-    source = readers[config.name](config)
-    if len(source.class_names) < 2:
-        raise DatasetError(f"{config.path}: expected images of at least 2 classes, found {len(source.class_names)}")
-    return source
-
-
-def read_npz(config: DatasetConfig) -> Source:
-    """An .npz file with the arrays that Keras names: x_train, y_train, x_test, y_test."""
-    where = str(config.path)
+def read_npz(path: Path, image_size: int) -> Source:
+    """An .npz file with the arrays x_train, y_train, x_test and y_test."""
+    where = str(path)
     arrays = dict(zip(NPZ_KEYS, _npz_arrays(where), strict=True))
     train, test = (
         LabelledArrays(
@@ -53,7 +29,7 @@ def read_npz(config: DatasetConfig) -> Source:
     # shows as a class without images.
     classes = min(int(train.labels.max()) + 1, len(train.labels) + 1)
     names = tuple(map(str, range(classes)))
-    return source_of_arrays(train, test, class_names=names, size=config.image_size, where=where)
+    return source_of_arrays(train, test, class_names=names, size=image_size, where=where)
 
 
 def _npz_arrays(where: str) -> list[Array]:
@@ -89,3 +65,22 @@ def _checked_labels(labels: Array, where: str) -> Array:
     if flat.ndim != 1 or flat.dtype.kind not in "iu" or not flat.size:
         raise DatasetError(f"{where}: expected integers of shape (n,), got {labels.dtype} of shape {labels.shape}")
     return flat
+
+
+def _read_sizes(path: Path) -> Sizes | None:
+    """Numbers of images without reading the images, and ten classes, which are not known so far."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return Sizes(len(archive["y_train"]), len(archive["y_test"]), classes=10)
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+
+
+def _files(path: Path) -> list[NamedFile]:
+    # Whatever its name is, the same content is the same source.
+    return [("", path)]
+
+
+DATA_SET = DataSet(
+    name="npz", title="Your own arrays", read=read_npz, read_sizes=_read_sizes, files=_files, users_own=True
+)

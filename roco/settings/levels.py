@@ -1,17 +1,17 @@
-"""Budgets and steps of Linf attacks, in levels of an image: 1/255 of the range of its pixels.
+"""Types of budgets and steps of Linf attacks. They are numbers of levels, each 1/255 of the range of pixels.
 
-Other libraries have them in [0, 1], where 8/255 is 0.031. Taken for levels, such a number would make an attack that
-does nothing, and a network that looks robust. So a number that is too small to be meant is refused where a user wrote
-it; a text such as 0.1/255 says it beyond doubt.
+Other libraries give them in [0, 1], where 8/255 is 0.031. Taken for levels, that number would make an attack that does
+nothing, and a network that looks robust. So a number that is too small to be meant in levels is refused where a user
+wrote it. A text such as 0.1/255 is always clear.
 """
 
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
 
-# Budgets below a level (0.3 is one of MNIST in [0, 1]), steps and radii below a fifth of one, are taken for others.
+# Smaller numbers are refused: 0.3, for example, is a usual budget on MNIST in [0, 1].
 SMALLEST_BUDGET, SMALLEST_STEP = 1.0, 0.2
-# Set in a validation's context: the values are as a user wrote them, and none was computed from another one.
+# The validation context that says: a user wrote these values, the program has not computed them.
 WRITTEN = {"written": True}
 
 
@@ -45,7 +45,7 @@ def _step(value: Any, info: ValidationInfo) -> Any:
     return _in_levels(value, smallest=SMALLEST_STEP, written=_is_written(info))
 
 
-# What is dumped is as a user has to write it, so that it can be read again.
+# Dumped in the form that a user has to write, so that it can be read again.
 def _budget_as_text(value: float) -> float | str:
     return f"{value!r}/255" if value < SMALLEST_BUDGET else value
 

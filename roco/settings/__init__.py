@@ -1,4 +1,4 @@
-"""What all sections of the configuration share: how they are checked, kinds of numbers, and the training recipe."""
+"""What all sections of the configuration share: their base class, kinds of numbers, and the training recipe."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -23,13 +23,13 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")]
 
 
 class Section(BaseModel):
-    """A part of the configuration: unknown keys are errors, values keep their types, nothing changes later."""
+    """A part of the configuration. Unknown keys and values of another type are errors, and nothing changes later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
 
 
 def kept_from(default: BaseModel) -> BeforeValidator:
-    """Fills what a part of the configuration leaves out from its own default, not from that of its class."""
+    """Fills keys that a section leaves out from `default`, where this differs from the default of its class."""
     return BeforeValidator(lambda given: {**default.model_dump(), **given} if isinstance(given, Mapping) else given)
 
 

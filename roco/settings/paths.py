@@ -1,4 +1,4 @@
-"""Paths as people write them, brought to one spelling: a shell would have expanded them, a YAML file has not."""
+"""The type of paths in a configuration: `~` and variables are expanded as a shell does, and spellings become one."""
 
 import os
 import re
@@ -11,9 +11,9 @@ _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))(?=/|$)")
 
 
 def plain_path(text: str) -> str:
-    """A path without `~` or a variable at its beginning and without `./`, `//` or `/` where they mean nothing.
+    """Expands `~` or a variable at the beginning of a path, and removes `./`, `//` and `/` where they mean nothing.
 
-    Left as it is, `~` would become a folder of that name, which is a danger to whoever removes it.
+    If `~` were not expanded, a folder of that name would be made, which is dangerous to remove.
 
     Raises:
         ValueError: no such user or variable, or the path begins with a space.
@@ -32,9 +32,9 @@ def plain_path(text: str) -> str:
             )
     if expanded[:1].isspace():
         raise ValueError(f"expected a path, got '{text}', which begins with a space")
-    # Two slashes at the beginning mean something of their own to Path, but not to Linux.
+    # Path keeps two slashes at the beginning, which mean the same as one to Linux.
     plain = str(Path(re.sub("^/+", "/", expanded))) if expanded else expanded
-    # What is read again, as jobs do, has to stay what it is.
+    # Jobs read the path again, and must not expand it a second time.
     return str(Path(plain).absolute()) if plain.startswith(("~", "$")) else plain
 
 
