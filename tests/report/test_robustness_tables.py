@@ -12,7 +12,7 @@ import pytest
 from fabricated_study import FabricatedStudy, config_of
 from scipy.stats import ttest_1samp
 
-from roco.attacks.white_box_settings import RESERVED, RESERVED_BEGINNING, RESERVED_ENDING
+from roco.attacks.settings import RESERVED, RESERVED_BEGINNING, RESERVED_ENDING
 from roco.report.figures.figures import FIGURES
 from roco.report.numbers.perturbation_statistics import _medians, _middle_places, mean_of_medians
 from roco.report.read.collect import collect

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from roco.attacks.white_box_settings import without_budget
 from roco.config import StudyConfig
 from roco.report.numbers.compare import attack_of, lightest
 from roco.report.numbers.relations import FEWEST, trend
@@ -101,7 +100,7 @@ def other_attacks(study: Study, config: StudyConfig) -> pd.DataFrame:
     names = other_attack_names(config)
     far = distances(study, config).rename(columns={"low": "distance_low", "high": "distance_high"})
     points = _points(study, names)
-    unbounded = [name for name in names if without_budget(config.robustness.attacks[name])]
+    unbounded = [name for name in names if not config.robustness.attacks[name].has_budget]
     trends = with_trends(points[~points["metric"].isin(unbounded)])
     found = pd.concat([trends, points[points["metric"].isin(unbounded)].assign(kind="network")], ignore_index=True)
     return found.merge(far, on=["search", "seed", "slot", "key", "metric"], how="left")

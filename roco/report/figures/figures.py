@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from roco.attacks.white_box_settings import without_budget
 from roco.config import StudyConfig
 from roco.files import atomic
 from roco.report.figures import examples, figure_data
@@ -186,7 +185,7 @@ def _draw_other_attacks(data: pd.DataFrame, config: StudyConfig) -> Figure:
     known = looks(list(config.search.searches))
     for axis, name in zip(axes, names, strict=False):
         attack, part = config.robustness.attacks.get(name), data[data["metric"] == name]
-        if attack is not None and without_budget(attack):
+        if attack is not None and not attack.has_budget:
             _scatter_distances(axis, part, config)
             axis.set_title(f"{metric_title(name)}: median length (L₂)")
             continue

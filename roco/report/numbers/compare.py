@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from roco.attacks.white_box import title_of
 from roco.config import StudyConfig
 from roco.report.numbers.contrasts import pair_by_flops
 from roco.report.numbers.statistics import Interval, mean_interval
@@ -85,9 +86,7 @@ def metric_title(metric: str) -> str:
     words = {ADVERSARIAL_SET: "adversarial set", TEST: "test images"}
     if metric.startswith(RADIUS):
         return f"all attacks within {metric.removeprefix(RADIUS)}/255"
-    known = {"fgsm": "FGSM", "bim": "BIM", "pgd": "PGD", "deepfool": "DeepFool", "cw": "C&W"}
-    known |= {"apgd": "APGD", "ce": "CE", "t": "T", "fab": "FAB", "autoattack": "AutoAttack", "l0": "L0"}
-    return words.get(metric) or " ".join(known.get(part, part) for part in metric.split("_"))
+    return words.get(metric) or title_of(metric)
 
 
 def attack_of(config: StudyConfig, method: str) -> str | None:
