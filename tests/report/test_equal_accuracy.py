@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from fabricated_study import config_of
 
-from roco.report.numbers.differences import compared_measures
+from roco.report.measures.differences import compared_measures
 from roco.report.numbers.over_seeds import over_seeds
-from roco.report.tables.equal_accuracy import EQUAL_ACCURACY, equal_accuracy
+from roco.report.tables.equal_accuracy import EQUAL_ACCURACY
+from roco.report.tables.equal_accuracy import make as equal_accuracy
 
 GAIN = 0.03
 

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from fabricated_study import config_of
 
+from roco.report.measures.topology import FEATURES
 from roco.report.numbers.over_seeds import over_seeds
 from roco.report.read.collect import Study
-from roco.report.tables.beyond_tables import FEATURES
-from roco.report.tables.explained import EXPLAINED, FREEDOM, explained
+from roco.report.tables.explained import EXPLAINED, FREEDOM
+from roco.report.tables.explained import make as explained
 from roco.space.genome import Genome, bits_per_phase
 
 SLOPES = {"depth": 0.01, "width": -0.02, "ends": 0.0, "residual": 0.03}

@@ -11,9 +11,10 @@ from fabricated_study import FabricatedStudy, config_of, fabricate
 from pymoo.indicators.hv import HV
 from scipy import stats
 
+from roco.report.numbers.format import NO_VALUE
 from roco.report.read.collect import collect
-from roco.report.tables.hypervolume_table import HYPERVOLUME_TEST, hypervolume_test
-from roco.report.tables.table import NO_VALUE
+from roco.report.tables.hypervolume_test import HYPERVOLUME_TEST
+from roco.report.tables.hypervolume_test import make as hypervolume_test
 from roco.storage.artifacts import read_json
 
 SEARCHES = {

@@ -19,23 +19,22 @@ from markupsafe import Markup
 from roco.config import StudyConfig
 from roco.errors import ArtifactError
 from roco.files import atomic, opened
-from roco.report.figures.figures import FIGURES
+from roco.report.contents import FIGURES, PARTS, PICTURE, Item, Part
+from roco.report.figures import figure_module
 from roco.report.figures.style import INK
-from roco.report.numbers.totals import totals
+from roco.report.measures.paper import DEVIATIONS
+from roco.report.numbers.format import whole
 from roco.report.page.answer import answer
+from roco.report.page.failures import failures
 from roco.report.page.interactive import AXES, embedded, payload, read_networks, scripts
-from roco.report.page.paper import DEVIATIONS, PUBLISHED_NETWORKS
 from roco.report.page.sections import Drawings, network_sections
+from roco.report.page.totals import totals
 from roco.report.read.collect import Study, dataset_facts
-from roco.report.read.failures import failures
-from roco.report.tables.all_tables import make_tables
-from roco.report.tables.setup_tables import smaller_than_paper
-from roco.report.tables.table import Table, whole
+from roco.report.tables import make_tables
+from roco.report.tables.table import Table
+from roco.report.tables.table_2 import smaller_than_paper
 from roco.runtime import versions
 from roco.storage.artifacts import check_provenance, read_attributes
-
-# The figure whose numbers the interactive chart shows.
-NETWORKS = "populations"
 
 
 @dataclass(frozen=True)
@@ -122,13 +121,13 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    views = {name: _figure_view(name, Path(figures), config) for name in FIGURES}
+    views = {item.name: _figure_view(item, Path(figures)) for item in FIGURES}
     drawings = Drawings()
-    networks = read_networks(_text(Path(figures) / f"{NETWORKS}.csv"))
+    networks = read_networks(_text(Path(figures) / f"{PICTURE.name}.csv"))
     return environment.get_template("report.html.j2").render(
         config=config,
         sentences=sentences,
-        groups=_groups({name: _table_view(table) for name, table in by_name.items()}, views),
+        groups=[_group(part, {name: _table_view(table) for name, table in by_name.items()}, views) for part in PARTS],
         sections=network_sections(by_name, config, drawings),
         totals=totals(study, train_images=origin.train_images),
         failures=failures(study),
@@ -137,7 +136,7 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
         origin=origin,
         settings=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
         interactive=_interactive(networks, config, drawings),
-        networks_figure=views[NETWORKS],
+        picture=views[PICTURE.name],
         symbols=Markup(drawings.markup),
     )
 
@@ -174,49 +173,8 @@ class Group:
     absent: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A part of the page by the names of what it holds."""
-
-    name: str
-    title: str
-    tables: tuple[str, ...]
-    figures: tuple[str, ...]
-
-
-_PARTS = (
-    _Part(
-        "found",
-        "What was found",
-        ("differences", "equal_accuracy", "table_3", "set_accuracy", "table_4", "table_5"),
-        ("figure_5", "figure_6", "figure_2", "figure_3", "figure_4"),
-    ),
-    _Part(
-        "robust",
-        "How far the robustness goes",
-        ("robustness_curve", "smallest_perturbations", "flags"),
-        ("accuracy_radius",),
-    ),
-    _Part("why", "What goes with robustness", ("objective", "objective_spread", "topology", "explained"), ()),
-    _Part(
-        "course",
-        "How the searches went",
-        ("searches", "control", "hypervolume_test", "survivors", "fronts"),
-        ("hypervolume",),
-    ),
-)
-
-
-def _groups(tables: Mapping[str, TableView], figures: Mapping[str, FigureView]) -> list[Group]:
-    """The parts of the page; what no part names comes last, but for the figure that the interactive chart replaces."""
-    named = {name for part in _PARTS for name in (*part.tables, *part.figures)} | {NETWORKS}
-    rest = [tuple(name for name in found if name not in named) for found in (tables, figures)]
-    parts = (*_PARTS, _Part("more", "Sets, settings and all networks", *rest))
-    return [_group(part, tables, figures) for part in parts]
-
-
-def _group(part: _Part, tables: Mapping[str, TableView], figures: Mapping[str, FigureView]) -> Group:
-    in_table, drawn = [tables[name] for name in part.tables], [figures[name] for name in part.figures]
+def _group(part: Part, tables: Mapping[str, TableView], figures: Mapping[str, FigureView]) -> Group:
+    in_table, drawn = [tables[item.name] for item in part.tables], [figures[item.name] for item in part.figures]
     absent = [view.table.title for view in in_table if view.table.numbers.empty]
     absent += [view.title for view in drawn if view.empty]
     return Group(
@@ -266,18 +224,16 @@ def _table_view(table: Table) -> TableView:
     return TableView(table, Markup(table.html()), links)
 
 
-def _figure_view(name: str, folder: Path, config: StudyConfig) -> FigureView:
-    drawing, numbers, kind = _text(folder / f"{name}.svg"), _text(folder / f"{name}.csv"), FIGURES[name]
+def _figure_view(item: Item, folder: Path) -> FigureView:
+    name = item.name
+    drawing, numbers = _text(folder / f"{name}.svg"), _text(folder / f"{name}.csv")
     links = (
         _download(f"{name}.svg", drawing, "image/svg+xml"),
         _download(f"{name}.csv", numbers, "text/csv"),
     )
     # The drawing is matplotlib's own output, which escapes text.
-    caption = kind.caption
-    if name == "figure_2" and config.dataset.name == "cifar10":
-        caption += " Sources: " + "; ".join(f"{network.name}: {network.source}" for network in PUBLISHED_NETWORKS) + "."
-    empty = numbers.count("\n") <= 1
-    return FigureView(name, kind.title, caption, Markup(inline_svg(drawing, name, kind.title)), links, empty)
+    svg = Markup(inline_svg(drawing, name, item.title))
+    return FigureView(name, item.title, figure_module(item).CAPTION, svg, links, empty=numbers.count("\n") <= 1)
 
 
 def inline_svg(drawing: str, name: str, title: str) -> str:
