@@ -79,7 +79,7 @@ def test_a_random_search_is_compared_with_where_its_front_is_retrained(tmp_path:
     without = config_of(SEARCHES, seeds=[0, 1], retraining={"searches": ["baseline", "roco"], "networks": 3})
     table = hypervolume_test(study, without)
     assert set(table.numbers["search"]) == {"baseline", "roco"}
-    assert "Of each front only the 3 lightest networks were retrained" in table.markdown()
+    assert "Of each front only the 3 lightest networks were retrained" in " ".join(table.notes)
 
 
 def test_one_seed_has_no_interval_and_no_networks_no_row(tmp_path: Path) -> None:
