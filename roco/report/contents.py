@@ -37,7 +37,7 @@ class Part:
 PICTURE = Item(
     "populations",
     "Final populations",
-    "The last population of each search: validation error and adversarial error against FLOPs.",
+    "Validation error and adversarial error of each search's last population against FLOPs; filled points: its front.",
 )
 
 PARTS = (

@@ -6,10 +6,9 @@ All numbers of the answer and of the tables are those of the tables' CSV files.
 import base64
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import yaml
@@ -19,15 +18,18 @@ from markupsafe import Markup
 from roco.config import StudyConfig
 from roco.errors import ArtifactError
 from roco.files import atomic, opened
-from roco.report.contents import FIGURES, PARTS, PICTURE, Item, Part
+from roco.report.contents import FIGURES, PARTS, PICTURE, TABLES, Item, Part
 from roco.report.figures import figure_module
 from roco.report.figures.style import INK
-from roco.report.measures.paper import DEVIATIONS
+from roco.report.measures.paper import PUBLISHED_NETWORKS
 from roco.report.numbers.format import whole
 from roco.report.page.answer import answer
+from roco.report.page.deviations import DEVIATIONS
 from roco.report.page.failures import failures
 from roco.report.page.interactive import AXES, embedded, payload, read_networks, scripts
+from roco.report.page.notes import Notes, folded
 from roco.report.page.sections import Drawings, network_sections
+from roco.report.page.timing import StepTime, step_times
 from roco.report.page.totals import totals
 from roco.report.read.collect import Study, dataset_facts
 from roco.report.tables import make_tables
@@ -45,19 +47,24 @@ class Origin:
         versions: of Python and the packages, by name.
         dataset: what the dataset's file says about itself: name, fingerprint, notes.
         train_images: training images; None where the data set is not at hand.
+        step_times: what the jobs took, by step.
     """
 
     versions: Mapping[str, str]
-    dataset: Mapping[str, Any]
+    dataset: Mapping[str, str]
     train_images: int | None
+    step_times: Sequence[StepTime] = ()
 
 
-def origin_of(dataset_path: str | Path, *, beside: Iterable[str | Path] = ()) -> Origin:
+def origin_of(
+    dataset_path: str | Path, *, beside: Iterable[str | Path] = (), benchmarks: str | Path | None = None
+) -> Origin:
     """The versions of this environment, and what the data set's file says about itself.
 
     Args:
         dataset_path: the file.
         beside: adversarial sets, and with them the whole study, that must have been made from this data set.
+        benchmarks: the folder of what Snakemake measured of each job; it need not be there.
 
     Raises:
         ArtifactError: a file is missing or damaged, or the sets were made from another data set.
@@ -71,17 +78,16 @@ def origin_of(dataset_path: str | Path, *, beside: Iterable[str | Path] = ()) ->
     facts |= {"Data set's fingerprint (SHA-256)": attributes["fingerprint"]}
     if attributes["notes"]:
         facts["Data set's preparation"] = "; ".join(attributes["notes"])
-    return Origin(versions(), facts, images["train"])
+    return Origin(versions(), facts, images["train"], step_times(benchmarks) if benchmarks else ())
 
 
 @dataclass(frozen=True)
 class FigureView:
     """A figure in the page: an inlined drawing, and its files as links that hold content; empty without numbers."""
 
-    name: str
-    title: str
-    caption: str
+    item: Item
     drawing: Markup
+    notes: Notes
     links: tuple[tuple[str, str, str], ...]
     empty: bool
 
@@ -90,8 +96,9 @@ class FigureView:
 class TableView:
     """A table in the page, with its files as links that hold their content."""
 
+    item: Item
     table: Table
-    element: Markup
+    notes: Notes
     links: tuple[tuple[str, str, str], ...]
 
 
@@ -122,16 +129,18 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
         lstrip_blocks=True,
     )
     views = {item.name: _figure_view(item, Path(figures)) for item in FIGURES}
+    shown = {item.name: _table_view(item, by_name[item.name]) for item in TABLES}
     drawings = Drawings()
     networks = read_networks(_text(Path(figures) / f"{PICTURE.name}.csv"))
     return environment.get_template("report.html.j2").render(
         config=config,
         sentences=sentences,
-        groups=[_group(part, {name: _table_view(table) for name, table in by_name.items()}, views) for part in PARTS],
+        groups=[_group(part, shown, views) for part in PARTS],
         sections=network_sections(by_name, config, drawings),
         totals=totals(study, train_images=origin.train_images),
         failures=failures(study),
         deviations=DEVIATIONS,
+        published=PUBLISHED_NETWORKS if config.dataset.name == "cifar10" else (),
         budget=smaller_than_paper(by_name["table_2"].numbers),
         origin=origin,
         settings=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
@@ -176,7 +185,7 @@ class Group:
 def _group(part: Part, tables: Mapping[str, TableView], figures: Mapping[str, FigureView]) -> Group:
     in_table, drawn = [tables[item.name] for item in part.tables], [figures[item.name] for item in part.figures]
     absent = [view.table.title for view in in_table if view.table.numbers.empty]
-    absent += [view.title for view in drawn if view.empty]
+    absent += [view.item.title for view in drawn if view.empty]
     return Group(
         part.name,
         part.title,
@@ -214,14 +223,13 @@ def _download(name: str, text: str, kind: str) -> tuple[str, str, str]:
     return name.rsplit(".", 1)[1].upper(), name, f"data:{kind};base64,{content}"
 
 
-def _table_view(table: Table) -> TableView:
+def _table_view(item: Item, table: Table) -> TableView:
     links = (
         _download(f"{table.name}.csv", table.csv(), "text/csv"),
         _download(f"{table.name}.md", table.markdown(), "text/markdown"),
         _download(f"{table.name}.tex", table.latex(), "application/x-tex"),
     )
-    # Table.html escapes each of its cells.
-    return TableView(table, Markup(table.html()), links)
+    return TableView(item, table, folded(table.notes), links)
 
 
 def _figure_view(item: Item, folder: Path) -> FigureView:
@@ -233,7 +241,7 @@ def _figure_view(item: Item, folder: Path) -> FigureView:
     )
     # The drawing is matplotlib's own output, which escapes text.
     svg = Markup(inline_svg(drawing, name, item.title))
-    return FigureView(name, item.title, figure_module(item).CAPTION, svg, links, empty=numbers.count("\n") <= 1)
+    return FigureView(item, svg, folded([figure_module(item).CAPTION]), links, empty=numbers.count("\n") <= 1)
 
 
 def inline_svg(drawing: str, name: str, title: str) -> str:

@@ -94,7 +94,7 @@ class Table(Content):
         def row(cells: Sequence[str], tag: str) -> str:
             scope = ' scope="col"' if tag == "th" else ""
             pairs = zip(kinds, cells, strict=True)
-            return "<tr>" + "".join(f'<{tag}{scope} class="{k}">{html.escape(c)}</{tag}>' for k, c in pairs) + "</tr>"
+            return "<tr>" + "".join(f'<{tag}{scope} class="{k}">{_parts(c, k)}</{tag}>' for k, c in pairs) + "</tr>"
 
         body = "".join(row(cells, "td") for cells in self.rows)
         return f"<table><thead>{row(self.header, 'th')}</thead><tbody>{body}</tbody></table>"
@@ -108,6 +108,14 @@ class Table(Content):
 
 def _piped(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+def _parts(cell: str, kind: str) -> str:
+    """A cell's text; what stands behind a number in parentheses is apart, so that a narrow table can break there."""
+    value, separator, behind = cell.partition(" (")
+    if kind == "text" or not separator:
+        return html.escape(cell)
+    return f"<span>{html.escape(value)}</span> <span>({html.escape(behind)}</span>"
 
 
 # A number, perhaps with an interval or a second one behind it; genomes and keys are longer.
