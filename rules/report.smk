@@ -1,41 +1,6 @@
 # Tables, figures and the page. These read results only, in seconds, and run where Snakemake runs.
-TABLES = {
-    "table_1": "I. Adversarial samples",
-    "transfer": "Transfer between the targets",
-    "table_2": "II. Settings of the search",
-    "table_3": "III. Accuracy on the adversarial set",
-    "set_accuracy": "III. Given that the clean image is right",
-    "table_4": "IV. Accuracy on test images",
-    "table_5": "V. Networks of equal FLOPs",
-    "differences": "Differences between the searches",
-    "equal_accuracy": "Differences at equal FLOPs and clean accuracy",
-    "white_box": "All networks under white-box attacks",
-    "retrainings": "How far retrainings differ",
-    "robustness_curve": "Accuracy against radius",
-    "smallest_perturbations": "Median smallest perturbations",
-    "flags": "Sanity flags of the white-box attacks",
-    "searches": "The searches",
-    "control": "Searches against random search",
-    "hypervolume_test": "Hypervolume on test data",
-    "fronts": "Fronts of the searches",
-    "objective": "Does the objective predict robustness?",
-    "objective_spread": "How far the objective spreads",
-    "topology": "What the networks look like",
-    "explained": "What topology explains",
-    "survivors": "Which networks survive",
-}
-FIGURES = {
-    "figure_2": "2. Accuracy and parameters",
-    "figure_3": "3. FLOPs of the lightest networks",
-    "figure_4": "4. Parameters of the lightest networks",
-    "figure_5": "5. PGD accuracy and FLOPs",
-    "figure_6": "6. Other white-box attacks and FLOPs",
-    "accuracy_radius": "Accuracy against radius",
-    "hypervolume": "Hypervolume and evaluated networks",
-    "populations": "Final populations",
-    "examples": "Examples of the adversarial images",
-    "transfer_matrix": "Transfer between the targets",
-}
+from roco.report.contents import FIGURES, TABLES
+
 STUDY = {
     "targets": LAYOUT.target_metrics(),
     "adversarial_sets": expand(
@@ -54,16 +19,15 @@ rule tables:
         **STUDY,
     output:
         **{
-            name: report(
-                f"{FOLDER}/tables/{name}.csv",
-                caption=f"../report/{name}.rst",
+            item.name: report(
+                f"{FOLDER}/tables/{item.name}.csv",
                 category="Tables",
-                labels={"Table": title},
+                labels={"Table": item.title, "Shows": item.about},
             )
-            for name, title in TABLES.items()
+            for item in TABLES
         },
-        markdown=expand(f"{FOLDER}/tables/{{table}}.md", table=TABLES),
-        latex=expand(f"{FOLDER}/tables/{{table}}.tex", table=TABLES),
+        markdown=[f"{FOLDER}/tables/{item.name}.md" for item in TABLES],
+        latex=[f"{FOLDER}/tables/{item.name}.tex" for item in TABLES],
     log:
         f"{FOLDER}/logs/tables.log",
     localrule: True
@@ -79,16 +43,15 @@ rule figures:
         images=[rules.dataset.output.dataset],
     output:
         **{
-            name: report(
-                f"{FOLDER}/figures/{name}.svg",
-                caption=f"../report/{name}.rst",
+            item.name: report(
+                f"{FOLDER}/figures/{item.name}.svg",
                 category="Figures",
-                labels={"Figure": title},
+                labels={"Figure": item.title, "Shows": item.about},
             )
-            for name, title in FIGURES.items()
+            for item in FIGURES
         },
-        png=expand(f"{FOLDER}/figures/{{figure}}.png", figure=FIGURES),
-        numbers=expand(f"{FOLDER}/figures/{{figure}}.csv", figure=FIGURES),
+        png=[f"{FOLDER}/figures/{item.name}.png" for item in FIGURES],
+        numbers=[f"{FOLDER}/figures/{item.name}.csv" for item in FIGURES],
     log:
         f"{FOLDER}/logs/figures.log",
     localrule: True
@@ -111,9 +74,8 @@ rule report_page:
     output:
         page=report(
             f"{FOLDER}/report.html",
-            caption="../report/page.rst",
             category="Page",
-            labels={"Page": "Report"},
+            labels={"Page": "The whole report as one page that stands alone"},
         ),
     log:
         f"{FOLDER}/logs/report_page.log",

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from roco.attacks.batches import Batch, run_in_batches
 from roco.attacks.passes import Passes
-from roco.settings.levels import Eps
 from roco.settings import Section
+from roco.settings.levels import Eps
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

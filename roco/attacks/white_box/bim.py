@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from roco.attacks.batches import Batch, torchattack
 from roco.attacks.passes import Passes
 from roco.attacks.white_box.attack import LinfBudget
-from roco.settings.levels import Step
 from roco.settings import Count
+from roco.settings.levels import Step
 
 if TYPE_CHECKING:
     from torch import Tensor

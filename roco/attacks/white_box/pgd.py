@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from roco.attacks.batches import Batch, torchattack
 from roco.attacks.passes import Passes
 from roco.attacks.white_box.attack import Attack, LinfBudget
-from roco.settings.levels import Step
 from roco.settings import Count
+from roco.settings.levels import Step
 
 if TYPE_CHECKING:
     from torch import Tensor
