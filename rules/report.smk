@@ -38,13 +38,13 @@ FIGURES = {
 }
 STUDY = {
     "targets": LAYOUT.target_metrics(),
-    "adversarial_sets": expand(
-        f"{FOLDER}/adversarial/{{split}}.h5", split=["validation", "test"]
-    ),
-    "transfer": [f"{FOLDER}/adversarial/transfer.json"],
+    "adversarial_sets": [
+        LAYOUT.path(File.ADVERSARIAL_SET, split=split) for split in TARGETS
+    ],
+    "transfer": [LAYOUT.path(File.TRANSFER)],
     "shards": LAYOUT.all_shards(),
     "populations": LAYOUT.all_populations(),
-    "fronts": [LAYOUT.front(*place) for place in LAYOUT.all_seeds()],
+    "fronts": [LAYOUT.front(*search) for search in LAYOUT.all_seeds()],
     "robustness": LAYOUT.all_robustness(),
 }
 
@@ -55,17 +55,19 @@ rule tables:
     output:
         **{
             name: report(
-                f"{FOLDER}/tables/{name}.csv",
+                LAYOUT.path(File.TABLE, table=name, format="csv"),
                 caption=f"../report/{name}.rst",
                 category="Tables",
                 labels={"Table": title},
             )
             for name, title in TABLES.items()
         },
-        markdown=expand(f"{FOLDER}/tables/{{table}}.md", table=TABLES),
-        latex=expand(f"{FOLDER}/tables/{{table}}.tex", table=TABLES),
+        markdown=[LAYOUT.path(File.TABLE, table=name, format="md") for name in TABLES],
+        latex=[LAYOUT.path(File.TABLE, table=name, format="tex") for name in TABLES],
     log:
-        f"{FOLDER}/logs/tables.log",
+        LAYOUT.log("tables"),
+    benchmark:
+        LAYOUT.benchmark("tables")
     localrule: True
     params:
         config=section(),
@@ -76,21 +78,25 @@ rule tables:
 rule figures:
     input:
         **STUDY,
-        images=[rules.dataset.output.dataset],
+        images=[LAYOUT.path(File.DATASET)],
     output:
         **{
             name: report(
-                f"{FOLDER}/figures/{name}.svg",
+                LAYOUT.path(File.FIGURE, figure=name, format="svg"),
                 caption=f"../report/{name}.rst",
                 category="Figures",
                 labels={"Figure": title},
             )
             for name, title in FIGURES.items()
         },
-        png=expand(f"{FOLDER}/figures/{{figure}}.png", figure=FIGURES),
-        numbers=expand(f"{FOLDER}/figures/{{figure}}.csv", figure=FIGURES),
+        png=[LAYOUT.path(File.FIGURE, figure=name, format="png") for name in FIGURES],
+        numbers=[
+            LAYOUT.path(File.FIGURE, figure=name, format="csv") for name in FIGURES
+        ],
     log:
-        f"{FOLDER}/logs/figures.log",
+        LAYOUT.log("figures"),
+    benchmark:
+        LAYOUT.benchmark("figures")
     localrule: True
     params:
         config=section(),
@@ -101,22 +107,21 @@ rule figures:
 rule report_page:
     input:
         **STUDY,
-        trainings=[
-            path.replace("robustness.json", "training.json")
-            for path in STUDY["robustness"]
-        ],
-        dataset=rules.dataset.output.dataset,
+        trainings=LAYOUT.all_of_retrainings(File.RETRAINING),
+        dataset=LAYOUT.path(File.DATASET),
         tables=rules.tables.output,
         figures=rules.figures.output,
     output:
         page=report(
-            f"{FOLDER}/report.html",
+            LAYOUT.path(File.PAGE),
             caption="../report/page.rst",
             category="Page",
             labels={"Page": "Report"},
         ),
     log:
-        f"{FOLDER}/logs/report_page.log",
+        LAYOUT.log("report_page"),
+    benchmark:
+        LAYOUT.benchmark("report_page")
     localrule: True
     params:
         config=section(),

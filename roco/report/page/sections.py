@@ -23,7 +23,7 @@ from roco.report.tables.retrained_tables import (
 from roco.report.tables.table import NO_VALUE, Table, millions, missing, percent
 from roco.space.complexity import widths_of
 from roco.space.genome import Genome, PhaseGraph
-from roco.study.layout import retrained_folder
+from roco.study.files import File
 
 
 @dataclass(frozen=True)
@@ -230,5 +230,4 @@ def _heading(metric: str, config: StudyConfig) -> str:
 
 
 def _weights(row: Mapping[str, Any]) -> str:
-    place = (str(row["search"]), int(row["seed"]), int(row["slot"]), int(row["training_seed"]))
-    return f"{retrained_folder(*place)}/network.safetensors"
+    return File.RETRAINED_NETWORK.at(**{name: row[name] for name in ("search", "seed", "slot", "training_seed")})
