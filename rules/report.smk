@@ -3,13 +3,13 @@ from roco.report.contents import FIGURES, TABLES
 
 STUDY = {
     "targets": LAYOUT.target_metrics(),
-    "adversarial_sets": expand(
-        f"{FOLDER}/adversarial/{{split}}.h5", split=["validation", "test"]
-    ),
-    "transfer": [f"{FOLDER}/adversarial/transfer.json"],
+    "adversarial_sets": [
+        LAYOUT.path(File.ADVERSARIAL_SET, split=split) for split in TARGETS
+    ],
+    "transfer": [LAYOUT.path(File.TRANSFER)],
     "shards": LAYOUT.all_shards(),
     "populations": LAYOUT.all_populations(),
-    "fronts": [LAYOUT.front(*place) for place in LAYOUT.all_seeds()],
+    "fronts": [LAYOUT.front(*search) for search in LAYOUT.all_seeds()],
     "robustness": LAYOUT.all_robustness(),
 }
 
@@ -20,16 +20,22 @@ rule tables:
     output:
         **{
             item.name: report(
-                f"{FOLDER}/tables/{item.name}.csv",
+                LAYOUT.path(File.TABLE, table=item.name, format="csv"),
                 category="Tables",
                 labels={"Table": item.title, "Shows": item.about},
             )
             for item in TABLES
         },
-        markdown=[f"{FOLDER}/tables/{item.name}.md" for item in TABLES],
-        latex=[f"{FOLDER}/tables/{item.name}.tex" for item in TABLES],
+        markdown=[
+            LAYOUT.path(File.TABLE, table=item.name, format="md") for item in TABLES
+        ],
+        latex=[
+            LAYOUT.path(File.TABLE, table=item.name, format="tex") for item in TABLES
+        ],
     log:
-        f"{FOLDER}/logs/tables.log",
+        LAYOUT.log("tables"),
+    benchmark:
+        LAYOUT.benchmark("tables")
     localrule: True
     params:
         config=section(),
@@ -40,20 +46,28 @@ rule tables:
 rule figures:
     input:
         **STUDY,
-        images=[rules.dataset.output.dataset],
+        images=[LAYOUT.path(File.DATASET)],
     output:
         **{
             item.name: report(
-                f"{FOLDER}/figures/{item.name}.svg",
+                LAYOUT.path(File.FIGURE, figure=item.name, format="svg"),
                 category="Figures",
                 labels={"Figure": item.title, "Shows": item.about},
             )
             for item in FIGURES
         },
-        png=[f"{FOLDER}/figures/{item.name}.png" for item in FIGURES],
-        numbers=[f"{FOLDER}/figures/{item.name}.csv" for item in FIGURES],
+        png=[
+            LAYOUT.path(File.FIGURE, figure=item.name, format="png")
+            for item in FIGURES
+        ],
+        numbers=[
+            LAYOUT.path(File.FIGURE, figure=item.name, format="csv")
+            for item in FIGURES
+        ],
     log:
-        f"{FOLDER}/logs/figures.log",
+        LAYOUT.log("figures"),
+    benchmark:
+        LAYOUT.benchmark("figures")
     localrule: True
     params:
         config=section(),
@@ -64,21 +78,20 @@ rule figures:
 rule report_page:
     input:
         **STUDY,
-        trainings=[
-            path.replace("robustness.json", "training.json")
-            for path in STUDY["robustness"]
-        ],
-        dataset=rules.dataset.output.dataset,
+        trainings=LAYOUT.all_of_retrainings(File.RETRAINING),
+        dataset=LAYOUT.path(File.DATASET),
         tables=rules.tables.output,
         figures=rules.figures.output,
     output:
         page=report(
-            f"{FOLDER}/report.html",
+            LAYOUT.path(File.PAGE),
             category="Page",
             labels={"Page": "The whole report as one page that stands alone"},
         ),
     log:
-        f"{FOLDER}/logs/report_page.log",
+        LAYOUT.log("report_page"),
+    benchmark:
+        LAYOUT.benchmark("report_page")
     localrule: True
     params:
         config=section(),

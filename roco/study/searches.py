@@ -8,7 +8,8 @@ from typing import Any
 from roco.config import StudyConfig
 from roco.files import is_there
 from roco.storage.artifacts import read_json, schema
-from roco.study.layout import INITIAL, Layout
+from roco.study.files import INITIAL
+from roco.study.layout import Layout
 
 # The hypervolume's objectives, for all searches, whichever of them they minimise; as in the report.
 VOLUME_OBJECTIVES = ("error", "adversarial_error", "flops")

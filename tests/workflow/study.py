@@ -92,7 +92,9 @@ class Study:
         return {
             str(path.relative_to(self.results)): without_seconds(path)
             for path in sorted(self.results.rglob("*"))
-            if path.is_file() and "logs" not in path.relative_to(self.results).parts and path.name != ".running"
+            if path.is_file()
+            and path.relative_to(self.results).parts[0] not in ("logs", "benchmarks")
+            and path.name != ".running"
         }
 
 

@@ -24,7 +24,7 @@ from roco.report.tables.retrained import (
 from roco.report.tables.table import Table
 from roco.space.complexity import widths_of
 from roco.space.genome import Genome, PhaseGraph
-from roco.study.layout import retrained_folder
+from roco.study.files import File
 
 
 @dataclass(frozen=True)
@@ -231,5 +231,4 @@ def _heading(metric: str, config: StudyConfig) -> str:
 
 
 def _weights(row: Mapping[str, Any]) -> str:
-    place = (str(row["search"]), int(row["seed"]), int(row["slot"]), int(row["training_seed"]))
-    return f"{retrained_folder(*place)}/network.safetensors"
+    return File.RETRAINED_NETWORK.at(**{name: row[name] for name in ("search", "seed", "slot", "training_seed")})
