@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from roco.attacks.sets import AdversarialSet
-from roco.attacks.transfer_record import Transfer
+from roco.attacks.sets.transfer_record import Transfer
 from roco.data.dataset import Dataset
 from roco.networks.files import load_network
 from roco.runtime import job, start_torch
 
 if __name__ == "__main__":
     with job(snakemake):
-        from roco.attacks.transfer import measure_transfer
+        from roco.attacks.sets.transfer import measure_transfer
 
         device = start_torch(snakemake.config.get("device", "auto"))
         dataset = Dataset.load(snakemake.input.dataset)

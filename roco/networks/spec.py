@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, SerializeAsAny, TypeAdapter, model_validator
 
-from roco.networks.settings import ARCHITECTURES, Architecture
+from roco.networks.targets import ARCHITECTURES, Architecture, build_target
 from roco.space.complexity import Complexity, NodeKind, complexity
 from roco.space.genome import Genome, Phenotype
 from roco.storage.records import Frozen
@@ -101,7 +101,7 @@ class TargetSpec(Frozen):
 
     family: Literal["target"] = "target"
     name: str
-    architecture: Architecture
+    architecture: SerializeAsAny[Architecture]
     classes: int
     image_size: int
 
@@ -122,8 +122,6 @@ class TargetSpec(Frozen):
 
     def build(self, *, mean: Sequence[float], std: Sequence[float]) -> "nn.Module":
         """A fresh module that normalises images by `mean` and `std`; weights come from torch's global generator."""
-        from roco.networks.targets import build_target
-
         return build_target(
             self.name, self.architecture, classes=self.classes, image_size=self.image_size, mean=mean, std=std
         )

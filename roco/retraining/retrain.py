@@ -19,7 +19,16 @@ from roco.errors import RocoError
 from roco.networks.files import save_network, save_no_network
 from roco.networks.spec import DecoderSettings, GenomeSpec, NetworkDescription
 from roco.retraining.records import EndedTraining, FailedTraining, Slot
-from roco.runtime import Device, configure_logging, leave, pause_collection, resolve_device, seed_from, versions
+from roco.runtime import (
+    Device,
+    configure_logging,
+    leave,
+    pause_collection,
+    progress,
+    resolve_device,
+    seed_from,
+    versions,
+)
 from roco.search.records import Individual
 from roco.settings import Recipe
 from roco.storage.records import Frozen
@@ -134,6 +143,7 @@ def _retrained(
         validation_images_too=settings.validation_images_too,
     ):
         _write(retrainings[number].network_path, result, specs[number], dataset)
+        log.info("%s: retrained", retrainings[number].individual.key, extra=progress(networks=1))
         yield number, _record(retrainings[number], specs[number], result, settings, dataset)
 
 

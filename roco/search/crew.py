@@ -21,7 +21,7 @@ from typing import Self
 from pydantic import TypeAdapter
 
 from roco.errors import RocoError
-from roco.runtime import resolve_device
+from roco.runtime import progress, resolve_device
 from roco.search.evaluation import EvaluationSettings, failed_evaluation
 from roco.search.records import Evaluation, load_evaluation
 from roco.space.genome import Genome
@@ -85,7 +85,12 @@ class Crew:
                 the reason.
         """
         missing = [genome for genome in genomes if self._kept(genome) is None]
-        log.info("%d genomes: %d in the store, %d to evaluate", len(genomes), len(genomes) - len(missing), len(missing))
+        stored = len(genomes) - len(missing)
+        log.info(
+            "%d genomes: %d in the store, %d to evaluate",
+            *(len(genomes), stored, len(missing)),
+            extra=progress(networks=stored),
+        )
         self._work(missing)
         if self.errors:
             raise RocoError(self.errors[0])
@@ -138,6 +143,7 @@ class Crew:
                         pending.put(again)
                     worker = None
                 else:
+                    log.info("%d genomes evaluated", len(task), extra=progress(networks=len(task)))
                     self.failures |= not_kept
                     if too_slow:
                         # Its time was up when it had just answered: it did its work, and is no more.

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from roco.errors import OUT_OF_MEMORY
+from roco.gpus import resolve_precision
 from roco.networks.spec import DecoderSettings, GenomeSpec
-from roco.runtime import Device, resolve_precision, seed_from, start_torch, versions
+from roco.runtime import Device, seed_from, start_torch, versions
 from roco.search.objectives import measure
 from roco.search.records import CellErrors, Evaluation
 from roco.settings import Recipe

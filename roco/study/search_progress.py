@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from roco.config import StudyConfig
 from roco.files import is_there
 from roco.search.records import Population, read_evaluations
-from roco.study.layout import INITIAL, Layout
+from roco.study.files import INITIAL
+from roco.study.layout import Layout
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from roco.errors import ArtifactError, TrainingFailed
 from roco.files import is_there
+from roco.gpus import resolve_precision
 from roco.networks.files import KIND, load_weights
 from roco.networks.spec import GenomeSpec, TargetSpec
-from roco.runtime import Device, resolve_precision, start_torch
+from roco.runtime import Device, start_torch
 from roco.settings import Recipe
 from roco.storage.artifacts import check_provenance, digest, write_tensors
 from roco.storage.store import Store

@@ -12,8 +12,7 @@ import torch
 from made_records import description_of, ended_training, evaluation, failed_training
 from tiny_study import GENOMES, TinyStudy, make_tiny_study
 
-from roco.attacks.records import Cell
-from roco.attacks.sets import AdversarialSet
+from roco.attacks.sets import AdversarialSet, Cell
 from roco.data.dataset import Dataset
 from roco.errors import ArtifactError
 from roco.networks.files import load_network, save_network

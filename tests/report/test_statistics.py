@@ -9,11 +9,11 @@ from scipy.stats import t as student
 from scipy.stats import ttest_1samp, ttest_rel
 
 from roco.report.numbers.contrasts import TRAINED_ONCE, difference_interval, pair_by_flops, paired_interval
-from roco.report.numbers.differences import holm
 from roco.report.numbers.power import power, seeds_needed
 from roco.report.numbers.statistics import (
     Error,
     half_width,
+    holm,
     interval_over_seeds,
     mean_interval,
     network_interval,

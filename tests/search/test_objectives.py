@@ -2,11 +2,7 @@
 
 import contextlib
 import math
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -164,32 +160,6 @@ def test_the_pages_examples_work_in_an_evaluation(tiny: TinyStudy, monkeypatch: 
     found = individual_of(record, born=0, objectives=("error", "depth", "noise_error"))
     # The one active phase has one edge, from its first node to its second.
     assert found.further == {"depth": 2.0, "noise_error": record.measured["noise_error"]}
-
-
-def test_the_page_names_all_that_a_new_objective_needs(tmp_path: Path) -> None:
-    shutil.copytree(PAGE.parents[2] / "roco", tmp_path / "roco", ignore=shutil.ignore_patterns("__pycache__"))
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    functions = re.sub(r"from roco\.search\.objectives import .*\n", "", "\n".join(blocks))
-    file = tmp_path / "roco/search/objectives.py"
-    before, after = file.read_text().split("OBJECTIVES: Mapping", 1)
-    after = after.replace('"error": _', '**own, **own_measured, "error": _', 1)
-    file.write_text(f"{before}\n{functions}\nOBJECTIVES: Mapping{after}")
-    (yaml_block,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    raw = {"experiment": "a", "dataset": {"name": "digits"}, **yaml.safe_load(yaml_block)}
-    code = (
-        "import roco.search.objectives as o; from roco.config import check_config; from made_records import evaluation;"
-        f"print(o.__file__, check_config({raw}).search.measurements, o.value_of('depth', evaluation()))"
-    )
-    paths = os.pathsep.join([str(tmp_path), str(PAGE.parents[2] / "tests")])
-    found = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": paths},
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert found.stdout == f"{file} ['noise_error'] 2.0\n"
 
 
 def test_placebos_look_at_the_same_images_without_their_perturbations(tiny: TinyStudy) -> None:

@@ -1,4 +1,4 @@
-"""Intervals and differences from counts and objectives. No files, no wording.
+"""Intervals, differences and hypervolumes from counts and objectives. No files, no wording.
 
 Accuracies and objectives are fractions, FLOPs multiply-adds. Networks are rows of counts as in shares.py.
 What is claimed of a search is claimed of its seeds: the networks that it found with one seed, and their trainings, are
@@ -246,3 +246,16 @@ def of_retrainings(weighted: Sequence[tuple[float, Counts]], sizes: Array) -> Er
     squares = sum(float(((found - found.mean()) ** 2).sum()) for found in values)
     scale = sum(weight**2 / len(found) for (weight, _), found in zip(weighted, values, strict=True))
     return Error(squares / freedom * scale, freedom) if freedom else Error(0.0, 1)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's corrected p-values: the chance of even one star, were there no difference at all, stays below 5 %.
+
+    Source: Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Stat. 1979.
+    """
+    order = np.argsort(np.asarray(p_values, dtype=float), kind="stable")
+    factors = np.arange(len(order), 0, -1)
+    raised = np.minimum(1, np.maximum.accumulate(np.asarray(p_values, dtype=float)[order] * factors))
+    found = np.empty(len(order))
+    found[order] = raised
+    return [float(value) for value in found]

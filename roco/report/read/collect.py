@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 import pandas as pd
 
-from roco.attacks.transfer_record import Transfer
+from roco.attacks.sets.transfer_record import Transfer
 from roco.data.dataset import dataset_facts as dataset_facts
 from roco.errors import ArtifactError
 from roco.report.read.columns import (
@@ -44,8 +44,8 @@ from roco.report.read.robustness_rows import (
 from roco.retraining.records import EmptySlot, MeasuredNetwork, read_robustness, read_training
 from roco.search.records import Front, Population, read_evaluations
 from roco.storage.artifacts import check_provenance, read_attributes
-from roco.study.layout import INITIAL as INITIAL
-from roco.study.layout import REFERENCES as REFERENCES
+from roco.study.files import INITIAL as INITIAL
+from roco.study.files import REFERENCES as REFERENCES
 from roco.training.records import TargetMetrics
 
 Content = TypeVar("Content")
