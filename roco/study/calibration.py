@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from roco.config import Part, StudyConfig
+from roco.networks.spec import GenomeSpec, TargetSpec
 from roco.networks.targets import Architecture
 from roco.runtime import start_torch
 from roco.settings import Recipe
@@ -109,23 +110,14 @@ def _targets(config: StudyConfig) -> Mapping[str, Architecture]:
 
 
 def _network(config: StudyConfig, name: str, images: Images) -> "torch.nn.Module":
-    from roco.networks.decoder import build_network
-    from roco.networks.targets import build_target
-
-    look = {"mean": [0.5] * 3, "std": [0.25] * 3}
+    spec: TargetSpec | GenomeSpec
     if name in (targets := _targets(config)):
         architecture = targets[name]
-        return build_target(name, architecture, classes=images.classes, image_size=images.size, **look)
-    part = _part(name)
-    return build_network(
-        typical_genome(config, images).phenotype,
-        channels=getattr(config, part).channels,
-        classes=images.classes,
-        stem_padding=config.space.stem_padding,
-        mean=look["mean"],
-        std=look["std"],
-        node=config.node_of(part),
-    )
+        spec = TargetSpec(name=name, architecture=architecture, classes=images.classes, image_size=images.size)
+    else:
+        decoder, genome = config.decoder_of(_part(name)), typical_genome(config, images)
+        spec = decoder.spec(genome, classes=images.classes, image_size=images.size)
+    return spec.build(mean=[0.5] * 3, std=[0.25] * 3)
 
 
 def _part(name: str) -> Part:

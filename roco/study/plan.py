@@ -11,6 +11,8 @@ from pathlib import Path
 from roco.config import StudyConfig
 from roco.errors import ConfigError
 from roco.files import is_there
+from roco.retraining.records import EndedTraining, read_training
+from roco.search.records import read_evaluations
 from roco.storage.artifacts import check_provenance, digest, read_json, schema, write_json
 from roco.study.calibration import Calibration, Speed, cpu_seconds_of
 from roco.study.files import REFERENCES, File
@@ -158,12 +160,10 @@ def recorded_seconds(config: StudyConfig) -> dict[str, float]:
     layout, found = Layout(config), dict[str, list[float]](evaluate=[], retrain=[])
     for path in layout.all_shards():
         if is_there(path):
-            found["evaluate"] += [
-                record["seconds"] for record in read_json(path, "evaluations") if record["status"] == "ok"
-            ]
+            found["evaluate"] += [each.seconds for each in read_evaluations(path) if each.status == "ok"]
     for path in layout.all_of_retrainings(File.RETRAINING):
-        if is_there(path):
-            found["retrain"].append(read_json(path, "training").get("seconds") or 0.0)
+        if is_there(path) and isinstance(training := read_training(path), EndedTraining):
+            found["retrain"].append(training.seconds)
     # From the store it took no time.
     taken = {rule: [each for each in seconds if each > 1.0] for rule, seconds in found.items()}
     return {rule: sum(seconds) / len(seconds) for rule, seconds in taken.items() if seconds}

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from roco.config import StudyConfig
 from roco.files import is_there
-from roco.storage.artifacts import read_json, schema
+from roco.search.records import Population
 from roco.study.job_progress import JobProgress, ProgressFiles
 from roco.study.layout import Job, Layout
 from roco.study.lock import running_process
@@ -141,10 +141,9 @@ def front_share(config: StudyConfig) -> float:
         for generation in reversed(range(config.search.generations + 1)):
             path = layout.population(search, seed, generation)
             if is_there(path):
-                with schema(path, "population"):
-                    individuals = read_json(path, "population")["individuals"]
-                    front = sum(each["rank"] == 0 and each["status"] == "ok" for each in individuals)
-                    shares.append(min(front, config.slots) / config.slots)
+                individuals = Population.load(path).individuals
+                front = sum(each.rank == 0 and each.status == "ok" for each in individuals)
+                shares.append(min(front, config.slots) / config.slots)
                 break
     return sum(shares) / len(shares) if shares else 1.0
 

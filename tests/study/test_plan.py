@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 from half_done_study import config_of, individual, write_population
+from made_records import evaluation
 
 from roco.errors import ArtifactError, ConfigError
-from roco.storage.artifacts import write_json
+from roco.search.records import write_evaluations
 from roco.study.calibration import Calibration, Speed
 from roco.study.layout import Layout
 from roco.study.plan import (
@@ -99,8 +100,8 @@ def test_what_is_done_costs_nothing(config) -> None:
 
 def test_records_of_this_study_count_more_than_the_calibration(config) -> None:
     shard, *_ = Layout(config).all_shards()
-    records = [{"status": "ok", "seconds": seconds} for seconds in (30.0, 50.0, 0.001)]
-    write_json(shard, "evaluations", [*records, {"status": "failed", "seconds": 900.0}])
+    records = [evaluation(seconds=seconds) for seconds in (30.0, 50.0, 0.001)]
+    write_evaluations(shard, [*records, evaluation(status="failed", seconds=900.0)])
     assert recorded_seconds(config) == {"evaluate": 40.0}
     plan = plans_of(config, all_pending(config), machine(cores=1))["search"]
     assert plan.seconds == pytest.approx(6 * (2 * 40 + 2 + 2 * 3))
