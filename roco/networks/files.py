@@ -25,7 +25,9 @@ def save_no_network(path: str | Path) -> None:
     write_tensors(path, KIND, {}, {})
 
 
-def load_network(path: str | Path, made_for: Mapping[str, Any] | None = None) -> "tuple[nn.Module, NetworkDescription]":
+def load_network(
+    path: str | Path, made_for: Mapping[str, object] | None = None
+) -> "tuple[nn.Module, NetworkDescription]":
     """The network in a file, on the CPU and in evaluation mode, and its description.
 
     Args:

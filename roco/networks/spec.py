@@ -149,11 +149,11 @@ class NetworkDescription(Frozen):
     class_names: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, plain: Mapping[str, Any]) -> Self:
+    def parse(cls, plain: Mapping[str, object]) -> Self:
         """The description in a file, where the fields of the spec stand beside the others."""
         return cls.model_validate({**plain, "spec": _SPEC.validate_python(plain)})
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, object]:
         """What `parse` reads."""
         content = self.model_dump()
         return {**content.pop("spec"), **content}

@@ -239,7 +239,7 @@ _TRAINING: TypeAdapter[Training] = TypeAdapter(Annotated[Training, Field(discrim
 _ROBUSTNESS: TypeAdapter[Robustness] = TypeAdapter(Annotated[Robustness, Field(discriminator="status")])
 
 
-def read_training(path: str | Path, made_for: Mapping[str, Any] | None = None) -> Training:
+def read_training(path: str | Path, made_for: Mapping[str, object] | None = None) -> Training:
     """The record of a training; raises ArtifactError if the file is damaged or not as `made_for` says."""
     return read_content(path, TRAINING, _TRAINING.validate_python, made_for)
 

@@ -199,7 +199,7 @@ def _record(
 # A process for each network
 
 
-def _in_a_process(retraining: Retraining, request: Mapping[str, Any], log_file: str | None) -> Outcome:
+def _in_a_process(retraining: Retraining, request: Mapping[str, object], log_file: str | None) -> Outcome:
     """The record of a retraining that another process makes on a CPU."""
     content = {**request, "retraining": retraining.model_dump(mode="json")}
     with Path(log_file or os.devnull).open("a") as file:

@@ -32,7 +32,7 @@ class StoredAttacks(Memory):
     """What the store has of the attacks on one network's weights, by the settings of each."""
 
     store: Store
-    decided_by: Mapping[str, Any]
+    decided_by: Mapping[str, object]
 
     @classmethod
     def of(cls, store: Store, weights: str, dataset: Dataset, config: RobustnessConfig, device: str) -> Self:
@@ -47,14 +47,14 @@ class StoredAttacks(Memory):
         }
         return cls(store, decided_by)
 
-    def _key(self, settings: Mapping[str, Any]) -> str:
+    def _key(self, settings: Mapping[str, object]) -> str:
         return digest({**self.decided_by, "settings": settings}, length=24)
 
-    def read(self, settings: Mapping[str, Any]) -> list[Part]:
+    def read(self, settings: Mapping[str, object]) -> list[Part]:
         """The finished chunks of the work with these settings, from the first on."""
         return list(self.store.read("white_box", self._key(settings)) or [])
 
-    def write(self, settings: Mapping[str, Any], chunks: Sequence[Part]) -> None:
+    def write(self, settings: Mapping[str, object], chunks: Sequence[Part]) -> None:
         """Keeps the chunks that are finished so far, in one entry."""
         self.store.write("white_box", self._key(settings), chunks)
 
@@ -67,7 +67,7 @@ def measure_robustness(
     config: RobustnessConfig,
     device: Device,
     store: Store,
-    trained: Mapping[str, Any] | None = None,
+    trained: Mapping[str, object] | None = None,
 ) -> Measurements:
     """Measures a network on test data; what the store has for these weights is not done again.
 

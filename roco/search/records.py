@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -184,7 +184,7 @@ def write_genomes(path: str | Path, genomes: Sequence[Genome], *, search: str, s
     Generation(search=search, seed=seed, generation=generation, genomes=texts).save(path)
 
 
-def read_genomes(path: str | Path, made_for: Mapping[str, Any] | None = None) -> list[Genome]:
+def read_genomes(path: str | Path, made_for: Mapping[str, object] | None = None) -> list[Genome]:
     """The genomes that `write_genomes` wrote; raises ArtifactError if the file is damaged or not as `made_for` says."""
     texts = Generation.load(path, made_for).genomes
     return check_content(path, Generation.kind, lambda plain: [Genome.parse(each.genome) for each in plain], texts)
@@ -221,7 +221,7 @@ def read_evaluations(path: str | Path) -> list[Evaluation]:
 
 
 def evaluations_of_generation(
-    paths: Sequence[str | Path], genomes_path: str | Path, made_for: Mapping[str, Any]
+    paths: Sequence[str | Path], genomes_path: str | Path, made_for: Mapping[str, object]
 ) -> list[Evaluation]:
     """The evaluations of a generation, from its shards.
 

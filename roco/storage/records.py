@@ -33,7 +33,7 @@ class Record(Frozen):
     kind: ClassVar[str]
 
     @classmethod
-    def load(cls, path: str | Path, made_for: Mapping[str, Any] | None = None) -> Self:
+    def load(cls, path: str | Path, made_for: Mapping[str, object] | None = None) -> Self:
         """Reads a record.
 
         Args:
@@ -52,7 +52,7 @@ class Record(Frozen):
 
 
 def read_content(
-    path: str | Path, kind: str, validate: Callable[[Any], Content], made_for: Mapping[str, Any] | None = None
+    path: str | Path, kind: str, validate: Callable[[Any], Content], made_for: Mapping[str, object] | None = None
 ) -> Content:
     """The checked content of a JSON artifact; see `Record.load`, of which it is the form for unions and lists.
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from roco.errors import ArtifactError, TrainingFailed
 from roco.files import is_there
@@ -46,7 +46,7 @@ class TrainingRequest:
     order_seed: int
 
     @property
-    def decided_by(self) -> dict[str, Any]:
+    def decided_by(self) -> dict[str, object]:
         """What decides the weights, beside the data and the recipe: a genome's network has them for any image size."""
         return self.spec.model_dump(exclude={"image_size"} if isinstance(self.spec, GenomeSpec) else None)
 

@@ -200,7 +200,7 @@ def _read_each(paths: Iterable[str | Path], read: Callable[[str | Path], Content
     return [(path, read(path)) for path in paths]
 
 
-def _check_together(contents: Sequence[tuple[str | Path, Mapping[str, Any]]]) -> None:
+def _check_together(contents: Sequence[tuple[str | Path, Mapping[str, object]]]) -> None:
     """Refuses files that were made from several data sets, or stand where another one belongs."""
     # An empty slot was made from no data set.
     fingerprints = [fingerprint for _, content in contents if (fingerprint := content.get("dataset_fingerprint"))]
@@ -210,19 +210,19 @@ def _check_together(contents: Sequence[tuple[str | Path, Mapping[str, Any]]]) ->
         below = r"(?:slot_(?P<slot>\d+)/training_(?P<training_seed>\d+)/)?"
         if place := re.search(rf"\b(?:search|retrained)/([^/]+)/seed_(?P<seed>\d+)/{below}", Path(path).as_posix()):
             numbers = {name: int(number) for name, number in place.groupdict().items() if number}
-            where: dict[str, Any] = {"search": place[1], **numbers}
+            where: dict[str, object] = {"search": place[1], **numbers}
             check_provenance(path, content, where)
 
 
-def _frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str], *, by: list[str]) -> pd.DataFrame:
+def _frame(rows: Iterable[Mapping[str, object]], columns: Mapping[str, str], *, by: list[str]) -> pd.DataFrame:
     # Nullable integers: a failed network has no FLOPs, and a float column would print the others as 1.0e7.
     types = {name: {"int64": "Int64", "str": "object"}.get(kind, kind) for name, kind in columns.items()}
     table = pd.DataFrame([{name: row.get(name) for name in columns} for row in rows], columns=list(columns))
     return table.astype(types).sort_values(by, kind="stable").reset_index(drop=True)
 
 
-def _cells(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
+def _cells(paths: Iterable[str | Path]) -> list[Row]:
+    rows: list[Row] = []
     for path in paths:
         attributes = read_attributes(path, "adversarial_set")
         try:

@@ -1,6 +1,6 @@
 """Reads one adversarial image of each cell of the test set, with the clean one that it was made from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,11 @@ import numpy as np
 
 from roco.attacks.sets import KIND, AdversarialSet
 from roco.data.dataset import Dataset
+from roco.report.read.robustness_rows import Row
 from roco.storage.artifacts import read_attributes, schema
 
 
-def example_rows(sets: Sequence[str | Path], images: Sequence[str | Path]) -> list[dict[str, Any]]:
+def example_rows(sets: Sequence[str | Path], images: Sequence[str | Path]) -> list[Row]:
     """The first success, by source index, of each cell of the test set that has one.
 
     Args:
@@ -21,7 +22,7 @@ def example_rows(sets: Sequence[str | Path], images: Sequence[str | Path]) -> li
     Raises:
         ArtifactError: a file is missing, damaged, or the set was made from another data set.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     tests = [path for path in sets if read_attributes(path, KIND).get("split") == "test"]
     for place in images if tests else ():
         dataset = Dataset.load(place)
@@ -32,7 +33,7 @@ def example_rows(sets: Sequence[str | Path], images: Sequence[str | Path]) -> li
     return rows
 
 
-def _example(found: AdversarialSet, cell: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+def _example(found: AdversarialSet, cell: Mapping[str, Any], dataset: Dataset) -> Row:
     members = np.flatnonzero(found.rows(cell))
     row = int(members[found.source_index[members].argmin()])
     source, label, prediction = (int(a[row]) for a in (found.source_index, found.labels, found.target_prediction))

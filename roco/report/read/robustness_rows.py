@@ -1,14 +1,13 @@
 """The rows of networks, attacks, curves, smallest perturbations and flags that robustness.json gives."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 
 from roco.report.numbers.shares import from_marks
 from roco.retraining.records import FailedTraining, MeasuredNetwork
 
-Row = dict[str, Any]
+Row = dict[str, object]
 
 
 def network_row(record: FailedTraining | MeasuredNetwork) -> Row:
