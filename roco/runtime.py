@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import numpy as np
 
 from roco.errors import ConfigError, RocoError
+from roco.gpu_locks import choose_gpu
 
 if TYPE_CHECKING:
     import torch
@@ -205,6 +206,8 @@ def job(snakemake: Any) -> Iterator[None]:
     _empty(os.environ[PROGRESS_VARIABLE])
     configure_logging(snakemake.log[0])
     log.info("rule %s %s", snakemake.rule, dict(snakemake.wildcards), extra=progress(state="running"))
+    # The lock is held to the job's end, however that comes.
+    gpu = choose_gpu() if getattr(snakemake.resources, "gpu", 0) else None
     try:
         yield
     except RocoError as error:
@@ -219,6 +222,8 @@ def job(snakemake: Any) -> Iterator[None]:
     finally:
         del os.environ[PROGRESS_VARIABLE]
         resume_collection()
+        if gpu is not None:
+            gpu.file.close()
     log.info("done", extra=progress(state="done"))
     # Not where a test or a notebook is the process.
     if getattr(sys.modules["__main__"], "snakemake", None) is snakemake:

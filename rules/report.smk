@@ -1,41 +1,6 @@
 # Tables, figures and the page. These read results only, in seconds, and run where Snakemake runs.
-TABLES = {
-    "table_1": "I. Adversarial samples",
-    "transfer": "Transfer between the targets",
-    "table_2": "II. Settings of the search",
-    "table_3": "III. Accuracy on the adversarial set",
-    "set_accuracy": "III. Given that the clean image is right",
-    "table_4": "IV. Accuracy on test images",
-    "table_5": "V. Networks of equal FLOPs",
-    "differences": "Differences between the searches",
-    "equal_accuracy": "Differences at equal FLOPs and clean accuracy",
-    "white_box": "All networks under white-box attacks",
-    "retrainings": "How far retrainings differ",
-    "robustness_curve": "Accuracy against radius",
-    "smallest_perturbations": "Median smallest perturbations",
-    "flags": "Sanity flags of the white-box attacks",
-    "searches": "The searches",
-    "control": "Searches against random search",
-    "hypervolume_test": "Hypervolume on test data",
-    "fronts": "Fronts of the searches",
-    "objective": "Does the objective predict robustness?",
-    "objective_spread": "How far the objective spreads",
-    "topology": "What the networks look like",
-    "explained": "What topology explains",
-    "survivors": "Which networks survive",
-}
-FIGURES = {
-    "figure_2": "2. Accuracy and parameters",
-    "figure_3": "3. FLOPs of the lightest networks",
-    "figure_4": "4. Parameters of the lightest networks",
-    "figure_5": "5. PGD accuracy and FLOPs",
-    "figure_6": "6. Other white-box attacks and FLOPs",
-    "accuracy_radius": "Accuracy against radius",
-    "hypervolume": "Hypervolume and evaluated networks",
-    "populations": "Final populations",
-    "examples": "Examples of the adversarial images",
-    "transfer_matrix": "Transfer between the targets",
-}
+from roco.report.contents import FIGURES, TABLES
+
 STUDY = {
     "targets": LAYOUT.target_metrics(),
     "adversarial_sets": [
@@ -54,16 +19,19 @@ rule tables:
         **STUDY,
     output:
         **{
-            name: report(
-                LAYOUT.path(File.TABLE, table=name, format="csv"),
-                caption=f"../report/{name}.rst",
+            item.name: report(
+                LAYOUT.path(File.TABLE, table=item.name, format="csv"),
                 category="Tables",
-                labels={"Table": title},
+                labels={"Table": item.title, "Shows": item.about},
             )
-            for name, title in TABLES.items()
+            for item in TABLES
         },
-        markdown=[LAYOUT.path(File.TABLE, table=name, format="md") for name in TABLES],
-        latex=[LAYOUT.path(File.TABLE, table=name, format="tex") for name in TABLES],
+        markdown=[
+            LAYOUT.path(File.TABLE, table=item.name, format="md") for item in TABLES
+        ],
+        latex=[
+            LAYOUT.path(File.TABLE, table=item.name, format="tex") for item in TABLES
+        ],
     log:
         LAYOUT.log("tables"),
     benchmark:
@@ -81,17 +49,20 @@ rule figures:
         images=[LAYOUT.path(File.DATASET)],
     output:
         **{
-            name: report(
-                LAYOUT.path(File.FIGURE, figure=name, format="svg"),
-                caption=f"../report/{name}.rst",
+            item.name: report(
+                LAYOUT.path(File.FIGURE, figure=item.name, format="svg"),
                 category="Figures",
-                labels={"Figure": title},
+                labels={"Figure": item.title, "Shows": item.about},
             )
-            for name, title in FIGURES.items()
+            for item in FIGURES
         },
-        png=[LAYOUT.path(File.FIGURE, figure=name, format="png") for name in FIGURES],
+        png=[
+            LAYOUT.path(File.FIGURE, figure=item.name, format="png")
+            for item in FIGURES
+        ],
         numbers=[
-            LAYOUT.path(File.FIGURE, figure=name, format="csv") for name in FIGURES
+            LAYOUT.path(File.FIGURE, figure=item.name, format="csv")
+            for item in FIGURES
         ],
     log:
         LAYOUT.log("figures"),
@@ -114,9 +85,8 @@ rule report_page:
     output:
         page=report(
             LAYOUT.path(File.PAGE),
-            caption="../report/page.rst",
             category="Page",
-            labels={"Page": "Report"},
+            labels={"Page": "The whole report as one page that stands alone"},
         ),
     log:
         LAYOUT.log("report_page"),

@@ -102,7 +102,7 @@ def _last_hypervolumes(populations: Sequence[dict[str, Any]]) -> dict[tuple[str,
         return {}
     import pandas as pd
 
-    from roco.report.numbers.statistics import hypervolumes
+    from roco.search.hypervolume import hypervolumes
 
     place = ("search", "seed", "generation")
     rows = [

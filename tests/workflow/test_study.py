@@ -9,7 +9,7 @@ from chaos import chaos
 from study import TINY, Study
 
 from roco.attacks.sets import AdversarialSet
-from roco.attacks.verification import verify_set
+from roco.attacks.sets.verification import verify_set
 from roco.config import load_config
 from roco.data.dataset import Dataset
 from roco.networks.files import digest_of, load_network
