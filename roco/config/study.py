@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from roco.attacks.set_settings import AdversarialConfig
-from roco.attacks.white_box_settings import RobustnessConfig
+from roco.attacks.settings import AdversarialConfig, RobustnessConfig
 from roco.config.messages import one_line
 from roco.config.reading import read_yaml
 from roco.config.report_settings import ReportConfig
