@@ -25,23 +25,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from roco.attacks.cell import correctly_classified
-from roco.attacks.l0 import L0Attack, attack_l0
-from roco.attacks.linf import attack_linf, round_within
+from roco.attacks.batches import run_in_batches, torchattack
+from roco.attacks.l0 import DifferentialEvolution, Greedy, L0Attack, RandomSearch, SparseGradient, attack_l0
+from roco.attacks.linf import MomentumIterative, ProjectedGradient, attack_linf, round_within
 from roco.attacks.norms import DECIDED, changed_pixels, largest_change, margins_of
-from roco.attacks.set_settings import (
-    DifferentialEvolution,
-    Greedy,
-    MomentumIterative,
-    ProjectedGradient,
-    RandomSearch,
-    SparseGradient,
-)
-from roco.attacks.torchattacks_adapter import run_torchattack
+from roco.attacks.sets.chain import correctly_classified
 from roco.data.dataset import Dataset, make_dataset
 from roco.data.settings import DatasetConfig
 from roco.networks.files import describe_target, load_network
-from roco.networks.settings import LeNetConfig
+from roco.networks.targets import LeNetConfig
 from roco.runtime import numpy_generator, seed_from, start_torch, versions
 from roco.settings import Recipe
 from roco.storage.store import Store
@@ -70,20 +62,25 @@ class Row:
 
 def one_pixel(network: nn.Module, images: Tensor, labels: Tensor, budget: int, group: int) -> Tensor:
     settings = {"pixels": budget, "popsize": 100, "steps": 100}
-    found = run_torchattack(
-        network,
-        to_unit(images),
-        labels=labels,
-        method="onepixel",
-        settings=settings,
-        seed=group,
-        batch_size=len(images),
-    )
+    found = peer("OnePixel", settings, network, images, labels, group)
     return (found * 255).round().clamp(0, 255).to(torch.uint8)
 
 
+def peer(name: str, settings: dict[str, Any], network: nn.Module, images: Tensor, labels: Tensor, group: int) -> Tensor:
+    """What an attack of torchattacks makes of images, in [0, 1]."""
+    return run_in_batches(
+        lambda batch: torchattack(batch, name, **settings),
+        network,
+        to_unit(images),
+        labels=labels,
+        method=name,
+        seed=group,
+        batch_size=len(images),
+    )
+
+
 def library(
-    method: str,
+    name: str,
     settings: dict[str, Any],
     network: nn.Module,
     images: Tensor,
@@ -91,10 +88,8 @@ def library(
     budget: int,
     group: int,
 ) -> Tensor:
-    settings = settings | {"eps": budget / 255} | ({"alpha": budget / 255 / 4} if method == "pgd" else {})
-    found = run_torchattack(
-        network, to_unit(images), labels=labels, method=method, settings=settings, seed=group, batch_size=len(images)
-    )
+    settings = settings | {"eps": budget / 255} | ({"alpha": budget / 255 / 4} if name == "PGD" else {})
+    found = peer(name, settings, network, images, labels, group)
     return round_within(images, found, threshold=budget)
 
 
@@ -131,8 +126,8 @@ L0_ATTACKS: dict[str, Attack] = {
     "sparse_gradient, 100 steps, margin 5": partial(pixels, SparseGradient()),
 }
 LINF_ATTACKS: dict[str, Attack] = {
-    "torchattacks APGD-CE, 100 steps, rounded": partial(library, "apgd_ce", {"steps": 100, "loss": "ce"}),
-    "torchattacks PGD-40, rounded": partial(library, "pgd", {"steps": 40, "random_start": True}),
+    "torchattacks APGD-CE, 100 steps, rounded": partial(library, "APGD", {"steps": 100, "loss": "ce"}),
+    "torchattacks PGD-40, rounded": partial(library, "PGD", {"steps": 40, "random_start": True}),
     "pgd, 40 steps": partial(gradient, ProjectedGradient(steps=40)),
     "pgd, 40 steps, 5 restarts": partial(gradient, ProjectedGradient(steps=40, restarts=5)),
     "mifgsm, 10 steps": partial(gradient, MomentumIterative(steps=10)),

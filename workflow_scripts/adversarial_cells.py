@@ -1,6 +1,6 @@
 """Attacks a target with one norm at all thresholds, and writes the verified successes of each."""
 
-from roco.attacks.set_settings import AdversarialConfig
+from roco.attacks.settings import AdversarialConfig
 from roco.data.dataset import Dataset
 from roco.networks.files import load_network
 from roco.runtime import job, start_torch
@@ -9,7 +9,7 @@ from roco.storage.store import Store
 
 if __name__ == "__main__":
     with job(snakemake):
-        from roco.attacks.cell import attack_chain
+        from roco.attacks.sets.chain import attack_chain
 
         wildcards, params = snakemake.wildcards, snakemake.params
         device = start_torch(snakemake.config.get("device", "auto"))

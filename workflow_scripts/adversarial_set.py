@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from roco.attacks.records import Cell
-from roco.attacks.sets import join_cells
+from roco.attacks.sets import Cell, join_cells
 from roco.runtime import job
 from roco.storage.artifacts import check_provenance
 

@@ -1,6 +1,6 @@
 """Measures a retrained network on test images, on the test adversarial set and under white-box attacks."""
 
-from roco.attacks.white_box_settings import RobustnessConfig
+from roco.attacks.settings import RobustnessConfig
 from roco.runtime import job
 from roco.storage.artifacts import check_provenance, read_json, write_json
 from roco.storage.store import Store

@@ -10,7 +10,7 @@ from roco.storage.artifacts import check_provenance, write_json
 
 if __name__ == "__main__":
     with job(snakemake):
-        from roco.attacks.transfer import KIND, measure_transfer
+        from roco.attacks.sets.transfer import KIND, measure_transfer
 
         device = start_torch(snakemake.config.get("device", "auto"))
         dataset = Dataset.load(snakemake.input.dataset)

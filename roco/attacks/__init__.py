@@ -1,1 +1,6 @@
-"""Attacks: the adversarial sets made before the search (L0, Linf), and white-box attacks on finished networks."""
+"""Attacks: those that make the adversarial sets (`l0`, `linf`, `sets`) and those on retrained networks (`white_box`,
+`protocol`).
+
+An attack is one file: its settings, its title, its cost and what it does. It never judges itself. The files of attacks
+import torch inside their functions, so that reading a configuration does not import it.
+"""

@@ -11,8 +11,8 @@ import numpy as np
 from roco.attacks.outcome import marks
 from roco.attacks.protocol import Memory, Part, evaluate_robustness
 from roco.attacks.sets import AdversarialSet, adversarial_error, breakdown
-from roco.attacks.transfer import noise_of
-from roco.attacks.white_box_settings import RobustnessConfig
+from roco.attacks.sets.transfer import noise_of
+from roco.attacks.settings import RobustnessConfig
 from roco.data.dataset import Dataset
 from roco.networks.files import checksum_of, load_network
 from roco.runtime import Device, start_torch

@@ -121,7 +121,7 @@ def _noisy_sources(images: "Tensor", adversarial: "AdversarialSet") -> "Tensor":
     """The same for all networks; drawn once for those that a process evaluates."""
     import torch
 
-    from roco.attacks.transfer import noise_of
+    from roco.attacks.sets.transfer import noise_of
 
     clean = images.cpu().numpy()[adversarial.source_index]
     return torch.from_numpy(noise_of(adversarial, clean, seed=adversarial.seed)).to(images.device)

@@ -1,30 +1,21 @@
 """How much there is to compute in each job of a study: passes of images through networks, from the configuration alone.
 
-An upper bound where an attack may stop early. What a pass costs in seconds is measured in roco.study.calibration.
+Each attack says what it costs (`passes`): as if no image were done before its last step, but of AutoAttack and `l0`,
+which are several attacks, the first alone. What a pass costs in seconds is measured in roco.study.calibration.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from roco.attacks.set_settings import FIRST_BLOCK, Greedy
-from roco.attacks.white_box_settings import APGDCE, PGD, RobustnessConfig, Square
+from roco.attacks.passes import Passes
+from roco.attacks.settings import RobustnessConfig
 from roco.config import Part, StudyConfig
-from roco.data.settings import DatasetConfig
 from roco.files import is_there
 from roco.networks.settings import SplitName
 from roco.runtime import numpy_generator
 from roco.space.complexity import complexity
 from roco.space.genome import Genome
 
-# Images for training and testing. Source: the data sets' own publications; digits has no test images of its own.
-PUBLISHED_SIZES = {
-    "digits": (1438, 359),
-    "cifar10": (50_000, 10_000),
-    "cifar100": (50_000, 10_000),
-    "svhn": (73_257, 26_032),
-    "fashion_mnist": (60_000, 10_000),
-}
 TYPICAL_GENOMES = 9
 
 
@@ -59,6 +50,11 @@ class Work:
     gradient: int = 0
     alone: int = 0
 
+    @classmethod
+    def of_passes(cls, network: str, passes: Passes) -> "Work":
+        """The passes of an attack through a network."""
+        return cls(network, forward=passes.forward, gradient=passes.gradient, alone=passes.alone)
+
     def times(self, networks: int) -> "Work":
         """The same passes of so many networks."""
         passes = (self.trained, self.forward, self.gradient, self.alone)
@@ -81,11 +77,11 @@ def images_of(config: StudyConfig) -> Images | None:
 
         facts, counts = dataset_facts(made)
         return _images(config, **counts, classes=len(facts["class_names"]))
-    if (known := _known_sizes(config.dataset)) is None:
+    if (known := config.dataset.known_sizes()) is None:
         return None
-    train, test, classes = known
-    validation = round(train * config.dataset.validation_fraction)
-    return _images(config, train=train - validation, validation=validation, test=test, classes=classes)
+    validation = round(known.train * config.dataset.validation_fraction)
+    train = known.train - validation
+    return _images(config, train=train, validation=validation, test=known.test, classes=known.classes)
 
 
 def _images(config: StudyConfig, *, train: int, validation: int, test: int, classes: int) -> Images:
@@ -97,29 +93,6 @@ def _images(config: StudyConfig, *, train: int, validation: int, test: int, clas
     return Images(train, validation, test, *adversarial, classes, config.dataset.image_size)
 
 
-def _known_sizes(dataset: DatasetConfig) -> tuple[int, int, int] | None:
-    """Training images (validation included), test images, classes."""
-    if dataset.name in PUBLISHED_SIZES:
-        train, test = PUBLISHED_SIZES[dataset.name]
-        classes = 100 if dataset.name == "cifar100" else 10
-    elif (found := _npz_sizes(dataset.path)) is not None:
-        train, test, classes = *found, 10
-    else:
-        return None
-    return min(train, dataset.train_images or train), min(test, dataset.test_images or test), classes
-
-
-def _npz_sizes(path: str | None) -> tuple[int, int] | None:
-    """Numbers of images in Keras's .npz, without its images being read; None for anything else."""
-    import numpy as np
-
-    try:
-        with np.load(str(path), allow_pickle=False) as archive:
-            return len(archive["y_train"]), len(archive["y_test"])
-    except (OSError, ValueError, KeyError, AttributeError):
-        return None
-
-
 def target_work(config: StudyConfig, name: str, images: Images) -> Work:
     """The training of a target, and its errors on validation and test images."""
     trained = config.targets.training.epochs * images.train
@@ -127,33 +100,13 @@ def target_work(config: StudyConfig, name: str, images: Images) -> Work:
 
 
 def attack_work(config: StudyConfig, name: str, norm: str, images: Images) -> Work:
-    """The attacks on a target with one norm at all thresholds, if no image falls before the last query."""
-    attack = config.adversarial.l0_attack if norm == "l0" else config.adversarial.linf_attack
+    """The attacks on a target with one norm at all thresholds, if no image is done before the last query or step."""
     thresholds, count = config.adversarial.thresholds, min(config.adversarial.images, images.validation)
-    all_pixels = getattr(attack, "exhaustive", False) and thresholds[0] == 1
-    exhaustive = count * 8 * images.size**2 if all_pixels else 0
-    attacked = count * (len(thresholds) - all_pixels)
-    # Greedy steps add to the pixels of the smaller threshold; each threshold has a last one.
-    greedy = {"pixels": count * (thresholds[-1] - all_pixels), "last": attacked}
-    if attack.method == "differential_evolution":
-        return Work(name, forward=attacked * attack.population * (attack.steps + 1))
-    if attack.method == "greedy":
-        forward, gradient = _greedy_passes(attack, **greedy)
-        return Work(name, forward=exhaustive + forward, gradient=gradient)
-    if attack.method == "random_search":
-        forward, gradient = exhaustive + attacked * attack.queries, 0
-        if attack.greedy_candidates:
-            first, gradient = _greedy_passes(Greedy(candidates=attack.greedy_candidates), **greedy)
-            forward += first
-        return Work(name, forward=forward, gradient=gradient)
-    return Work(name, forward=exhaustive, gradient=attacked * attack.steps * getattr(attack, "restarts", 1))
-
-
-def _greedy_passes(attack: Greedy, *, pixels: int, last: int) -> tuple[int, int]:
-    """Forward passes and gradients of greedy steps that set so many pixels, of which some are the last of an image."""
-    before = pixels - last
-    forward = before * min(attack.candidates, FIRST_BLOCK) + last * (attack.candidates + 8 * attack.corners)
-    return forward, before + last * attack.rivals
+    if norm == "l0":
+        passes = config.adversarial.l0_attack.passes(thresholds, size=images.size)
+    else:
+        passes = config.adversarial.linf_attack.passes(len(thresholds))
+    return Work.of_passes(name, passes * count)
 
 
 def evaluation_work(config: StudyConfig, images: Images) -> Work:
@@ -170,55 +123,22 @@ def retraining_work(config: StudyConfig, images: Images) -> Work:
 
 def robustness_work(config: StudyConfig, images: Images) -> Work:
     """The measurement of one retrained network: test images, the test adversarial set and noise, white-box attacks."""
-    attacked = min(config.robustness.images, images.test)
-    forward = gradient = alone = 0
-    for attack in _white_box_attacks(config.robustness):
-        if attack.method == "deepfool":
-            # Every class's gradient at each of a few steps, from one pass a step: measured with ten classes, 5 to 11
-            # times a pass alone for an image in all.
-            alone += attacked * images.classes
-        else:
-            forwards, gradients = _passes(attack)
-            forward, gradient = forward + attacked * forwards, gradient + attacked * gradients
-    forward += images.test + 2 * images.test_adversarial
-    return Work("retraining", forward=forward, gradient=gradient, alone=alone)
+    attacked = white_box_passes(config.robustness, images) * min(config.robustness.images, images.test)
+    return Work.of_passes("retraining", attacked + Passes(forward=images.test + 2 * images.test_adversarial))
 
 
-def _white_box_attacks(config: RobustnessConfig) -> list[Any]:
-    """All attacks that an image meets; in the search for its radius once for each halving of the radii."""
-    attacks: list[Any] = [*config.attacks.values(), *config.smallest_perturbations.values()]
+def white_box_passes(config: RobustnessConfig, images: Images) -> Passes:
+    """Passes of one image in all attacks of a study."""
+    shape = {"classes": images.classes, "size": images.size}
+    attacks = [*config.attacks.values(), *config.smallest_perturbations.values()]
+    attacks += config.checks.attacks().values() if config.checks else []
+    passes = sum((attack.passes(**shape) for attack in attacks), start=Passes())
     if config.curve:
-        halvings = len(config.curve.radii).bit_length()
-        # A halving asks where half of the images hold: those meet every target of APGD-T as well.
-        steps = config.curve.steps + config.curve.steps * config.curve.targets // 2
-        attacks += [APGDCE(method="apgd_ce", eps=1.0, steps=steps)] * halvings
-    if config.checks:
-        eps, steps = config.checks.eps, config.checks.steps
-        # A quarter of the steps, all of them, the restarts, and the large radius.
-        runs = [steps // 4, *[steps] * (config.checks.restarts + 1)]
-        attacks += [PGD(method="pgd", eps=eps, alpha=eps / 4, steps=count) for count in runs]
-        attacks.append(Square(method="square", eps=eps, queries=config.checks.queries))
-    return attacks
-
-
-def _passes(attack: Any) -> tuple[int, int]:
-    """Forward passes and gradients an image of a white-box attack; of several attacks the first, which fools most."""
-    match attack.method:
-        case "square":
-            return attack.queries, 0
-        case "noise":
-            return attack.draws, 0
-        case "l0":
-            first = attack.attacks[0]
-            if first.method == "greedy":
-                return _greedy_passes(first, pixels=attack.pixels, last=1)
-            return getattr(first, "queries", 0), getattr(first, "steps", 0)
-        case "fab":
-            return attack.steps * attack.targets, attack.steps * attack.targets
-        case "cw_search":
-            return 0, attack.steps * attack.searches
-        case _:
-            return 0, getattr(attack, "steps", 1) * getattr(attack, "restarts", 1)
+        first, *others = [attack.passes(**shape) for attack in config.curve.attacks(radius=1.0)]
+        # Bisection asks where half of the images hold: those meet the other attacks as well.
+        rest = sum(others, start=Passes()) // 2
+        passes += (first + rest) * len(config.curve.radii).bit_length()
+    return passes
 
 
 def typical_genome(config: StudyConfig, images: Images) -> Genome:

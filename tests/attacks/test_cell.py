@@ -11,18 +11,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from roco.attacks import cell as cell_module
-from roco.attacks.cell import Cell, attack_chain
+from roco.attacks.l0 import DifferentialEvolution, Greedy, RandomSearch, SparseGradient
+from roco.attacks.linf import MomentumIterative, ProjectedGradient
 from roco.attacks.norms import DECIDED
-from roco.attacks.set_settings import (
-    AdversarialConfig,
-    DifferentialEvolution,
-    Greedy,
-    MomentumIterative,
-    ProjectedGradient,
-    RandomSearch,
-    SparseGradient,
-)
+from roco.attacks.sets import Cell
+from roco.attacks.sets import chain as chain_module
+from roco.attacks.sets.chain import attack_chain
+from roco.attacks.settings import AdversarialConfig
 from roco.data.dataset import Split
 from roco.errors import ArtifactError, AttackError
 from roco.storage.store import Store
@@ -192,13 +187,13 @@ def test_an_attack_that_breaks_its_budget_is_caught(convolutional, make_split, m
     def careless(network: nn.Module, images: Tensor, **settings: Any) -> Tensor:
         return 255 - images
 
-    monkeypatch.setattr(cell_module, "attack_l0", careless)
+    monkeypatch.setattr(chain_module, "attack_l0", careless)
     with pytest.raises(AttackError, match="validation lenet l0 1: the attack broke its budget on 15 of 15 images"):
         chain(convolutional, make_split(convolutional))
 
 
 def test_an_attack_that_does_nothing_has_no_success(convolutional, make_split, monkeypatch) -> None:
-    monkeypatch.setattr(cell_module, "attack_linf", lambda network, images, **settings: images)
+    monkeypatch.setattr(chain_module, "attack_linf", lambda network, images, **settings: images)
     assert [len(cell) for cell in chain(convolutional, make_split(convolutional), norm="linf")] == [0, 0, 0]
 
 
@@ -219,9 +214,9 @@ def test_an_interrupted_chain_goes_on_chunk_by_chunk(
     convolutional, make_split, monkeypatch, norm: str, calls: int
 ) -> None:
     # 15 images in chunks of 6, 6 and 3, at three thresholds: 9 attacks.
-    monkeypatch.setattr(cell_module, "forward_batch", lambda device: 6)
+    monkeypatch.setattr(chain_module, "forward_batch", lambda device: 6)
     name = "attack_l0" if norm == "l0" else "attack_linf"
-    attack, done = getattr(cell_module, name), list[int]()
+    attack, done = getattr(chain_module, name), list[int]()
 
     def counted(network: nn.Module, images: Tensor, **settings: Any) -> Tensor:
         if len(done) == calls:
@@ -233,7 +228,7 @@ def test_an_interrupted_chain_goes_on_chunk_by_chunk(
     whole = chain(convolutional, split, norm=norm)
     assert sum(len(cell) for cell in whole) > 0
     store = Store("store")
-    monkeypatch.setattr(cell_module, name, counted)
+    monkeypatch.setattr(chain_module, name, counted)
     with pytest.raises(KeyboardInterrupt):
         chain(convolutional, split, norm=norm, store=store)
     calls = 99
@@ -266,7 +261,7 @@ def test_a_long_chain_says_how_far_it_is(convolutional, make_split, monkeypatch,
     split = make_split(convolutional)
     chain(convolutional, split)
     assert "attacked" not in caplog.text
-    monkeypatch.setattr(cell_module, "forward_batch", lambda device: 6)
+    monkeypatch.setattr(chain_module, "forward_batch", lambda device: 6)
     chain(convolutional, split)
     told = [message.partition(": ")[2] for message in caplog.messages if message.endswith("attacked")]
     assert told == ["6 of 15 images attacked", "12 of 15 images attacked", "15 of 15 images attacked"]

@@ -6,10 +6,9 @@ from hypothesis import settings as testing
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from roco.attacks.l0 import L0Attack, attack_l0
+from roco.attacks.l0 import DifferentialEvolution, Greedy, L0Attack, RandomSearch, SparseGradient, attack_l0
+from roco.attacks.l0.random_search import resampled
 from roco.attacks.norms import DECIDED, changed_pixels, margins_of
-from roco.attacks.random_search import resampled
-from roco.attacks.set_settings import DifferentialEvolution, Greedy, RandomSearch, SparseGradient
 from roco.data.dataset import Split
 
 SMALL = {
@@ -162,8 +161,8 @@ def test_greedy_tries_the_colours_that_the_gradient_does_not_name(corners: int) 
 
 
 def test_greedy_tries_no_more_than_it_needs(convolutional, make_split, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("roco.attacks.l0_gradient.FIRST_BLOCK", 2)
-    monkeypatch.setattr("roco.attacks.l0_gradient.HOPELESS", -1e9)
+    monkeypatch.setattr("roco.attacks.l0.greedy.FIRST_BLOCK", 2)
+    monkeypatch.setattr("roco.attacks.l0.greedy.HOPELESS", -1e9)
     images, labels = tensors(make_split(convolutional, 40))
     passes: list[int] = []
     convolutional.register_forward_hook(lambda _, inputs, __: passes.append(len(inputs[0])))
@@ -185,14 +184,14 @@ def test_greedy_tries_no_more_than_it_needs(convolutional, make_split, monkeypat
 def test_greedy_gives_up_where_the_last_pixel_is_far_from_enough(
     convolutional, make_split, monkeypatch: pytest.MonkeyPatch, k: int
 ) -> None:
-    monkeypatch.setattr("roco.attacks.l0_gradient.FIRST_BLOCK", 2)
+    monkeypatch.setattr("roco.attacks.l0.greedy.FIRST_BLOCK", 2)
     images, labels = tensors(make_split(convolutional, 40))
     # With one pixel, what the first block makes of an image decides; with two it decides for the second pixel only.
     common = {"labels": labels, "n_pixels": k, "generators": []}
     first = attack_l0(convolutional, images, settings=Greedy(candidates=2, margin=0.0), **common)
     more = Greedy(candidates=64, margin=0.0)
     found = attack_l0(convolutional, images, settings=more, **common)
-    monkeypatch.setattr("roco.attacks.l0_gradient.HOPELESS", -1e9)
+    monkeypatch.setattr("roco.attacks.l0.greedy.HOPELESS", -1e9)
     everything = attack_l0(convolutional, images, settings=more, **common)
     clean, few, some, all_tried = (
         margins_of(convolutional, each, labels=labels, batch_size=64) for each in (images, first, found, everything)

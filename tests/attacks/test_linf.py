@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from roco.attacks.linf import attack_linf, round_within
+from roco.attacks.linf import MomentumIterative, ProjectedGradient, attack_linf, round_within
 from roco.attacks.norms import DECIDED, largest_change, margins_of
-from roco.attacks.set_settings import MomentumIterative, ProjectedGradient
-from roco.attacks.torchattacks_adapter import run_torchattack
+from roco.attacks.white_box import APGDCE
+from roco.attacks.white_box.attack import Inputs
 
 ATTACKS = [ProjectedGradient(steps=12, restarts=2), MomentumIterative(steps=12)]
 both = pytest.mark.parametrize("attack", ATTACKS, ids=["pgd", "mifgsm"])
@@ -91,15 +91,8 @@ def test_successes_are_within_a_point_of_apgd(convolutional, make_split, attack)
     images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
     shares: list[tuple[float, float]] = []
     for threshold in (1, 3, 5, 10):
-        apgd = run_torchattack(
-            convolutional,
-            images.float() / 255,
-            labels=labels,
-            method="apgd_ce",
-            settings={"eps": threshold / 255, "steps": 100},
-            seed=0,
-            batch_size=120,
-        )
+        attack_of_threshold = APGDCE(method="apgd_ce", eps=threshold, steps=100)
+        apgd = attack_of_threshold.perturb_all(Inputs(convolutional, images, labels, range(120), 0, 120))
         pair = (
             round_within(images, apgd, threshold=threshold),
             attack_linf(convolutional, images, labels=labels, threshold=threshold, settings=attack, seed=0),

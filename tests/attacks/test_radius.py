@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from roco.attacks import radius
 from roco.attacks.norms import margins_of
+from roco.attacks.protocol import curve as curve_module
 from roco.attacks.protocol import evaluate_robustness
-from roco.attacks.radius import curve_of, search_radii, smallest_of
-from roco.attacks.white_box_settings import FAB, FGSM, PGD, CurveConfig, DeepFool, RobustnessConfig
+from roco.attacks.protocol.curve import curve_of, search_radii, smallest_of
+from roco.attacks.settings import CurveConfig, RobustnessConfig
+from roco.attacks.white_box import FAB, FGSM, PGD, DeepFool
 
 RADII = [0.05, 0.2, 0.5, 1.0, 2.0, 4.0]
 
@@ -36,8 +37,8 @@ def test_every_image_falls_at_the_first_radius_beyond_its_boundary(make_linear, 
         attacked.append((attack.eps, len(images)))
         return attack_white_box(network, images, attack=attack, **settings)
 
-    attack_white_box = radius.attack_white_box
-    monkeypatch.setattr(radius, "attack_white_box", counted)
+    attack_white_box = curve_module.attack_white_box
+    monkeypatch.setattr(curve_module, "attack_white_box", counted)
     config = CurveConfig(radii=RADII, steps=5, targets=0)
     found = search_radii(network, images, labels=labels, config=config, seed=0)
     curve = curve_of(found.linf, config)

@@ -9,17 +9,9 @@ from torch import Tensor, nn
 
 from roco.attacks.outcome import Outcome
 from roco.attacks.protocol import evaluate_robustness
-from roco.attacks.sanity import OTHER_BATCH, Evidence, Gap, check_attacks, flags_of, probe_gradients
-from roco.attacks.white_box_settings import (
-    BIM,
-    CW,
-    FGSM,
-    AutoAttack,
-    ChecksConfig,
-    CurveConfig,
-    DeepFool,
-    RobustnessConfig,
-)
+from roco.attacks.protocol.flags import OTHER_BATCH, Evidence, Gap, flags_of, probe_gradients
+from roco.attacks.settings import ChecksConfig, CurveConfig, RobustnessConfig
+from roco.attacks.white_box import BIM, CW, FGSM, AutoAttack, DeepFool
 
 CONFIG = ChecksConfig(eps=8.0, large_eps=128.0, steps=20, restarts=3, queries=50)
 IMAGES, EPS = 100, 8 / 255
@@ -109,7 +101,7 @@ def test_images_that_were_wrong_before_are_no_success_of_noise() -> None:
 
 
 def test_the_checks_compare_what_they_say() -> None:
-    attacks = {name: attack.model_dump() for name, attack in check_attacks(CONFIG).items()}
+    attacks = {name: attack.model_dump() for name, attack in CONFIG.attacks().items()}
     assert (attacks["few_steps"]["steps"], attacks["many_steps"]["steps"]) == (5, 20)
     assert attacks["restarts"]["restarts"] == 2
     assert attacks["large_radius"]["eps"] == 128.0

@@ -9,12 +9,14 @@ import pytest
 import torch
 from tiny_study import make_dataset
 
-from roco.attacks.cell import attack_chain
-from roco.attacks.set_settings import AdversarialConfig, Greedy, MomentumIterative
+from roco.attacks.l0 import Greedy
+from roco.attacks.linf import MomentumIterative
 from roco.attacks.sets import join_cells
-from roco.attacks.verification import verify_set
+from roco.attacks.sets.chain import attack_chain
+from roco.attacks.sets.verification import verify_set
+from roco.attacks.settings import AdversarialConfig
 from roco.networks.files import build, describe_target, load_network, save_network
-from roco.networks.settings import LeNetConfig, ResNetConfig
+from roco.networks.targets import LeNetConfig, ResNetConfig
 from roco.settings import Recipe
 from roco.storage.store import Store
 from roco.training.loop import train

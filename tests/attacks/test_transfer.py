@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from roco.attacks.sets import AdversarialSet
-from roco.attacks.transfer import measure_transfer, noisy
+from roco.attacks.sets.transfer import measure_transfer, noisy
 from roco.data.dataset import Split
 from roco.errors import AttackError
 

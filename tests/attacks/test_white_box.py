@@ -5,11 +5,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from roco.attacks import stages
+from roco.attacks.batches import Batch
 from roco.attacks.norms import DECIDED, margins_of
 from roco.attacks.protocol import evaluate_robustness
-from roco.attacks.white_box import attack_white_box, summary
-from roco.attacks.white_box_settings import BIM, CW, FGSM, PGD, DeepFool, RobustnessConfig
+from roco.attacks.settings import RobustnessConfig
+from roco.attacks.white_box import BIM, CW, FGSM, PGD, DeepFool
+from roco.attacks.white_box.attack import Attack
+from roco.attacks.white_box.judge import attack_white_box, summary
 from roco.data.dataset import Split
 from roco.errors import AttackError
 
@@ -117,10 +119,10 @@ def test_outputs_that_break_the_rules_do_not_count(make_linear, make_split, monk
     network = make_linear()
     images, labels = tensors(make_split(network, 4))
 
-    def faulty(network: nn.Module, images: Tensor, **settings: Any) -> Tensor:
-        return images * torch.nan if fault == "nan" else 1 - images
+    def faulty(self: Attack, batch: Batch) -> Tensor:
+        return batch.images * torch.nan if fault == "nan" else 1 - batch.images
 
-    monkeypatch.setattr(stages, "run_torchattack", faulty)
+    monkeypatch.setattr(PGD, "perturb", faulty)
     result = settings_of(PGD(method="pgd", eps=2.0, alpha=1.0, steps=1, restarts=3), network, images, labels)
     assert result["accuracy"] == 1.0
     assert result["failures"] == 12
@@ -133,16 +135,16 @@ def test_what_lies_on_the_boundary_does_not_count(make_linear, make_split, monke
     normal = (network.weight[1] - network.weight[0]).detach()
 
     def led_by(margin: float) -> Any:
-        def run(network: nn.Module, images: Tensor, *, labels: Tensor, **settings: Any) -> Tensor:
+        def run(self: Attack, batch: Batch) -> Tensor:
             with torch.no_grad():
-                logits = network(images)
-            wanted = torch.where(labels == 0, margin, -margin) - (logits[:, 1] - logits[:, 0])
-            return images + (wanted / normal.square().sum())[:, None, None, None] * normal.view(1, 3, 8, 8)
+                logits = batch.network(batch.images)
+            wanted = torch.where(batch.labels == 0, margin, -margin) - (logits[:, 1] - logits[:, 0])
+            return batch.images + (wanted / normal.square().sum())[:, None, None, None] * normal.view(1, 3, 8, 8)
 
         return run
 
     for margin, right in ((0.5 * DECIDED, 4), (2 * DECIDED, 0)):
-        monkeypatch.setattr(stages, "run_torchattack", led_by(margin))
+        monkeypatch.setattr(DeepFool, "perturb", led_by(margin))
         result = settings_of(DeepFool(method="deepfool"), network, grey, labels)
         assert result["correct"] == right
 
@@ -150,7 +152,7 @@ def test_what_lies_on_the_boundary_does_not_count(make_linear, make_split, monke
 def test_an_attack_does_not_grade_itself(make_linear, make_split, monkeypatch) -> None:
     network = make_linear()
     images, labels = tensors(make_split(network, 4))
-    monkeypatch.setattr(stages, "run_torchattack", lambda network, images, **settings: images)
+    monkeypatch.setattr(DeepFool, "perturb", lambda self, batch: batch.images)
     result = settings_of(DeepFool(method="deepfool"), network, images, labels)
     assert result["accuracy"] == 1.0
 
@@ -204,5 +206,5 @@ def test_a_failing_network_is_one_error(make_split) -> None:
             return images.detach().flatten(1)[:, :3]
 
     images = torch.full((2, 3, 8, 8), 9, dtype=torch.uint8)
-    with pytest.raises(AttackError, match="fgsm: torchattacks failed"):
+    with pytest.raises(AttackError, match="fgsm: the attack failed"):
         settings_of(FGSM(method="fgsm", eps=1.0), Failing(), images, torch.zeros(2, dtype=torch.int64))

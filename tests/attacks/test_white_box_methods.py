@@ -8,11 +8,12 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
+from roco.attacks.batches import Batch
 from roco.attacks.norms import DECIDED
 from roco.attacks.outcome import Outcome
-from roco.attacks.stages import autoattack_parts, stages_of
-from roco.attacks.white_box import attack_white_box, summary
-from roco.attacks.white_box_settings import AutoAttack, WhiteBoxAttack
+from roco.attacks.white_box import APGDCE, APGDT, FABT, AutoAttack, Square, WhiteBoxAttack
+from roco.attacks.white_box.attack import Attack, Inputs
+from roco.attacks.white_box.judge import attack_white_box, summary
 
 IMAGES = 14
 
@@ -119,17 +120,15 @@ def test_noise_is_of_its_size_and_does_little(case: Case) -> None:
 
 
 def test_autoattack_runs_the_standard_four_in_their_order(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    from roco.attacks import white_box
-
     attack = AutoAttack(method="autoattack", eps=case.eps, steps=10, targets=4, queries=10)
     seen: list[tuple[str, int]] = []
 
-    def watched(stage: Any, network: Any, images: Tensor, **settings: Any) -> Tensor:
-        seen.append((stage.method, len(images)))
-        return white_box_run(stage, network, images, **settings)
+    def watched(stage: Attack, inputs: Inputs) -> Tensor:
+        seen.append((stage.method, len(inputs.images)))
+        return perturb_all(stage, inputs)
 
-    white_box_run = white_box.run_stage
-    monkeypatch.setattr(white_box, "run_stage", watched)
+    perturb_all = Attack.perturb_all
+    monkeypatch.setattr(Attack, "perturb_all", watched)
     outcome = case.attacked(attack)
     assert [method for method, _ in seen] == ["apgd_ce", "apgd_t", "fab_t", "square"]
     counts = [count for _, count in seen]
@@ -139,7 +138,9 @@ def test_autoattack_runs_the_standard_four_in_their_order(case: Case, monkeypatc
 
 
 def test_autoattack_is_the_published_protocol() -> None:
-    parts = {part.method: part.model_dump() for part in autoattack_parts(AutoAttack(method="autoattack", eps=8.0))}
+    stages = AutoAttack(method="autoattack", eps=8.0).stages()
+    assert [type(stage) for stage in stages] == [APGDCE, APGDT, FABT, Square]
+    parts = {stage.method: stage.model_dump() for stage in stages}
     assert {part["eps"] for part in parts.values()} == {8.0}
     assert parts["apgd_ce"]["steps"] == parts["apgd_t"]["steps"] == parts["fab_t"]["steps"] == 100
     assert parts["apgd_t"]["targets"] == parts["fab_t"]["targets"] == 9
@@ -161,18 +162,25 @@ def test_the_worst_case_of_several_pixel_attacks_counts(case: Case) -> None:
 
 
 def test_a_pixel_attack_that_changes_too_many_pixels_has_found_nothing(case: Case, monkeypatch) -> None:
-    from roco.attacks import stages
-
-    monkeypatch.setattr(stages, "attack_l0", lambda network, images, **settings: 255 - images)
+    monkeypatch.setattr("roco.attacks.white_box.l0.attack_l0", lambda network, images, **settings: 255 - images)
     outcome = case.attacked(attack_of("l0", pixels=63, attacks=[{"method": "random_search", "queries": 1}]))
     assert outcome.failures == IMAGES
     assert outcome.robust.all()
 
 
-def test_more_targets_than_classes_are_the_others_and_restarts_are_runs() -> None:
-    stages = stages_of(attack_of("apgd_t", eps=8.0, targets=9, restarts=3), classes=4)
-    assert [stage.settings["n_classes"] for stage in stages] == [4, 4, 4]
-    assert stages_of(attack_of("apgd_t", eps=8.0, targets=2), classes=10)[0].settings["n_classes"] == 3
+@pytest.mark.parametrize(("targets", "classes", "expected"), [(9, 4, 4), (2, 10, 3)])
+def test_more_targets_than_classes_are_all_others(monkeypatch, targets: int, classes: int, expected: int) -> None:
+    given: list[int] = []
+    monkeypatch.setattr("roco.attacks.white_box.apgd.torchattack", lambda *_, n_classes, **__: given.append(n_classes))
+    batch = Batch(lambda images: torch.zeros(len(images), classes), torch.zeros(2, 3, 4, 4), torch.zeros(2), 0)
+    attack_of("apgd_t", eps=8.0, targets=targets).perturb(batch)
+    assert given == [expected]
+
+
+def test_restarts_are_stages() -> None:
+    assert len(attack_of("apgd_t", eps=8.0, restarts=3).stages()) == 3
+    # FAB takes the nearest of its restarts itself.
+    assert len(attack_of("fab", norm="l2", restarts=3).stages()) == 1
 
 
 def test_outcomes_are_joined_in_order_and_keep_their_digits(case: Case) -> None:

@@ -11,8 +11,7 @@ import pytest
 import torch
 from tiny_study import GENOMES, TinyStudy, make_tiny_study
 
-from roco.attacks.records import Cell
-from roco.attacks.sets import AdversarialSet
+from roco.attacks.sets import AdversarialSet, Cell
 from roco.data.dataset import Dataset
 from roco.errors import ArtifactError
 from roco.networks.files import build, describe_genome, load_network, save_network

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from roco.attacks.white_box_settings import PGD, RESERVED_BEGINNING, RobustnessConfig
+from roco.attacks.settings import RESERVED_BEGINNING, RobustnessConfig
+from roco.attacks.white_box import PGD
 from roco.config import StudyConfig, check_config
 from roco.errors import ConfigError
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from tiny_study import CELLS, GENOMES, TinyStudy
 
-from roco.attacks import protocol as evaluation
-from roco.attacks.protocol import evaluate_robustness
-from roco.attacks.transfer import noise_of
-from roco.attacks.white_box import attack_white_box
-from roco.attacks.white_box_settings import BIM, FGSM, PGD, RobustnessConfig
+from roco.attacks.protocol import attacked, evaluate_robustness
+from roco.attacks.sets.transfer import noise_of
+from roco.attacks.settings import RobustnessConfig
+from roco.attacks.white_box import BIM, FGSM, PGD
+from roco.attacks.white_box.judge import attack_white_box
 from roco.errors import ArtifactError
 from roco.networks.files import build, describe_genome, save_network
 from roco.retraining import robustness
@@ -96,7 +96,7 @@ def test_the_store_answers_the_second_time(
         run.append(attack.method)
         return attack_white_box(*arguments, attack=attack, **settings)
 
-    monkeypatch.setattr(evaluation, "attack_white_box", counted)
+    monkeypatch.setattr(attacked, "attack_white_box", counted)
     store = Store(tmp_path)
     first = measure_tiny(tiny, network_path, store)
     assert run == ["fgsm", "bim"]
@@ -113,7 +113,7 @@ def test_the_store_answers_the_second_time(
 def test_an_attack_that_was_interrupted_goes_on_with_the_next_chunk(
     tiny: TinyStudy, network_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "gradient_batch", lambda device: 1)
+    monkeypatch.setattr(attacked, "gradient_batch", lambda device: 1)
     # Chunks of four: ten images are three chunks. Random starts show whether each chunk has its own seed.
     config = CONFIG.model_copy(update={"attacks": {"pgd": PGD(method="pgd", eps=20.0, alpha=4.0, steps=3, restarts=2)}})
     expected = measure_tiny(tiny, network_path, Store(tmp_path / "whole"), config)
@@ -125,7 +125,7 @@ def test_an_attack_that_was_interrupted_goes_on_with_the_next_chunk(
             raise KeyboardInterrupt
         return attack_white_box(network, images, **settings)
 
-    monkeypatch.setattr(evaluation, "attack_white_box", killed_once)
+    monkeypatch.setattr(attacked, "attack_white_box", killed_once)
     with pytest.raises(KeyboardInterrupt):
         measure_tiny(tiny, network_path, Store(tmp_path / "interrupted"), config)
     assert sizes == [4, 4, 2]

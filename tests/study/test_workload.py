@@ -47,11 +47,16 @@ def test_nothing_is_exhaustive_without_a_threshold_of_one() -> None:
         ({"method": "autoattack", "eps": 8.0, "steps": 20}, 0, 20),
         ({"method": "square", "eps": 8.0, "queries": 30}, 30, 0),
         ({"method": "noise", "eps": 8.0, "draws": 4}, 4, 0),
+        ({"method": "apgd_t", "eps": 8.0, "steps": 6, "targets": 3, "restarts": 2}, 0, 36),
+        # There are nine wrong classes.
+        ({"method": "apgd_t", "eps": 8.0, "steps": 6, "targets": 20}, 0, 54),
+        ({"method": "fab_t", "eps": 8.0, "steps": 6, "targets": 3, "restarts": 2}, 36, 36),
         ({"method": "fab", "norm": "l2", "steps": 6, "targets": 2}, 12, 12),
         ({"method": "cw_search", "searches": 3, "steps": 7}, 0, 21),
         ({"method": "l0", "pixels": 2, "attacks": [{"method": "greedy", "candidates": 5}]}, 10, 2),
         ({"method": "l0", "pixels": 2, "attacks": [{"method": "greedy", "candidates": 5, "rivals": 3}]}, 10, 1 + 3),
-        ({"method": "l0", "pixels": 2, "attacks": [{"method": "random_search", "queries": 9}]}, 9, 0),
+        ({"method": "l0", "pixels": 2, "attacks": [{"method": "random_search", "queries": 9}]}, 9 + 2 * 32, 2),
+        ({"method": "l0", "pixels": 2, "attacks": [{"method": "differential_evolution", "steps": 3}]}, 400, 0),
     ],
 )
 def test_the_work_of_white_box_attacks(attack: dict[str, Any], forward: int, gradient: int) -> None:
@@ -78,7 +83,9 @@ def test_the_work_of_curves_perturbations_and_checks() -> None:
     config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "robustness": robustness})
     # APGD-CE on all images, APGD-T's four targets on the half that holds.
     gradients = 1 + 2 * (5 + 5 * 4 // 2) + 2 * 3 + (2 + 8 + 2 * 8 + 8)
-    assert robustness_work(config, IMAGES) == Work("retraining", forward=30 + 2 * 11 + 4 * 20, gradient=4 * gradients)
+    assert robustness_work(config, IMAGES) == Work(
+        "retraining", forward=30 + 2 * 11 + 4 * (20 + 5), gradient=4 * gradients
+    )
     without = robustness | {"curve": {"radii": [1.0, 2.0, 3.0], "steps": 5, "targets": 0}}
     config = check_config({"experiment": "try", "dataset": {"name": "digits"}, "robustness": without})
     assert robustness_work(config, IMAGES).gradient == 4 * (gradients - 2 * 10)

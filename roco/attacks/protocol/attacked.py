@@ -1,0 +1,124 @@
+"""The images that a network is attacked on, and the attacks on them, chunk by chunk: an interrupted run goes on."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from roco.attacks.norms import gradient_batch
+from roco.attacks.outcome import Outcome
+from roco.attacks.protocol.curve import search_radii
+from roco.attacks.protocol.flags import OTHER_BATCH, probe_gradients
+from roco.attacks.settings import CurveConfig
+from roco.attacks.white_box.attack import Attack
+from roco.attacks.white_box.judge import attack_white_box
+from roco.runtime import seed_from
+
+log = logging.getLogger("roco")
+
+# Batches in a chunk: some minutes of a long attack on a CPU, enough to fill a GPU.
+BATCHES = 4
+# Attacks without a budget are repeated on so many images in batches of another size.
+REPEATED = 16
+
+Part = dict[str, Any]
+
+
+class Memory:
+    """The finished chunks of some work. This class keeps nothing; a derived class may keep them in a store."""
+
+    def read(self, settings: Mapping[str, Any]) -> list[Part]:
+        """The finished chunks of the work with these settings, from the first on."""
+        return []
+
+    def write(self, settings: Mapping[str, Any], chunks: Sequence[Part]) -> None:
+        """Keeps the chunks that are finished so far."""
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """A network and the images that it is attacked on.
+
+    Attributes:
+        network: float32 images in [0, 1] to logits.
+        images: uint8 `(n, 3, h, w)`, on the network's device.
+        labels: int64 `(n,)`.
+        seed: of everything random.
+        memory: of the chunks that are finished.
+    """
+
+    network: nn.Module
+    images: Tensor
+    labels: Tensor
+    seed: int
+    memory: Memory
+
+    def by_chunk(self, settings: Mapping[str, Any], work: Callable[[Tensor, Tensor, int], Part]) -> list[Part]:
+        """The results of some work on all images, chunk after chunk; what the memory has is not done again.
+
+        Args:
+            settings: what decides the results, beside the network and the images.
+            work: from a chunk's images, their labels and a seed of the chunk's own to its result.
+        """
+        size = BATCHES * gradient_batch(self.images.device)
+        pairs = list(zip(self.images.split(size), self.labels.split(size), strict=True))
+        chunks = self.memory.read(settings)[: len(pairs)]
+        for number in range(len(chunks), len(pairs)):
+            images, labels = pairs[number]
+            chunks = [*chunks, work(images, labels, seed_from(self.seed, "white-box", settings["name"], number))]
+            self.memory.write(settings, chunks)
+            if len(pairs) > 1:
+                log.info("%s: %d of %d chunks", settings["name"], number + 1, len(pairs))
+        return chunks
+
+    def attacked_by(self, name: str, attack: Attack, *, shrink: bool = False, batch_size: int | None = None) -> Outcome:
+        """What an attack does to the images; see `attack_white_box`."""
+
+        def work(images: Tensor, labels: Tensor, seed: int) -> Part:
+            options: dict[str, Any] = {"seed": seed, "shrink": shrink, "batch_size": batch_size}
+            return attack_white_box(self.network, images, labels=labels, attack=attack, **options).to_json()
+
+        settings = {"name": name, "attack": attack.model_dump(), "shrink": shrink}
+        outcome = Outcome.from_json(self.by_chunk(settings, work))
+        log.info("%s: %.1f %% of %d images still right", name, 100 * outcome.robust.mean(), len(self.images))
+        return outcome
+
+    def attacked_by_all(
+        self, attacks: Mapping[str, Attack], *, prefix: str = "", shrink: bool = False
+    ) -> dict[str, Outcome]:
+        """What each attack does to the images, by its name; `prefix` keeps equal names of different purposes apart."""
+        return {name: self.attacked_by(f"{prefix}{name}", attack, shrink=shrink) for name, attack in attacks.items()}
+
+    def radii(self, config: CurveConfig) -> Outcome:
+        """The distances of the misclassified images by the search for each image's radius."""
+
+        def work(images: Tensor, labels: Tensor, seed: int) -> Part:
+            return search_radii(self.network, images, labels=labels, config=config, seed=seed).to_json()
+
+        return Outcome.from_json(self.by_chunk({"name": "curve", "curve": config.model_dump()}, work))
+
+    def repeated(self, attacks: Mapping[str, Attack], outcomes: Mapping[str, Outcome]) -> dict[str, int]:
+        """Of some images, how many have another verdict when an attack without a budget is run in smaller batches."""
+        few = replace(self, images=self.images[:REPEATED], labels=self.labels[:REPEATED])
+        again = {
+            name: few.attacked_by(f"batches {name}", attack, batch_size=OTHER_BATCH)
+            for name, attack in attacks.items()
+            # Restarts are random, and random numbers depend on the batch.
+            if not attack.has_budget and getattr(attack, "restarts", 1) == 1
+        }
+        return {
+            name: int((outcome.robust != outcomes[name].robust[:REPEATED]).sum()) for name, outcome in again.items()
+        }
+
+    def gradients(self) -> dict[str, int]:
+        """How many images have no gradient (`zero_gradients`), something not finite (`broken`), another class in
+        smaller batches (`unsteady`)."""
+
+        def work(images: Tensor, labels: Tensor, seed: int) -> Part:
+            return probe_gradients(self.network, images, labels=labels, batch_size=gradient_batch(images.device))
+
+        parts = self.by_chunk({"name": "gradients"}, work)
+        counts = {name: sum(part[name].count("1") for part in parts) for name in ("zero", "broken", "unsteady")}
+        return {"zero_gradients": counts["zero"], "broken": counts["broken"], "unsteady": counts["unsteady"]}

@@ -1,0 +1,108 @@
+"""All white-box attacks of a study on one network, and what they say together: curve, smallest distances, flags."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from roco.attacks.norms import gradient_batch
+from roco.attacks.outcome import Outcome, marks, nearest
+from roco.attacks.protocol.attacked import Attacked, Memory
+from roco.attacks.protocol.curve import curve_of, smallest_of
+from roco.attacks.protocol.flags import Evidence, Gap, flags_of
+from roco.attacks.settings import RobustnessConfig
+from roco.attacks.white_box import WITHOUT_GRADIENTS
+from roco.attacks.white_box.attack import Attack
+from roco.attacks.white_box.autoattack import AutoAttack
+from roco.attacks.white_box.bim import BIM
+from roco.attacks.white_box.judge import predictions_of, summary
+from roco.attacks.white_box.pgd import PGD
+from roco.data.dataset import Split
+from roco.runtime import numpy_generator
+from roco.training.loop import to_unit
+
+
+def evaluate_robustness(
+    network: nn.Module,
+    split: Split,
+    *,
+    config: RobustnessConfig,
+    device: torch.device,
+    memory: Memory | None = None,
+    transferred: Mapping[int, float] | None = None,
+) -> dict[str, Any]:
+    """Runs the configured attacks on a network, on images that are the same for every network.
+
+    Args:
+        network: float32 images in [0, 1] to logits.
+        split: the images, of which `config.images` are drawn.
+        config: the attacks by name, and what else is asked for.
+        device: where to work.
+        memory: of what was done before.
+        transferred: by an image's index in the split, the smallest Linf perturbation in [0, 1] units, made for another
+            network, that fools this one; infinite where none does, without an entry where none was made.
+
+    Returns:
+        `images` (how many), `clean_accuracy`, `right_images` (a character an image, 1 where it is right), and
+        `attacks`: for each name what `summary` gives. With `config.curve` `curve` as `curve_of` gives it, with
+        `config.smallest_perturbations` `smallest_perturbations`: for `l2` and `linf` what `smallest_of` gives; both
+        over all that was run. With `config.checks` `flags`.
+
+    Raises:
+        AttackError: an attack cannot be run on this network.
+    """
+    order = numpy_generator(config.seed, "white-box images").permutation(len(split))
+    chosen = np.sort(order[: config.images])
+    images, labels = (torch.from_numpy(array[chosen]).to(device) for array in (split.images, split.labels))
+    attacked = Attacked(network.to(device), images, labels, config.seed, memory or Memory())
+    right = predictions_of(network, to_unit(images), batch_size=gradient_batch(device)) == labels
+    named = attacked.attacked_by_all(config.attacks)
+    smallest = attacked.attacked_by_all(config.smallest_perturbations, prefix="smallest ", shrink=True)
+    radii = [attacked.radii(config.curve)] if config.curve else []
+    checks = config.checks.attacks() if config.checks else {}
+    checked = attacked.attacked_by_all(checks, prefix="check ")
+    everything = [*named.values(), *smallest.values(), *radii, *checked.values()]
+    result: dict[str, Any] = {
+        "images": len(images),
+        "clean_accuracy": float(right.double().mean()),
+        "right_images": marks(right.cpu().numpy()),
+        "attacks": {name: summary(config.attacks[name], outcome) for name, outcome in named.items()},
+    }
+    if config.curve:
+        result["curve"] = curve_of(nearest([outcome.linf for outcome in everything]), config.curve)
+    if smallest:
+        distances = {norm: nearest([getattr(outcome, norm) for outcome in everything]) for norm in ("l2", "linf")}
+        result["smallest_perturbations"] = {norm: smallest_of(each) for norm, each in distances.items()}
+    if config.checks:
+        evidence = Evidence(
+            checks=checked,
+            white_box=nearest([outcome.linf_without(WITHOUT_GRADIENTS) for outcome in everything]),
+            square=nearest([outcome.linf_by(["square"]) for outcome in everything]),
+            without_budget={name: outcome for name, outcome in named.items() if not config.attacks[name].has_budget},
+            gaps=_gaps({**config.attacks, **checks}, {**named, **checked}),
+            repeated=attacked.repeated(config.attacks, named),
+            transferred=np.array([(transferred or {}).get(int(index), np.nan) for index in chosen]),
+            failures=sum(outcome.failures for outcome in everything),
+            **attacked.gradients(),
+        )
+        result["flags"] = flags_of(evidence, config.checks)
+    return result
+
+
+def _gaps(attacks: Mapping[str, Attack], outcomes: Mapping[str, Outcome]) -> list[Gap]:
+    """AutoAttack beside PGD (or BIM) of the same budget, the worst case of all of them."""
+    gaps = []
+    for name, attack in attacks.items():
+        if not isinstance(attack, AutoAttack):
+            continue
+        rivals = [
+            outcomes[other].linf
+            for other, rival in attacks.items()
+            if isinstance(rival, PGD | BIM) and rival.eps == attack.eps
+        ]
+        if rivals:
+            held = int(np.isinf(nearest(rivals)).sum())
+            gaps.append(Gap(attack.eps, pgd=held, autoattack=int(outcomes[name].robust.sum())))
+    return gaps

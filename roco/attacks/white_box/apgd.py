@@ -1,0 +1,61 @@
+"""APGD: projected gradient that sets its own steps, on the cross-entropy and on a targeted ratio of logits."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from roco.attacks.batches import Batch, torchattack
+from roco.attacks.passes import Passes
+from roco.attacks.white_box.attack import Attack, LinfBudget, Share
+from roco.settings import Count
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class APGDCE(LinfBudget):
+    """APGD on the cross-entropy, which sets its own steps (Croce and Hein 2020b); `rho` as in their Algorithm 1."""
+
+    title: ClassVar[str] = "APGD CE"
+    method: Literal["apgd_ce"]
+    steps: Count = 100
+    restarts: Count = 1
+    rho: Share = 0.75
+
+    def stages(self) -> Sequence[Attack]:
+        """See `Attack`; a stage for each start."""
+        return [self] * self.restarts
+
+    def perturb(self, batch: Batch) -> "Tensor":
+        """See `Attack`; from one random start."""
+        return torchattack(batch, "APGD", eps=self.eps / 255, steps=self.steps, rho=self.rho, loss="ce")
+
+    def passes(self, *, classes: int, size: int) -> Passes:
+        """See `Attack`."""
+        return Passes(gradient=self.steps * self.restarts)
+
+
+class APGDT(LinfBudget):
+    """APGD on the targeted ratio of logits, towards each of the `targets` likeliest wrong classes in turn."""
+
+    title: ClassVar[str] = "APGD T"
+    method: Literal["apgd_t"]
+    steps: Count = 100
+    restarts: Count = 1
+    targets: Count = 9
+    rho: Share = 0.75
+
+    def stages(self) -> Sequence[Attack]:
+        """See `Attack`; a stage for each start."""
+        return [self] * self.restarts
+
+    def perturb(self, batch: Batch) -> "Tensor":
+        """See `Attack`; from one random start towards each target."""
+        from roco.attacks.white_box.torchattacks_variants import TargetedAPGD
+
+        classes = min(self.targets + 1, batch.classes)
+        settings = {"eps": self.eps / 255, "steps": self.steps, "rho": self.rho, "n_classes": classes}
+        return torchattack(batch, TargetedAPGD, **settings)
+
+    def passes(self, *, classes: int, size: int) -> Passes:
+        """See `Attack`."""
+        return Passes(gradient=self.steps * self.restarts * min(self.targets, classes - 1))

@@ -1,0 +1,176 @@
+"""Carlini and Wagner's L2 attack: with a fixed trade-off of distance against class, and with a search over it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from roco.attacks.batches import Batch
+from roco.attacks.norms import DECIDED, margins
+from roco.attacks.passes import Passes
+from roco.attacks.white_box.attack import Attack
+from roco.settings import Count, NonNegative, Positive
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# An image's run ends when its cost has not fallen by this share for some steps, as in the authors' code.
+STALLED = 1e-4
+
+
+class CW(Attack):
+    """Carlini and Wagner's L2 attack with a fixed trade-off `c`."""
+
+    title: ClassVar[str] = "C&W"
+    method: Literal["cw"]
+    c: Positive = 1.0
+    kappa: NonNegative = 0.0
+    steps: Count = 50
+    learning_rate: Positive = 0.01
+
+    def perturb(self, batch: Batch) -> "Tensor":
+        """See `Attack`."""
+        import torch
+
+        run = Run(batch, self.steps, self.learning_rate, kappa=self.kappa)
+        return run.nearest(torch.full((len(batch.images),), self.c, device=batch.images.device))[0]
+
+    def passes(self, *, classes: int, size: int) -> Passes:
+        """See `Attack`."""
+        return Passes(gradient=self.steps)
+
+
+class CWSearch(Attack):
+    """Carlini and Wagner's L2 attack (2017) with a search over `c`, which is the first one that is tried.
+
+    Each of the `searches` runs stops for an image once its cost has not fallen for `patience` steps.
+    """
+
+    title: ClassVar[str] = "C&W search"
+    method: Literal["cw_search"]
+    c: Positive = 0.01
+    searches: Count = 9
+    steps: Count = 200
+    patience: Count = 20
+    learning_rate: Positive = 0.01
+
+    def perturb(self, batch: Batch) -> "Tensor":
+        """See `Attack`; the nearest image of all runs counts.
+
+        Where a run fools the network the trade-off is halved towards the largest that did not; where none has, it is
+        multiplied by ten (their Section VI-D).
+        """
+        import torch
+
+        run = Run(batch, self.steps, self.learning_rate, patience=self.patience)
+        best = batch.images.clone()
+        distance = torch.full((len(best),), torch.inf, device=best.device)
+        trade_off = torch.full_like(distance, self.c)
+        too_small, enough = torch.zeros_like(distance), torch.full_like(distance, torch.inf)
+        for _ in range(self.searches):
+            perturbed, distances = run.nearest(trade_off)
+            better = distances < distance
+            distance = torch.where(better, distances, distance)
+            best = torch.where(better[:, None, None, None], perturbed, best)
+            fooled = distances.isfinite()
+            enough = torch.where(fooled, trade_off, enough)
+            too_small = torch.where(fooled, too_small, trade_off)
+            trade_off = torch.where(enough.isfinite(), (too_small + enough) / 2, 10 * trade_off)
+        return best
+
+    def passes(self, *, classes: int, size: int) -> Passes:
+        """See `Attack`."""
+        return Passes(gradient=self.steps * self.searches)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Descent by Adam on the distance plus a trade-off times the margin of the true class.
+
+    Differs from torchattacks: its margin takes 0 for the best wrong logit when all are negative; it stops all images
+    as soon as the sum of their losses rises, so that a result depends on its batch; black and white pixels have an
+    infinite start, which no step can leave (here 0.999999 of the range is used, as in the authors' code).
+
+    Attributes:
+        batch: what is attacked.
+        steps: how many at most.
+        learning_rate: Adam's.
+        kappa: the margin in logits that is asked for; images are misclassified by `DECIDED` at least.
+        patience: an image leaves once its cost has stalled for so many steps; None: every image takes all steps.
+    """
+
+    batch: Batch
+    steps: int
+    learning_rate: float
+    kappa: float = 0.0
+    patience: int | None = None
+
+    def nearest(self, trade_off: "Tensor") -> "tuple[Tensor, Tensor]":
+        """The nearest misclassified images, or the clean ones, and their squared L2 distances, or infinity.
+
+        Args:
+            trade_off: of each image, `(n,)`.
+        """
+        import torch
+
+        images, labels = self.batch.images, self.batch.labels
+        position = torch.atanh((2 * images - 1) * 0.999999)
+        moments = [torch.zeros_like(position), torch.zeros_like(position)]
+        steps_taken = torch.zeros(())
+        best, distance = images.clone(), torch.full((len(images),), torch.inf, device=images.device)
+        rows = torch.arange(len(images), device=images.device)
+        lowest, stalled = torch.full_like(distance, torch.inf), torch.zeros_like(rows)
+        for _ in range(self.steps):
+            perturbed, distances, logits, cost, gradient = self._step(position, rows, trade_off[rows])
+            better = (margins(logits, labels[rows]) >= DECIDED) & (distances < distance[rows])
+            distance[rows[better]], best[rows[better]] = distances[better], perturbed[better]
+            _adam_step(position, gradient, moments=moments, taken=steps_taken, learning_rate=self.learning_rate)
+            if self.patience is None:
+                continue
+            fell = cost < (1 - STALLED) * lowest
+            stalled, lowest = torch.where(fell, 0, stalled + 1), torch.where(fell, cost, lowest)
+            active = stalled < self.patience
+            if not active.all():
+                rows, lowest, stalled = rows[active], lowest[active], stalled[active]
+                position, moments = position[active], [moment[active] for moment in moments]
+            if not len(rows):
+                break
+        return best, distance
+
+    def _step(self, position: "Tensor", rows: "Tensor", trade_off: "Tensor") -> "tuple[Tensor, ...]":
+        """Images at a position, their squared distances, logits and costs, and the gradient of the cost."""
+        import torch
+
+        position = position.detach().requires_grad_()
+        perturbed = (torch.tanh(position) + 1) / 2
+        distances = (perturbed - self.batch.images[rows]).square().flatten(1).sum(dim=1)
+        logits = self.batch.network(perturbed)
+        cost = distances + trade_off * self._lead(logits, self.batch.labels[rows])
+        (gradient,) = torch.autograd.grad(cost.sum(), position)
+        return perturbed.detach(), distances.detach(), logits.detach(), cost.detach(), gradient
+
+    def _lead(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
+        """The true logit minus the best wrong one, at least -kappa or what decides, `(n,)` (their paper, f6)."""
+        true = logits.gather(1, labels[:, None])[:, 0]
+        wrong = logits.scatter(1, labels[:, None], float("-inf")).amax(dim=1)
+        return (true - wrong).clamp(min=-max(self.kappa, DECIDED))
+
+
+def _adam_step(
+    position: "Tensor", gradient: "Tensor", *, moments: "list[Tensor]", taken: "Tensor", learning_rate: float
+) -> None:
+    """One step of Adam (Kingma and Ba 2015) with torch's default settings, in place; `taken` counts the steps.
+
+    Torch's function and not its class, whose first step imports torch's compiler, which takes seconds.
+    """
+    from torch.optim.adam import adam
+
+    adam(
+        *([position], [gradient], [moments[0]], [moments[1]], [], [taken]),
+        foreach=False,
+        amsgrad=False,
+        beta1=0.9,
+        beta2=0.999,
+        lr=learning_rate,
+        weight_decay=0.0,
+        eps=1e-8,
+        maximize=False,
+    )

@@ -1,0 +1,89 @@
+"""DeepFool: steps to the nearest boundary of the linearised network, for a whole batch."""
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from roco.attacks.batches import Batch
+from roco.attacks.norms import DECIDED, margins
+from roco.attacks.passes import Passes
+from roco.attacks.white_box.attack import Attack
+from roco.settings import Count, Positive
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class DeepFool(Attack):
+    """DeepFool: a small L2 perturbation by linearisation (Moosavi-Dezfooli et al. 2016)."""
+
+    title: ClassVar[str] = "DeepFool"
+    method: Literal["deepfool"]
+    steps: Count = 50
+    overshoot: Positive = 0.02
+
+    def perturb(self, batch: Batch) -> "Tensor":
+        """See `Attack`; images that are clearly misclassified leave the batch.
+
+        The overshoot is on the whole perturbation, as published (their Section 2): steps lead to the boundary, and an
+        image is done when its perturbation, times one and the overshoot, fools the network.
+
+        Differs from the paper: the boundary is where a wrong class leads by `DECIDED`, and an image is done when one
+        does; on the boundary itself rounding, and so the batch, would decide. Pixels stay in [0, 1].
+        Differs from torchattacks, whose overshoot is on each step, so that it stops on the boundary; it runs image by
+        image, and gives NaN for an image without any gradient, which stays as it is here.
+        """
+        import torch
+
+        images, labels = batch.images, batch.labels
+        perturbed, on_boundary = images.clone(), images.clone()
+        active = torch.arange(len(images), device=images.device)
+        for _ in range(self.steps):
+            with torch.no_grad():
+                held = margins(batch.network(perturbed[active]), labels[active]) < DECIDED
+            active = active[held]
+            if not len(active):
+                break
+            start = on_boundary[active].requires_grad_()
+            logits = batch.network(start)
+            step = _nearest_boundary(logits.detach(), _jacobian(logits, start), labels[active])
+            on_boundary[active] = (on_boundary[active] + step).clamp(0, 1)
+            change = on_boundary[active] - images[active]
+            perturbed[active] = (images[active] + (1 + self.overshoot) * change).clamp(0, 1)
+        return perturbed
+
+    def passes(self, *, classes: int, size: int) -> Passes:
+        """Every class's gradient at each of a few steps, from one pass a step.
+
+        Measured with ten classes, 5 to 11 times a pass alone for an image in all.
+        """
+        return Passes(alone=classes)
+
+
+def _jacobian(logits: "Tensor", images: "Tensor") -> "Tensor":
+    """Gradients of each logit `(n, classes, c, h, w)`."""
+    import torch
+
+    classes = logits.shape[1]
+    rows = [
+        torch.autograd.grad(logits[:, number].sum(), images, retain_graph=number + 1 < classes)[0]
+        for number in range(classes)
+    ]
+    return torch.stack(rows, dim=1)
+
+
+def _nearest_boundary(logits: "Tensor", gradients: "Tensor", labels: "Tensor") -> "Tensor":
+    """The L2 step to the nearest boundary of the linearised network (Moosavi-Dezfooli et al. 2016, Algorithm 2).
+
+    The boundary to a class is where it leads the true one by `DECIDED`; it may lie behind.
+    """
+    import torch
+
+    rows = torch.arange(len(labels), device=labels.device)
+    gaps = logits[rows, labels][:, None] - logits + DECIDED
+    normals = gradients - gradients[rows, labels][:, None]
+    lengths = normals.flatten(2).norm(dim=2)
+    distances = torch.where(lengths > 0, gaps.abs() / lengths, torch.inf)
+    distances[rows, labels] = torch.inf
+    nearest = distances.argmin(dim=1)
+    length = lengths[rows, nearest]
+    scale = torch.where(length > 0, gaps[rows, nearest] / length**2, 0.0)
+    return scale[:, None, None, None] * normals[rows, nearest]

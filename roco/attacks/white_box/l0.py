@@ -1,0 +1,54 @@
+"""A few pixels changed in any way, by the L0 attacks of the adversarial sets."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from roco.attacks.l0 import L0Attack, attack_l0
+from roco.attacks.norms import changed_pixels
+from roco.attacks.passes import Passes
+from roco.attacks.white_box.attack import Attack, Inputs
+from roco.runtime import numpy_generator
+from roco.settings import Count
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class L0(Attack):
+    """Attacks that change at most `pixels` pixels in any way; the worst case of several."""
+
+    title: ClassVar[str] = "L0"
+    # Some do, but a few pixels that change without bounds say nothing of the gradients that Linf attacks follow.
+    uses_gradients: ClassVar[bool] = False
+    has_budget: ClassVar[bool] = True
+    method: Literal["l0"]
+    pixels: Count
+    attacks: Annotated[list[L0Attack], Field(min_length=1)]
+
+    def stages(self) -> Sequence[Attack]:
+        """See `Attack`; a stage for each of `attacks`."""
+        return [self.model_copy(update={"attacks": [attack]}) for attack in self.attacks]
+
+    def perturb_all(self, inputs: Inputs) -> "Tensor":
+        """See `Attack`; the first of `attacks`, which is the only one of a stage."""
+        from roco.training.loop import to_unit
+
+        perturbed = attack_l0(
+            inputs.network,
+            inputs.images,
+            labels=inputs.labels,
+            n_pixels=self.pixels,
+            settings=self.attacks[0],
+            generators=[numpy_generator(inputs.seed, row) for row in inputs.rows],
+        )
+        return to_unit(perturbed)
+
+    def within_budget(self, clean: "Tensor", perturbed: "Tensor") -> "Tensor":
+        """See `Attack`."""
+        return changed_pixels(clean, perturbed) <= self.pixels
+
+    def passes(self, *, classes: int, size: int) -> Passes:
+        """Those of the first of `attacks`, which fools most images."""
+        return self.attacks[0].passes([self.pixels], size=size)

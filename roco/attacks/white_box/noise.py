@@ -1,0 +1,40 @@
+"""Random noise: the control for all other attacks."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from roco.attacks.passes import Passes
+from roco.attacks.white_box.attack import Attack, Inputs, LinfBudget
+from roco.runtime import torch_generator
+from roco.settings import Count
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Noise(LinfBudget):
+    """The control: every value up or down by `eps` at random, the worst of `draws` draws."""
+
+    title: ClassVar[str] = "noise"
+    uses_gradients: ClassVar[bool] = False
+    method: Literal["noise"]
+    draws: Count = 10
+
+    def stages(self) -> Sequence[Attack]:
+        """See `Attack`; a stage for each draw."""
+        return [self] * self.draws
+
+    def perturb_all(self, inputs: Inputs) -> "Tensor":
+        """See `Attack`; one draw."""
+        import torch
+
+        from roco.training.loop import to_unit
+
+        generator = torch_generator(inputs.seed)
+        signs = 2.0 * torch.randint(0, 2, inputs.images.shape, generator=generator) - 1.0
+        noise = self.eps / 255 * signs.to(inputs.images.device)
+        return (to_unit(inputs.images) + noise).clamp(0, 1)
+
+    def passes(self, *, classes: int, size: int) -> Passes:
+        """See `Attack`."""
+        return Passes(forward=self.draws)

@@ -1,0 +1,37 @@
+"""Square attack: random squares, without gradients."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from roco.attacks.batches import Batch, torchattack
+from roco.attacks.passes import Passes
+from roco.attacks.white_box.attack import Attack, LinfBudget, Share
+from roco.settings import Count
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Square(LinfBudget):
+    """Square attack: no gradients, random squares (Andriushchenko et al. 2020); `share` of the image at first."""
+
+    title: ClassVar[str] = "square"
+    uses_gradients: ClassVar[bool] = False
+    method: Literal["square"]
+    queries: Count = 5000
+    restarts: Count = 1
+    share: Share = 0.8
+
+    def stages(self) -> Sequence[Attack]:
+        """See `Attack`; a stage for each start."""
+        return [self] * self.restarts
+
+    def perturb(self, batch: Batch) -> "Tensor":
+        """See `Attack`; from one random start."""
+        from roco.attacks.white_box.torchattacks_variants import DecidedSquare
+
+        return torchattack(batch, DecidedSquare, eps=self.eps / 255, n_queries=self.queries, p_init=self.share)
+
+    def passes(self, *, classes: int, size: int) -> Passes:
+        """See `Attack`."""
+        return Passes(forward=self.queries * self.restarts)
