@@ -1,18 +1,14 @@
 """What all L0 attacks share: how they are called, when an image is done, and the exhaustive search for one pixel."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 from roco.attacks.l0.pixels import CORNERS, Generators, Problem
 from roco.attacks.norms import DECIDED, forward_batch
 from roco.attacks.passes import Passes
+from roco.attacks.types import Network, Tensor
 from roco.settings import NonNegative, Section
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor, nn
 
 
 class PixelAttack(Section):
@@ -21,8 +17,8 @@ class PixelAttack(Section):
     method: str
 
     def perturb(
-        self, problem: Problem, *, n_pixels: int, generators: Generators, start: "Tensor | None" = None
-    ) -> "Tensor":
+        self, problem: Problem, *, n_pixels: int, generators: Generators, start: Tensor | None = None
+    ) -> Tensor:
         """Perturbed images with at most k changed pixels each; the caller decides what a success is.
 
         Args:
@@ -36,7 +32,7 @@ class PixelAttack(Section):
         """
         raise NotImplementedError
 
-    def passes(self, thresholds: "Sequence[int]", *, size: int) -> Passes:
+    def passes(self, thresholds: Sequence[int], *, size: int) -> Passes:
         """Passes of an image that is attacked at rising thresholds in pixels, if it takes all queries and steps.
 
         Args:
@@ -63,20 +59,18 @@ class PushedAttack(PixelAttack):
         return max(self.margin, DECIDED)
 
     def perturb(
-        self, problem: Problem, *, n_pixels: int, generators: Generators, start: "Tensor | None" = None
-    ) -> "Tensor":
+        self, problem: Problem, *, n_pixels: int, generators: Generators, start: Tensor | None = None
+    ) -> Tensor:
         """See `PixelAttack`; a single pixel is searched for exhaustively where the settings say so."""
         if self.exhaustive and n_pixels == 1:
             return best_single_pixel(problem)
         return self.push(problem, n_pixels=n_pixels, generators=generators, start=start)
 
-    def push(
-        self, problem: Problem, *, n_pixels: int, generators: Generators, start: "Tensor | None" = None
-    ) -> "Tensor":
+    def push(self, problem: Problem, *, n_pixels: int, generators: Generators, start: Tensor | None = None) -> Tensor:
         """The attack itself; see `PixelAttack.perturb`."""
         raise NotImplementedError
 
-    def passes(self, thresholds: "Sequence[int]", *, size: int) -> Passes:
+    def passes(self, thresholds: Sequence[int], *, size: int) -> Passes:
         """See `PixelAttack`; an exhaustive search takes the place of the attack at a threshold of one pixel."""
         if not (self.exhaustive and thresholds[0] == 1):
             return self.push_passes(pixels=thresholds[-1], thresholds=len(thresholds))
@@ -89,15 +83,15 @@ class PushedAttack(PixelAttack):
 
 
 def attack_l0(
-    network: "nn.Module",
-    images: "Tensor",
+    network: Network,
+    images: Tensor,
     *,
-    labels: "Tensor",
+    labels: Tensor,
     n_pixels: int,
     settings: PixelAttack,
     generators: Generators,
-    start: "Tensor | None" = None,
-) -> "Tensor":
+    start: Tensor | None = None,
+) -> Tensor:
     """Images uint8 `(n, 3, h, w)` under an attack with at most k changed pixels; see `PixelAttack.perturb`.
 
     Args:
@@ -113,7 +107,7 @@ def attack_l0(
     return settings.perturb(problem, n_pixels=n_pixels, generators=generators, start=start)
 
 
-def best_single_pixel(problem: Problem) -> "Tensor":
+def best_single_pixel(problem: Problem) -> Tensor:
     """Images uint8 `(n, 3, h, w)` with the best single pixel in a corner colour: all of them are tried."""
     positions = np.repeat(np.arange(problem.positions), len(CORNERS))[:, None]
     colours = np.tile(CORNERS, (problem.positions, 1))[:, None]

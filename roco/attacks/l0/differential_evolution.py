@@ -6,7 +6,7 @@ images are attacked beside it.
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,10 +15,8 @@ from roco.attacks.l0.attack import PixelAttack
 from roco.attacks.l0.pixels import Array, Generators, Problem, changes_of
 from roco.attacks.norms import DECIDED
 from roco.attacks.passes import Passes
+from roco.attacks.types import Tensor
 from roco.settings import Count
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 log = logging.getLogger("roco")
 
@@ -34,8 +32,8 @@ class DifferentialEvolution(PixelAttack):
     steps: Count = 100
 
     def perturb(
-        self, problem: Problem, *, n_pixels: int, generators: Generators, start: "Tensor | None" = None
-    ) -> "Tensor":
+        self, problem: Problem, *, n_pixels: int, generators: Generators, start: Tensor | None = None
+    ) -> Tensor:
         """See `PixelAttack.perturb`; an image is done when it is misclassified."""
         return _evolved(
             problem, n_pixels, population=self.population, steps=self.steps, generators=generators, start=start
@@ -54,8 +52,8 @@ def _evolved(
     population: int,
     steps: int,
     generators: Generators,
-    start: "Tensor | None",
-) -> "Tensor":
+    start: Tensor | None,
+) -> Tensor:
     """Differential evolution (DE/rand/1 without crossover) over (row, column, r, g, b) of k pixels, stopped at success.
 
     Source: Su et al. 2019 (one pixel attack), Section III: F = 0.5, a child replaces its own parent, uniform positions

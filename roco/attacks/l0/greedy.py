@@ -5,7 +5,7 @@ attacked beside it.
 """
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -14,10 +14,8 @@ from roco.attacks.l0.attack import PushedAttack
 from roco.attacks.l0.pixels import CORNERS, Array, Generators, Problem
 from roco.attacks.norms import DECIDED, gradient_batch, margins_of
 from roco.attacks.passes import Passes
+from roco.attacks.types import Tensor
 from roco.settings import Count
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 # How many candidates are tried first, and at most for a pixel that is not the last one.
 FIRST_BLOCK = 64
@@ -40,9 +38,7 @@ class Greedy(PushedAttack):
     rivals: Count = 1
     corners: Annotated[int, Field(ge=0)] = 0
 
-    def push(
-        self, problem: Problem, *, n_pixels: int, generators: Generators, start: "Tensor | None" = None
-    ) -> "Tensor":
+    def push(self, problem: Problem, *, n_pixels: int, generators: Generators, start: Tensor | None = None) -> Tensor:
         """See `PixelAttack.perturb`; nothing is random."""
         del generators
         return _grown(problem, n_pixels, settings=self, start=start)
@@ -54,7 +50,7 @@ class Greedy(PushedAttack):
         return Passes(forward=min(self.candidates, FIRST_BLOCK), gradient=1) * before + last * thresholds
 
 
-def _grown(problem: Problem, n_pixels: int, *, settings: Greedy, start: "Tensor | None") -> "Tensor":
+def _grown(problem: Problem, n_pixels: int, *, settings: Greedy, start: Tensor | None) -> Tensor:
     """Adds one pixel in a corner colour after the other, until the margin is reached or k pixels are changed.
 
     The gradient says to first order what each pixel would gain in its best corner colour. The pixels that promise most
@@ -86,14 +82,12 @@ def _grown(problem: Problem, n_pixels: int, *, settings: Greedy, start: "Tensor 
     return best
 
 
-def _changed(clean: "Tensor", images: "Tensor") -> "Tensor":
+def _changed(clean: Tensor, images: Tensor) -> Tensor:
     """Which pixels differ, bool `(n, h w)`."""
     return (clean != images).any(dim=1).flatten(1)
 
 
-def _with_best_pixel(
-    problem: Problem, changed: "Tensor", *, last: "Tensor", settings: Greedy
-) -> "tuple[Tensor, Tensor]":
+def _with_best_pixel(problem: Problem, changed: Tensor, *, last: Tensor, settings: Greedy) -> tuple[Tensor, Tensor]:
     """The problem's images with the best of the tried pixels set, and their margins; `changed` pixels come last."""
     import torch
 
@@ -143,7 +137,7 @@ def _tried(problem: Problem, rows: Array, positions: Array, *, colours: Array) -
     return flat.reshape(positions.shape)
 
 
-def _promises(problem: Problem, *, last: "Tensor", rivals: int) -> "tuple[Tensor, Tensor, Tensor]":
+def _promises(problem: Problem, *, last: Tensor, rivals: int) -> tuple[Tensor, Tensor, Tensor]:
     """The margins `(n,)`, what each pixel would gain to first order, `(n, h w)`, and in which corner colour.
 
     The colours are uint8 `(n, 3, h w)`. A gain is the largest lead that one of the rivals would then have over the true

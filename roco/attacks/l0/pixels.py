@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from roco.attacks.norms import margins
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from roco.attacks.types import Network, Tensor
 
 Array = np.ndarray[Any, Any]
 Generators = list[np.random.Generator]
@@ -21,9 +19,9 @@ CORNERS = np.array(list(product((0, 255), repeat=3)), dtype=np.uint8)
 class Problem:
     """A network in evaluation mode to fool on some images: uint8 `(n, 3, h, w)`, labels int64 `(n,)`, on one device."""
 
-    network: "nn.Module"
-    images: "Tensor"
-    labels: "Tensor"
+    network: Network
+    images: Tensor
+    labels: Tensor
     batch_size: int
 
     @property
@@ -31,7 +29,7 @@ class Problem:
         """How many pixels an image has."""
         return self.images.shape[2] * self.images.shape[3]
 
-    def changed(self, rows: Array, positions: Array, *, colours: Array) -> "Tensor":
+    def changed(self, rows: Array, positions: Array, *, colours: Array) -> Tensor:
         """The images `rows` with k pixels set, uint8 `(m, 3, h, w)`.
 
         Args:
@@ -68,9 +66,7 @@ class Problem:
         return torch.cat(parts).double().cpu().numpy() if parts else np.zeros(0)
 
 
-def changes_of(
-    clean: "Tensor", image: "Tensor", *, n_pixels: int, generator: np.random.Generator
-) -> tuple[Array, Array]:
+def changes_of(clean: Tensor, image: Tensor, *, n_pixels: int, generator: np.random.Generator) -> tuple[Array, Array]:
     """A changed image as positions int64 `(k,)` and colours uint8 `(k, 3)`.
 
     Slots that are left over hold other random positions in their clean colours, so that they change nothing yet.

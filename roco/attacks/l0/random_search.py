@@ -5,7 +5,7 @@ images are attacked beside it.
 """
 
 import logging
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -14,10 +14,8 @@ from roco.attacks.l0.attack import PushedAttack
 from roco.attacks.l0.greedy import Greedy
 from roco.attacks.l0.pixels import Array, Generators, Problem, changes_of
 from roco.attacks.passes import Passes
+from roco.attacks.types import Tensor
 from roco.settings import Count
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 log = logging.getLogger("roco")
 
@@ -46,9 +44,7 @@ class RandomSearch(PushedAttack):
         """The greedy choice that a search with `greedy_candidates` starts from."""
         return Greedy(candidates=self.greedy_candidates, margin=self.margin)
 
-    def push(
-        self, problem: Problem, *, n_pixels: int, generators: Generators, start: "Tensor | None" = None
-    ) -> "Tensor":
+    def push(self, problem: Problem, *, n_pixels: int, generators: Generators, start: Tensor | None = None) -> Tensor:
         """See `PixelAttack.perturb`."""
         if self.greedy_candidates:
             start = self.first_step.push(problem, n_pixels=n_pixels, generators=generators, start=start)
@@ -71,8 +67,8 @@ def _searched(
     queries: int,
     enough: float,
     generators: Generators,
-    start: "Tensor | None",
-) -> "Tensor":
+    start: Tensor | None,
+) -> Tensor:
     """Random search over sets of k pixels with corner colours, until the margin is reached or the queries are used up.
 
     Each query draws some of the pixels anew and is dropped if its margin is smaller. When one pixel is drawn it goes
@@ -109,7 +105,7 @@ def resampled(progress: float, k: int) -> int:
     return max(1, int(FIRST_SHARE / divisor * k))
 
 
-def _first_pixels(problem: Problem, k: int, *, generators: Generators, start: "Tensor | None") -> tuple[Array, Array]:
+def _first_pixels(problem: Problem, k: int, *, generators: Generators, start: Tensor | None) -> tuple[Array, Array]:
     """Positions int64 `(n, k)` and colours uint8 `(n, k, 3)` of the first candidates: random, or those of `start`."""
     if start is not None:
         pairs = [

@@ -4,16 +4,14 @@ Images that are done leave the batch, and nothing is random, so that a result do
 attacked beside it.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from roco.attacks.l0.attack import PushedAttack
 from roco.attacks.l0.pixels import Generators, Problem
 from roco.attacks.norms import gradient_batch, margin_gradients
 from roco.attacks.passes import Passes
+from roco.attacks.types import Tensor
 from roco.settings import Count
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 # A step moves an image by so much in L1; it is so long that most values end at 0 or 1.
 STEP = 500.0
@@ -26,9 +24,7 @@ class SparseGradient(PushedAttack):
     method: Literal["sparse_gradient"] = "sparse_gradient"
     steps: Count = 100
 
-    def push(
-        self, problem: Problem, *, n_pixels: int, generators: Generators, start: "Tensor | None" = None
-    ) -> "Tensor":
+    def push(self, problem: Problem, *, n_pixels: int, generators: Generators, start: Tensor | None = None) -> Tensor:
         """Gradient steps on all pixels, after each of which only the k pixels that matter most stay changed.
 
         Source: Croce and Hein 2019 (Sparse and imperceivable adversarial attacks), PGD0: its projection and length of
@@ -65,7 +61,7 @@ class SparseGradient(PushedAttack):
         return Passes(gradient=thresholds * self.steps)
 
 
-def _projected(clean: "Tensor", images: "Tensor", *, step: "Tensor", n_pixels: int) -> "Tensor":
+def _projected(clean: Tensor, images: Tensor, *, step: Tensor, n_pixels: int) -> Tensor:
     """The nearest uint8 images to `images` plus a step that differ from the clean ones in k pixels at most."""
     import torch
 
