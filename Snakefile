@@ -1,12 +1,19 @@
 # RoCo-NAS: robust and compact neural architecture search. The stages are in rules/, what they call is in roco/.
+from pathlib import Path
+
 from snakemake.utils import min_version
 
-min_version("9.17")
+min_version("9.19")
+
+# The default configuration is this folder's own, where it has one (`--directory`), else this repository's.
+DEFAULT_CONFIG = "config.yaml"
+if not Path(DEFAULT_CONFIG).exists():
+    DEFAULT_CONFIG = workflow.source_path("config.yaml")
 
 # A configuration given with --configfile stands alone: the default one is not mixed into it.
 if not workflow.overwrite_configfiles:
 
-    configfile: "config.yaml"
+    configfile: DEFAULT_CONFIG
 
 
 # The workflow runs in the environment that `make` builds. With `--software-deployment-method apptainer`, jobs start from
@@ -31,14 +38,14 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
-        page=f"{FOLDER}/report.html",
+        page=LAYOUT.path(File.PAGE),
     localrule: True
 
 
-# Only the process that was called takes the place, not those that it starts for its jobs.
+# Only the process that was called locks the folder, not those that it starts for its jobs.
 onstart:
     if workflow.is_main_process:
-        take_place()
+        begin_run()
         # `--logger roco` takes the study from this record, to show how far it is.
         logger.info(
             f"logs are in {FOLDER}/logs, `roco status` says more",
@@ -47,5 +54,5 @@ onstart:
 
 
 onsuccess:
-    if Path(rules.all.input.page).exists():
-        logger.info(f"The report is at {rules.all.input.page}")
+    if Path(LAYOUT.path(File.PAGE)).exists():
+        logger.info(f"The report is at {LAYOUT.path(File.PAGE)}")

@@ -33,7 +33,7 @@ from roco.attacks.sets.chain import correctly_classified
 from roco.data.dataset import Dataset, make_dataset
 from roco.data.settings import DatasetConfig
 from roco.networks.files import describe_target, load_network
-from roco.networks.settings import LeNetConfig
+from roco.networks.targets import LeNetConfig
 from roco.runtime import numpy_generator, seed_from, start_torch, versions
 from roco.settings import Recipe
 from roco.storage.store import Store

@@ -8,7 +8,7 @@ import pandas as pd
 from coverage_studies import Made, study
 
 from roco.config import StudyConfig, check_config
-from roco.report.numbers.differences import differences
+from roco.report.measures.differences import differences
 from roco.report.read.collect import Study, StudyFiles, collect
 
 SEARCHES = ("baseline", "roco")

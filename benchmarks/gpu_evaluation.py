@@ -33,7 +33,7 @@ from roco.runtime import start_torch
 from roco.settings import Recipe
 from roco.space.complexity import complexity
 from roco.space.genome import Genome
-from roco.training import loop as training
+from roco.training import loop
 from roco.training.loop import Training, train_together
 from roco.training.stacks import fused
 
@@ -92,11 +92,11 @@ def losses_of(
 def check(precision: str, data: tuple[Tensor, Tensor]) -> None:
     """Networks alone against stacks, by hand and replayed, with and without kernels; ends where they differ."""
     recipe, device = Recipe(precision=precision, epochs=5), data[0].device
-    stacks_on, kernels = training.stacks_on, fused.kernels
-    training.stacks_on = lambda device: False
+    stacks_on, kernels = loop.stacks_on, fused.kernels
+    loop.stacks_on = lambda device: False
     alone = [losses_of([network], data, recipe, capture=False)[0] for network in networks_of(3, device)]
     again = losses_of(networks_of(1, device), data, recipe, capture=False)
-    training.stacks_on = stacks_on
+    loop.stacks_on = stacks_on
     stacked = {"stacked, by hand": losses_of(networks_of(3, device), data, recipe, capture=False)}
     stacked["stacked, replayed"] = losses_of(networks_of(3, device), data, recipe, capture=True)
     fused.kernels = lambda device: None  # type: ignore[assignment]

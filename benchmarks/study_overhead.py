@@ -22,8 +22,9 @@ from pathlib import Path
 
 import yaml
 
+from roco.runtime import progress_file
 from roco.storage.artifacts import read_json
-from roco.study.joblogs import read_log
+from roco.study.job_progress import read_progress
 
 ROOT = Path(__file__).parents[1]
 # Rules whose jobs write a line to their log before they import torch.
@@ -83,8 +84,8 @@ def work_of(run: Run, importing: float) -> float:
     told = next((path for path in run.outputs if path.suffix == ".json"), None)
     if run.rule == "evaluate" and told:
         return sum(record["seconds"] for record in read_json(told, "evaluations"))
-    log = read_log(run.log) if run.log else None
-    spent = min(log.seconds, run.end - run.begin) if log else 0.0
+    progress = read_progress(progress_file(run.log)) if run.log else None
+    spent = min(progress.seconds, run.end - run.begin) if progress else 0.0
     return max(0.0, spent - importing) if run.rule in IMPORT_LATE else spent
 
 

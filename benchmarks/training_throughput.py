@@ -22,7 +22,8 @@ import torch
 from torchvision import transforms
 from training_arms import ARMS, GENOMES, MEAN, STD, STEPS, add_options, network_of, recipe_of, train_arm
 
-from roco.runtime import has_bfloat16_instructions, resolve_device, start_torch, versions
+from roco.gpus import has_bfloat16_instructions
+from roco.runtime import resolve_device, start_torch, versions
 from roco.training.loop import error_of
 
 

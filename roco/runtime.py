@@ -1,32 +1,32 @@
-"""What a job needs around its work: device, threads, seeds, logging, and one-line errors. Nothing of the method."""
+"""What a job needs around its work: device, seeds, logging, progress and one-line errors. Nothing of the method."""
 
 import atexit
 import contextlib
 import ctypes
-import fcntl
 import gc
 import hashlib
+import json
 import logging
 import os
 import platform
 import sys
-import time
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 
 from roco.errors import ConfigError, RocoError
+from roco.gpu_locks import choose_gpu
 
 if TYPE_CHECKING:
     import torch
 
 log = logging.getLogger("roco")
 
-# Whoever looks whether a run is at work has its lock for far less.
-SECONDS_FOR_LOOKERS = 1.0
+# Names the progress file of the job that a process works for.
+PROGRESS_VARIABLE = "ROCO_PROGRESS_FILE"
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -59,32 +59,6 @@ def resolve_device(device: Device) -> Literal["cpu", "cuda"]:
     if device == "auto":
         return "cuda" if has_nvidia_driver() else "cpu"
     return device
-
-
-def has_bfloat16_instructions(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this machine's processor multiplies bfloat16 in hardware; asks the system, not torch."""
-    try:
-        flags = next(line for line in cpuinfo.read_text().splitlines() if line.startswith("flags"))
-    except (OSError, StopIteration):
-        return False
-    return "avx512_bf16" in flags.split()
-
-
-def resolve_precision(precision: Literal["auto", "fp32", "bf16"], device: Device) -> Literal["fp32", "bf16"]:
-    """What `auto` means on this machine: bf16 where it was measured to be faster, fp32 elsewhere.
-
-    Decided by what the hardware is, never by a stopwatch: the answer must not change from run to run. Processors with
-    AVX-512 BF16 instructions train 1.7 times as fast in bf16 (benchmarks/README.md), others many times slower. GPUs
-    with matrix units for bf16 train 3.4 times as fast.
-    """
-    if precision != "auto":
-        return precision
-    if resolve_device(device) == "cpu":
-        return "bf16" if has_bfloat16_instructions() else "fp32"
-    from roco.gpus import BFLOAT16_CAPABILITY, compute_capability
-
-    has_it = compute_capability() >= BFLOAT16_CAPABILITY
-    return "bf16" if has_it else "fp32"
 
 
 def keep_freed_memory() -> None:
@@ -172,21 +146,52 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
 
 
+class _ProgressLine(logging.Formatter):
+    """A log record as a line of JSON: its time, level and message, and what its `progress` adds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        said = {"time": round(record.created, 3), "level": record.levelname, "message": record.getMessage()}
+        return json.dumps(said | getattr(record, "progress", {}), ensure_ascii=False)
+
+
+def progress(**facts: Any) -> dict[str, Any]:
+    """What a log line says as data, for its `extra`: `log.info("trained", extra=progress(networks=1))`.
+
+    Args:
+        facts: `state`, how the job is (running, done, failed or interrupted), or `networks`, how many more are trained.
+    """
+    return {"progress": facts}
+
+
+def progress_file(log_file: str | Path) -> Path:
+    """The file beside a log that has its lines as JSON, with what they say as data; `roco status` reads it."""
+    return Path(log_file).with_suffix(".progress.jsonl")
+
+
+def _empty(path: str | Path) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text("")
+
+
 def configure_logging(log_file: str | Path | None = None) -> None:
-    """Sends roco's log lines to `log_file`, or to stderr."""
+    """Sends roco's log lines to a new `log_file`, or to stderr; those of a job also to its progress file."""
     handler: logging.Handler
     if log_file is None:
         handler = logging.StreamHandler()
     else:
-        Path(log_file).parent.mkdir(parents=True, exist_ok=True)
-        Path(log_file).write_text("")
-        # Appended to, as worker processes append to it as well: a writer with a place of its own would overwrite them.
+        _empty(log_file)
+        # Worker processes append to it as well; with a position of its own this one would overwrite their lines.
         handler = logging.FileHandler(log_file, mode="a")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    handlers = [handler]
+    if path := os.environ.get(PROGRESS_VARIABLE):
+        handlers.append(logging.FileHandler(path, mode="a"))
+        handlers[-1].setFormatter(_ProgressLine())
     logging.captureWarnings(True)
     # On a full disk a log line is lost; it must not bury the line that says so under tracebacks.
     logging.raiseExceptions = False
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
 
 
 @contextlib.contextmanager
@@ -196,22 +201,30 @@ def job(snakemake: Any) -> Iterator[None]:
     Imports in it are faster than before it, and a script ends with it.
     """
     pause_collection()
+    # Worker processes of the job inherit it.
+    os.environ[PROGRESS_VARIABLE] = str(progress_file(snakemake.log[0]))
+    _empty(os.environ[PROGRESS_VARIABLE])
     configure_logging(snakemake.log[0])
-    log.info("rule %s %s", snakemake.rule, dict(snakemake.wildcards))
+    log.info("rule %s %s", snakemake.rule, dict(snakemake.wildcards), extra=progress(state="running"))
+    # The lock is held to the job's end, however that comes.
+    gpu = choose_gpu() if getattr(snakemake.resources, "gpu", 0) else None
     try:
         yield
     except RocoError as error:
-        log.error("%s", error)
+        log.error("%s", error, extra=progress(state="failed"))
         sys.exit(f"roco: {error}")
     except KeyboardInterrupt:
-        log.warning("interrupted")
+        log.warning("interrupted", extra=progress(state="interrupted"))
         sys.exit("roco: interrupted; run the same command again to go on")
     except BaseException:
-        log.exception("rule %s failed", snakemake.rule)
+        log.exception("rule %s failed", snakemake.rule, extra=progress(state="failed"))
         raise
     finally:
+        del os.environ[PROGRESS_VARIABLE]
         resume_collection()
-    log.info("done")
+        if gpu is not None:
+            gpu.file.close()
+    log.info("done", extra=progress(state="done"))
     # Not where a test or a notebook is the process.
     if getattr(sys.modules["__main__"], "snakemake", None) is snakemake:
         leave()
@@ -219,60 +232,9 @@ def job(snakemake: Any) -> Iterator[None]:
 
 def leave() -> NoReturn:
     """Ends this process with success and without taking its modules down, which takes 0.4 s for torch's."""
+    # What was registered for the end still has to run (logs, temporary files), and Python has no public call for it.
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(0)
-
-
-def _lock(file: IO[str]) -> None:
-    """Takes a file's lock; waits a little, as `roco status` takes it for a moment to see whether a run has it.
-
-    Raises:
-        BlockingIOError: another process keeps it.
-    """
-    until = time.monotonic() + SECONDS_FOR_LOOKERS
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise
-        time.sleep(0.05)
-
-
-def guard_run(folder: str | Path) -> IO[str] | None:
-    """Takes the only place of a run in a results folder; it is given back when the process ends, however it ends.
-
-    An advisory lock of the operating system, unlike Snakemake's own lock file, which outlives a killed process. Hold on
-    to what is returned: closing it gives the place back.
-
-    Returns:
-        The open lock file; None where the file system has no such locks, which is logged.
-
-    Raises:
-        ConfigError: another run has the place, or the folder cannot be written.
-    """
-    path = Path(folder) / ".running"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
-    except OSError as error:
-        raise ConfigError(f"{folder}: cannot be written ({error.strerror}); set results to a folder of yours") from None
-    try:
-        _lock(file)
-    except BlockingIOError:
-        file.seek(0)
-        holder = file.read().strip() or "unknown process"
-        file.close()
-        raise ConfigError(f"{folder}: another run is at work here ({holder})") from None
-    except OSError as error:
-        file.close()
-        log.warning("%s: cannot be locked (%s); see to it that no other run is at work here", path, error.strerror)
-        return None
-    file.truncate(0)
-    file.write(f"process {os.getpid()} on {platform.node()}")
-    file.flush()
-    return file

@@ -3,15 +3,21 @@
 # One job goes through the thresholds from the smallest on, because each starts from the solution before.
 rule adversarial_cells:
     input:
-        dataset=rules.dataset.output.dataset,
-        network=lambda wildcards: networks_of(wildcards.split, [wildcards.target]),
-    output:
-        cells=expand(
-            f"{FOLDER}/adversarial/{{{{split}}}}/{{{{target}}}}/{{{{norm}}}}_{{threshold}}.h5",
-            threshold=THRESHOLDS,
+        dataset=LAYOUT.path(File.DATASET),
+        network=lambda wildcards: LAYOUT.path(
+            File.TARGET_NETWORK,
+            targets=LAYOUT.target_folder(wildcards.split),
+            target=wildcards.target,
         ),
+    output:
+        cells=[
+            LAYOUT.path(File.ADVERSARIAL_CELL, threshold=threshold)
+            for threshold in CONFIG.adversarial.thresholds
+        ],
     log:
-        f"{FOLDER}/logs/adversarial/{{split}}/{{target}}/{{norm}}.log",
+        LAYOUT.log("adversarial_cells"),
+    benchmark:
+        LAYOUT.benchmark("adversarial_cells")
     # The search waits for validation images; test images are for the report, and fill what the search leaves idle.
     priority: lambda wildcards: SEARCH_PRIORITY * (wildcards.split == "validation")
     threads: 1
@@ -22,7 +28,7 @@ rule adversarial_cells:
     params:
         attack=lambda wildcards: section("adversarial", f"{wildcards.norm}_attack"),
         images=section("adversarial", "images"),
-        thresholds=THRESHOLDS,
+        thresholds=CONFIG.adversarial.thresholds,
         seed=section("adversarial", "seed"),
         store=STORE,
     script:
@@ -31,16 +37,11 @@ rule adversarial_cells:
 
 rule adversarial_set:
     input:
-        cells=lambda wildcards: expand(
-            f"{FOLDER}/adversarial/{wildcards.split}/{{target}}/{{norm}}_{{threshold}}.h5",
-            target=TARGETS[wildcards.split],
-            norm=["l0", "linf"],
-            threshold=THRESHOLDS,
-        ),
+        cells=lambda wildcards: LAYOUT.adversarial_cells(wildcards.split),
     output:
-        adversarial=f"{FOLDER}/adversarial/{{split}}.h5",
+        adversarial=LAYOUT.path(File.ADVERSARIAL_SET),
     log:
-        f"{FOLDER}/logs/adversarial/{{split}}.log",
+        LAYOUT.log("adversarial_set"),
     localrule: True
     script:
         "../workflow_scripts/adversarial_set.py"
@@ -49,13 +50,15 @@ rule adversarial_set:
 # What fools one target, how often does it fool another? Test images, for the report only.
 rule transfer:
     input:
-        dataset=rules.dataset.output.dataset,
-        adversarial=f"{FOLDER}/adversarial/test.h5",
-        networks=networks_of("test", TARGETS["test"]),
+        dataset=LAYOUT.path(File.DATASET),
+        adversarial=LAYOUT.path(File.ADVERSARIAL_SET, split="test"),
+        networks=LAYOUT.target_networks("test"),
     output:
-        transfer=f"{FOLDER}/adversarial/transfer.json",
+        transfer=LAYOUT.path(File.TRANSFER),
     log:
-        f"{FOLDER}/logs/adversarial/transfer.log",
+        LAYOUT.log("transfer"),
+    benchmark:
+        LAYOUT.benchmark("transfer")
     threads: 1
     resources:
         gpu=GPU,

@@ -5,8 +5,10 @@ import sys
 try:
     from roco.config import check_config, read_yaml
     from roco.errors import ConfigError, RocoError
-    from roco.study.layout import INITIAL, REFERENCES, Layout, retrained_folder
-    from roco.runtime import guard_run, resolve_device
+    from roco.runtime import resolve_device
+    from roco.study.files import INITIAL, REFERENCES, File
+    from roco.study.layout import Layout
+    from roco.study.lock import lock_results
     from roco.study.slurm import note_run, settle_earlier_run
 except ModuleNotFoundError as error:
     sys.exit(
@@ -28,7 +30,9 @@ try:
 except ConfigError as error:
     sys.exit(f"roco: {error}")
 
-FOLDER = CONFIG.folder
+# Paths, logs, benchmarks and counts; `roco status` and `roco plan` use the same.
+LAYOUT = Layout(CONFIG)
+FOLDER = LAYOUT.folder
 STORE = CONFIG.store
 DEVICE = resolve_device(CONFIG.device)
 # How many GPUs a job asks for that trains or attacks.
@@ -53,7 +57,6 @@ SEARCHES = list(CONFIG.search.searches)
 TARGETS = {
     split: list(CONFIG.targets.architectures(split)) for split in ("validation", "test")
 }
-THRESHOLDS = CONFIG.adversarial.thresholds
 
 
 wildcard_constraints:
@@ -69,12 +72,13 @@ wildcard_constraints:
     norm="l0|linf",
 
 
-def take_place():
-    """Keeps a second run out of the results folder for as long as this process lives, and the jobs of a killed one."""
+def begin_run():
+    """Keeps other runs out of the results folder while this process lives, and settles what an earlier run left on SLURM."""
     try:
-        workflow.roco_place = guard_run(FOLDER)
+        lock_results(FOLDER)
         settle_earlier_run(FOLDER)
-        # The name of this run's jobs, which only the SLURM plugin has.
+        # The name of this run's jobs in SLURM's queue. Snakemake tells it to nobody, so it is taken from the executor, which
+        # has one with the SLURM plugin only.
         run = getattr(getattr(workflow.scheduler, "_executor", None), "run_uuid", None)
         if run:
             note_run(FOLDER, run)
@@ -93,20 +97,25 @@ def changed_images(wildcards):
         return []
     from roco.data.origin import change_since
 
-    dataset = f"{FOLDER}/dataset.h5"
+    dataset = LAYOUT.path(File.DATASET)
     try:
         change = change_since(CONFIG.dataset, dataset)
     except RocoError as error:
         sys.exit(f"roco: {error}")
+    # These are the files that `snakemake --forcerun` names; a workflow has no other way to say that one is to be made anew.
     if change and dataset not in workflow.dag.forcefiles:
         logger.warning(f"roco: {change}")
         workflow.dag.forcefiles.add(dataset)
     return []
 
 
+# Once, as rules ask for their parts many times.
+PLAIN_CONFIG = CONFIG.model_dump(mode="json")
+
+
 def section(*keys):
     """A part of the configuration as plain data, for a rule's params."""
-    part = CONFIG.model_dump(mode="json")
+    part = PLAIN_CONFIG
     for key in keys:
         part = part[key]
     return part
@@ -122,35 +131,9 @@ def minutes(count):
     return lambda wildcards, attempt: count * attempt
 
 
-# Paths and counts; `roco status` and `roco plan` use the same.
-LAYOUT = Layout(CONFIG)
-
-
 def split_of(targets):
     """The split whose adversarial images the networks of a folder are for."""
     return "test" if targets == "test_targets" else "validation"
-
-
-def networks_of(split, targets):
-    """The networks that a split's adversarial images are made from."""
-    folder = f"{FOLDER}/{LAYOUT.target_folder(split)}"
-    return [f"{folder}/{target}/network.safetensors" for target in targets]
-
-
-def genomes_of(wildcards):
-    """The genomes of a generation; the first one's are shared by all searches of a seed."""
-    search = wildcards.search if int(wildcards.generation) else INITIAL
-    folder = LAYOUT.generation_folder(search, wildcards.seed, wildcards.generation)
-    return f"{folder}/genomes.json"
-
-
-def retrained_files(name, slots):
-    """A file of each training of a front's networks, with the search and its seed as wildcards."""
-    return [
-        f"{FOLDER}/{retrained_folder('{search}', '{seed}', slot, training_seed)}/{name}"
-        for slot in range(slots)
-        for training_seed in CONFIG.retraining.seeds
-    ]
 
 
 def retraining_settings():
@@ -161,13 +144,3 @@ def retraining_settings():
         "stem_padding": section("space", "stem_padding"),
         "node": CONFIG.node_of("retraining"),
     }
-
-
-def parents_of(wildcards):
-    """The population before, or nothing for the first generation."""
-    generation = int(wildcards.generation)
-    return (
-        [LAYOUT.population(wildcards.search, wildcards.seed, generation - 1)]
-        if generation
-        else []
-    )

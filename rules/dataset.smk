@@ -4,9 +4,11 @@ rule dataset:
     input:
         changed=changed_images,
     output:
-        dataset=f"{FOLDER}/dataset.h5",
+        dataset=LAYOUT.path(File.DATASET),
     log:
-        f"{FOLDER}/logs/dataset.log",
+        LAYOUT.log("dataset"),
+    benchmark:
+        LAYOUT.benchmark("dataset")
     # Where Snakemake runs: the machines of a cluster seldom reach the network.
     localrule: True
     params:
@@ -17,12 +19,14 @@ rule dataset:
 
 rule target:
     input:
-        dataset=rules.dataset.output.dataset,
+        dataset=LAYOUT.path(File.DATASET),
     output:
-        network=f"{FOLDER}/{{targets}}/{{target}}/network.safetensors",
-        metrics=f"{FOLDER}/{{targets}}/{{target}}/metrics.json",
+        network=LAYOUT.path(File.TARGET_NETWORK),
+        metrics=LAYOUT.path(File.TARGET_METRICS),
     log:
-        f"{FOLDER}/logs/{{targets}}/{{target}}.log",
+        LAYOUT.log("target"),
+    benchmark:
+        LAYOUT.benchmark("target")
     # Much waits for the search's targets, and the largest of them should not be the last job to start; for those of the
     # test set only the report waits.
     priority: lambda wildcards: 10 * (wildcards.targets == "targets")

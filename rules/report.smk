@@ -1,50 +1,15 @@
 # Tables, figures and the page. These read results only, in seconds, and run where Snakemake runs.
-TABLES = {
-    "table_1": "I. Adversarial samples",
-    "transfer": "Transfer between the targets",
-    "table_2": "II. Settings of the search",
-    "table_3": "III. Accuracy on the adversarial set",
-    "set_accuracy": "III. Given that the clean image is right",
-    "table_4": "IV. Accuracy on test images",
-    "table_5": "V. Networks of equal FLOPs",
-    "differences": "Differences between the searches",
-    "equal_accuracy": "Differences at equal FLOPs and clean accuracy",
-    "white_box": "All networks under white-box attacks",
-    "retrainings": "How far retrainings differ",
-    "robustness_curve": "Accuracy against radius",
-    "smallest_perturbations": "Median smallest perturbations",
-    "flags": "Sanity flags of the white-box attacks",
-    "searches": "The searches",
-    "control": "Searches against random search",
-    "hypervolume_test": "Hypervolume on test data",
-    "fronts": "Fronts of the searches",
-    "objective": "Does the objective predict robustness?",
-    "objective_spread": "How far the objective spreads",
-    "topology": "What the networks look like",
-    "explained": "What topology explains",
-    "survivors": "Which networks survive",
-}
-FIGURES = {
-    "figure_2": "2. Accuracy and parameters",
-    "figure_3": "3. FLOPs of the lightest networks",
-    "figure_4": "4. Parameters of the lightest networks",
-    "figure_5": "5. PGD accuracy and FLOPs",
-    "figure_6": "6. Other white-box attacks and FLOPs",
-    "accuracy_radius": "Accuracy against radius",
-    "hypervolume": "Hypervolume and evaluated networks",
-    "populations": "Final populations",
-    "examples": "Examples of the adversarial images",
-    "transfer_matrix": "Transfer between the targets",
-}
+from roco.report.contents import FIGURES, TABLES
+
 STUDY = {
     "targets": LAYOUT.target_metrics(),
-    "adversarial_sets": expand(
-        f"{FOLDER}/adversarial/{{split}}.h5", split=["validation", "test"]
-    ),
-    "transfer": [f"{FOLDER}/adversarial/transfer.json"],
+    "adversarial_sets": [
+        LAYOUT.path(File.ADVERSARIAL_SET, split=split) for split in TARGETS
+    ],
+    "transfer": [LAYOUT.path(File.TRANSFER)],
     "shards": LAYOUT.all_shards(),
     "populations": LAYOUT.all_populations(),
-    "fronts": [LAYOUT.front(*place) for place in LAYOUT.all_seeds()],
+    "fronts": [LAYOUT.front(*search) for search in LAYOUT.all_seeds()],
     "robustness": LAYOUT.all_robustness(),
 }
 
@@ -54,18 +19,23 @@ rule tables:
         **STUDY,
     output:
         **{
-            name: report(
-                f"{FOLDER}/tables/{name}.csv",
-                caption=f"../report/{name}.rst",
+            item.name: report(
+                LAYOUT.path(File.TABLE, table=item.name, format="csv"),
                 category="Tables",
-                labels={"Table": title},
+                labels={"Table": item.title, "Shows": item.about},
             )
-            for name, title in TABLES.items()
+            for item in TABLES
         },
-        markdown=expand(f"{FOLDER}/tables/{{table}}.md", table=TABLES),
-        latex=expand(f"{FOLDER}/tables/{{table}}.tex", table=TABLES),
+        markdown=[
+            LAYOUT.path(File.TABLE, table=item.name, format="md") for item in TABLES
+        ],
+        latex=[
+            LAYOUT.path(File.TABLE, table=item.name, format="tex") for item in TABLES
+        ],
     log:
-        f"{FOLDER}/logs/tables.log",
+        LAYOUT.log("tables"),
+    benchmark:
+        LAYOUT.benchmark("tables")
     localrule: True
     params:
         config=section(),
@@ -76,21 +46,28 @@ rule tables:
 rule figures:
     input:
         **STUDY,
-        images=[rules.dataset.output.dataset],
+        images=[LAYOUT.path(File.DATASET)],
     output:
         **{
-            name: report(
-                f"{FOLDER}/figures/{name}.svg",
-                caption=f"../report/{name}.rst",
+            item.name: report(
+                LAYOUT.path(File.FIGURE, figure=item.name, format="svg"),
                 category="Figures",
-                labels={"Figure": title},
+                labels={"Figure": item.title, "Shows": item.about},
             )
-            for name, title in FIGURES.items()
+            for item in FIGURES
         },
-        png=expand(f"{FOLDER}/figures/{{figure}}.png", figure=FIGURES),
-        numbers=expand(f"{FOLDER}/figures/{{figure}}.csv", figure=FIGURES),
+        png=[
+            LAYOUT.path(File.FIGURE, figure=item.name, format="png")
+            for item in FIGURES
+        ],
+        numbers=[
+            LAYOUT.path(File.FIGURE, figure=item.name, format="csv")
+            for item in FIGURES
+        ],
     log:
-        f"{FOLDER}/logs/figures.log",
+        LAYOUT.log("figures"),
+    benchmark:
+        LAYOUT.benchmark("figures")
     localrule: True
     params:
         config=section(),
@@ -101,22 +78,20 @@ rule figures:
 rule report_page:
     input:
         **STUDY,
-        trainings=[
-            path.replace("robustness.json", "training.json")
-            for path in STUDY["robustness"]
-        ],
-        dataset=rules.dataset.output.dataset,
+        trainings=LAYOUT.all_of_retrainings(File.RETRAINING),
+        dataset=LAYOUT.path(File.DATASET),
         tables=rules.tables.output,
         figures=rules.figures.output,
     output:
         page=report(
-            f"{FOLDER}/report.html",
-            caption="../report/page.rst",
+            LAYOUT.path(File.PAGE),
             category="Page",
-            labels={"Page": "Report"},
+            labels={"Page": "The whole report as one page that stands alone"},
         ),
     log:
-        f"{FOLDER}/logs/report_page.log",
+        LAYOUT.log("report_page"),
+    benchmark:
+        LAYOUT.benchmark("report_page")
     localrule: True
     params:
         config=section(),

@@ -1,18 +1,17 @@
 # The networks of a front, trained at length, once for each training seed; a job for each front, as a GPU trains many networks
 # in little more time than one. There is a slot for each place of the front, by rising FLOPs; one past the front's end is
 # empty, so that all jobs are known before the search has run.
-RETRAINED = f"{FOLDER}/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/training_{{training_seed}}"
-
-
 rule retrain:
     input:
-        front=f"{FOLDER}/search/{{search}}/seed_{{seed}}/front.json",
-        dataset=rules.dataset.output.dataset,
+        front=LAYOUT.path(File.FRONT),
+        dataset=LAYOUT.path(File.DATASET),
     output:
-        networks=retrained_files("network.safetensors", CONFIG.slots),
-        trainings=retrained_files("training.json", CONFIG.slots),
+        networks=LAYOUT.of_a_front(File.RETRAINED_NETWORK, slots=CONFIG.slots),
+        trainings=LAYOUT.of_a_front(File.RETRAINING, slots=CONFIG.slots),
     log:
-        f"{FOLDER}/logs/retrained/{{search}}/seed_{{seed}}/training.log",
+        LAYOUT.log("retrain"),
+    benchmark:
+        LAYOUT.benchmark("retrain")
     wildcard_constraints:
         search="|".join(SEARCHES),
     threads: threads_of("retrain", CONFIG.retraining.processes)
@@ -27,16 +26,13 @@ rule retrain:
         "../workflow_scripts/retrain.py"
 
 
-if CONFIG.retraining.references:
+PUBLISHED = len(CONFIG.retraining.references)
+if PUBLISHED:
 
     # Published networks, which are no search's.
     use rule retrain as retrain_references with:
         output:
-            networks=retrained_files(
-                "network.safetensors", len(CONFIG.retraining.references)
-            ),
-            trainings=retrained_files(
-                "training.json", len(CONFIG.retraining.references)
-            ),
+            networks=LAYOUT.of_a_front(File.RETRAINED_NETWORK, slots=PUBLISHED),
+            trainings=LAYOUT.of_a_front(File.RETRAINING, slots=PUBLISHED),
         wildcard_constraints:
             search=REFERENCES,

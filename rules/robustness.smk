@@ -1,14 +1,16 @@
 # Retrained networks on test images, on the test adversarial set, and under white-box attacks.
 rule robustness:
     input:
-        network=f"{RETRAINED}/network.safetensors",
-        training=f"{RETRAINED}/training.json",
-        dataset=rules.dataset.output.dataset,
-        adversarial=f"{FOLDER}/adversarial/test.h5",
+        network=LAYOUT.path(File.RETRAINED_NETWORK),
+        training=LAYOUT.path(File.RETRAINING),
+        dataset=LAYOUT.path(File.DATASET),
+        adversarial=LAYOUT.path(File.ADVERSARIAL_SET, split="test"),
     output:
-        robustness=f"{RETRAINED}/robustness.json",
+        robustness=LAYOUT.path(File.ROBUSTNESS),
     log:
-        f"{FOLDER}/logs/retrained/{{search}}/seed_{{seed}}/slot_{{slot}}/training_{{training_seed}}/robustness.log",
+        LAYOUT.log("robustness"),
+    benchmark:
+        LAYOUT.benchmark("robustness")
     threads: 1
     resources:
         gpu=GPU,

@@ -2,9 +2,9 @@
 # the one before, so they go before what only the report waits for.
 rule initial_genomes:
     output:
-        genomes=f"{FOLDER}/search/initial/seed_{{seed}}/generation_000/genomes.json",
+        genomes=LAYOUT.path(File.GENOMES, search=INITIAL, generation=0),
     log:
-        f"{FOLDER}/logs/search/initial/seed_{{seed}}/genomes.log",
+        LAYOUT.log("initial_genomes", search=INITIAL),
     priority: SEARCH_PRIORITY
     localrule: True
     params:
@@ -18,11 +18,11 @@ rule initial_genomes:
 
 rule offspring_genomes:
     input:
-        parents=parents_of,
+        parents=lambda wildcards: LAYOUT.parents(**wildcards),
     output:
-        genomes=f"{FOLDER}/search/{{search}}/seed_{{seed}}/generation_{{generation}}/genomes.json",
+        genomes=LAYOUT.path(File.GENOMES),
     log:
-        f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/generation_{{generation}}/genomes.log",
+        LAYOUT.log("offspring_genomes"),
     wildcard_constraints:
         search="|".join(SEARCHES),
     priority: SEARCH_PRIORITY
@@ -39,13 +39,15 @@ rule offspring_genomes:
 
 rule evaluate:
     input:
-        genomes=f"{FOLDER}/search/{{search}}/seed_{{seed}}/generation_{{generation}}/genomes.json",
-        dataset=rules.dataset.output.dataset,
-        adversarial=f"{FOLDER}/adversarial/validation.h5",
+        genomes=LAYOUT.path(File.GENOMES),
+        dataset=LAYOUT.path(File.DATASET),
+        adversarial=LAYOUT.path(File.ADVERSARIAL_SET, split="validation"),
     output:
-        records=f"{FOLDER}/search/{{search}}/seed_{{seed}}/generation_{{generation}}/evaluations/shard_{{shard}}.json",
+        records=LAYOUT.path(File.EVALUATIONS),
     log:
-        f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/generation_{{generation}}/shard_{{shard}}.log",
+        LAYOUT.log("evaluate"),
+    benchmark:
+        LAYOUT.benchmark("evaluate")
     priority: SEARCH_PRIORITY
     # On a GPU one process trains stacks of genomes.
     threads:
@@ -71,15 +73,13 @@ rule evaluate:
 
 rule survivors:
     input:
-        parents=parents_of,
-        genomes=genomes_of,
-        records=lambda wildcards: LAYOUT.shards(
-            wildcards.search, wildcards.seed, wildcards.generation
-        ),
+        parents=lambda wildcards: LAYOUT.parents(**wildcards),
+        genomes=lambda wildcards: LAYOUT.genomes(**wildcards),
+        records=lambda wildcards: LAYOUT.shards(**wildcards),
     output:
-        population=f"{FOLDER}/search/{{search}}/seed_{{seed}}/generation_{{generation}}/population.json",
+        population=LAYOUT.path(File.POPULATION),
     log:
-        f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/generation_{{generation}}/survivors.log",
+        LAYOUT.log("survivors"),
     wildcard_constraints:
         search="|".join(SEARCHES),
     priority: SEARCH_PRIORITY
@@ -94,13 +94,11 @@ rule survivors:
 
 rule front:
     input:
-        population=lambda wildcards: LAYOUT.population(
-            wildcards.search, wildcards.seed, CONFIG.search.generations
-        ),
+        population=LAYOUT.path(File.POPULATION, generation=CONFIG.search.generations),
     output:
-        front=f"{FOLDER}/search/{{search}}/seed_{{seed}}/front.json",
+        front=LAYOUT.path(File.FRONT),
     log:
-        f"{FOLDER}/logs/search/{{search}}/seed_{{seed}}/front.log",
+        LAYOUT.log("front"),
     wildcard_constraints:
         search="|".join(SEARCHES),
     priority: SEARCH_PRIORITY
@@ -111,11 +109,11 @@ rule front:
 
 rule references:
     input:
-        dataset=rules.dataset.output.dataset,
+        dataset=LAYOUT.path(File.DATASET),
     output:
-        front=f"{FOLDER}/search/{REFERENCES}/seed_{{seed}}/front.json",
+        front=LAYOUT.path(File.FRONT, search=REFERENCES),
     log:
-        f"{FOLDER}/logs/search/{REFERENCES}/seed_{{seed}}/front.log",
+        LAYOUT.log("references", search=REFERENCES),
     localrule: True
     params:
         references=section("retraining", "references"),

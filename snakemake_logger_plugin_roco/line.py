@@ -11,7 +11,8 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from roco.config import StudyConfig
 from roco.errors import RocoError
-from roco.study.joblogs import JobLogs
+from roco.study.files import in_words
+from roco.study.job_progress import ProgressFiles
 from roco.study.progress import duration, study_state, summary
 
 CLEAR = "\r\x1b[2K"
@@ -62,12 +63,8 @@ class CountedJobs:
 
 
 def _words(record: LogRecord) -> str:
-    """A job's rule and wildcards; names that speak for themselves stand alone."""
-    wildcards: dict[str, str] = dict(record.wildcards)  # type: ignore[attr-defined]
-    alone = ("search", "split", "target", "norm")
-    return " ".join(
-        [str(record.rule_name), *(value if name in alone else f"{name} {value}" for name, value in wildcards.items())]  # type: ignore[attr-defined]
-    )
+    """A job's rule and wildcards."""
+    return ", ".join(filter(None, (record.rule_name, in_words(record.wildcards))))  # type: ignore[attr-defined]
 
 
 class StatusLine:
@@ -82,7 +79,7 @@ class StatusLine:
         self.live = stream.isatty()
         self.study: StudyConfig | None = None
         self._stream, self._lock, self._shown = stream, threading.Lock(), False
-        self._logs = JobLogs()
+        self._files = ProgressFiles()
 
     def show(self, counted: str) -> None:
         """Renews the line: the study's progress and the jobs counted."""
@@ -111,6 +108,6 @@ class StatusLine:
     def _progress(self) -> str:
         # Never a reason for a run to end.
         try:
-            return summary(study_state(self.study, logs=self._logs)) if self.study else ""
+            return summary(study_state(self.study, files=self._files)) if self.study else ""
         except (RocoError, OSError, ValueError, KeyError):
             return self.study.experiment if self.study else ""

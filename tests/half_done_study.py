@@ -1,5 +1,6 @@
-"""Makes up a study that is half done: logs and outputs of jobs, populations of searches. Nothing was measured."""
+"""Makes up a study that is half done: progress and outputs of jobs, populations of searches. Nothing was measured."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,17 +28,23 @@ def config_of(folder: Path) -> StudyConfig:
     return check_config(raw)
 
 
-def line(seconds: float, message: str, *, level: str = "INFO") -> str:
-    return f"{START + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S} {level} {message}\n"
+def line(seconds: float, message: str, *, level: str = "INFO", **facts: object) -> str:
+    """A line of a progress file."""
+    time = (START + timedelta(seconds=seconds)).timestamp()
+    return json.dumps({"time": time, "level": level, "message": message, **facts}) + "\n"
+
+
+def failed(seconds: float, reason: str) -> str:
+    return line(seconds, reason, level="ERROR", state="failed")
 
 
 def begin(job: Job, *lines: str, at: float) -> None:
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    job.log.write_text(line(at, f"rule {job.rule} {{}}") + "".join(lines))
+    job.progress.parent.mkdir(parents=True, exist_ok=True)
+    job.progress.write_text(line(at, f"rule {job.rule} {{}}", state="running") + "".join(lines))
 
 
 def finish(job: Job, *, at: float, seconds: float) -> None:
-    begin(job, line(at + seconds, "done"), at=at)
+    begin(job, line(at + seconds, "done", state="done"), at=at)
     job.output.parent.mkdir(parents=True, exist_ok=True)
     if job.rule == "dataset":
         make_dataset(seed=0).save(job.output)

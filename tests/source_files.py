@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from roco.data.dataset import read_source
 from roco.data.pools import Source
 from roco.data.settings import DatasetConfig
-from roco.data.sources import read_source
 from roco.errors import DatasetError
 
 

@@ -1,10 +1,6 @@
-import contextlib
-import errno
 import hashlib
 import logging
-import os
 import platform
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -97,14 +93,14 @@ def test_auto_is_a_gpu_where_there_is_one(
 def test_the_processor_says_whether_it_has_bfloat16(text: str | None, expected: bool, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "cpuinfo").write_text(text)
-    assert runtime.has_bfloat16_instructions(tmp_path / "cpuinfo") == expected
+    assert gpus.has_bfloat16_instructions(tmp_path / "cpuinfo") == expected
 
 
 @pytest.mark.parametrize("has_it", [True, False])
 def test_auto_is_bf16_on_a_processor_that_has_it_only(has_it: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "has_bfloat16_instructions", lambda: has_it)
-    assert runtime.resolve_precision("auto", "cpu") == ("bf16" if has_it else "fp32")
-    assert [runtime.resolve_precision(asked, "cpu") for asked in ("fp32", "bf16")] == ["fp32", "bf16"]
+    monkeypatch.setattr(gpus, "has_bfloat16_instructions", lambda: has_it)
+    assert gpus.resolve_precision("auto", "cpu") == ("bf16" if has_it else "fp32")
+    assert [gpus.resolve_precision(asked, "cpu") for asked in ("fp32", "bf16")] == ["fp32", "bf16"]
 
 
 @pytest.mark.parametrize(
@@ -114,8 +110,8 @@ def test_auto_is_bf16_on_gpus_whose_matrix_units_multiply_it(
     capability: tuple[int, int], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gpus, "compute_capability", lambda: capability)
-    assert runtime.resolve_precision("auto", "cuda") == expected
-    assert [runtime.resolve_precision(asked, "cuda") for asked in ("fp32", "bf16")] == ["fp32", "bf16"]
+    assert gpus.resolve_precision("auto", "cuda") == expected
+    assert [gpus.resolve_precision(asked, "cuda") for asked in ("fp32", "bf16")] == ["fp32", "bf16"]
 
 
 PAGE_FAULTS = """
@@ -152,74 +148,6 @@ def test_versions_name_what_decides_numbers() -> None:
     assert found["torch"] == torch.__version__.split("+")[0] or found["torch"] == torch.__version__
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
     assert set(found) == {"python", "roco-nas", "torch", "torchattacks", "pymoo", "numpy", "h5py"}
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# One run at a time
-
-
-def test_a_folder_has_one_place_that_is_given_back(tmp_path: Path) -> None:
-    place = runtime.guard_run(tmp_path / "study")
-    assert place is not None
-    with pytest.raises(ConfigError, match=f"another run is at work here .process {os.getpid()} on"):
-        runtime.guard_run(tmp_path / "study")
-    other = runtime.guard_run(tmp_path / "other")
-    assert other is not None
-    other.close()
-    place.close()
-    again = runtime.guard_run(str(tmp_path / "study"))
-    assert again is not None
-    again.close()
-
-
-def test_who_looks_whether_a_run_is_at_work_keeps_none_from_starting(tmp_path: Path) -> None:
-    # `roco status` has the lock while it looks, here for a third of a second.
-    (tmp_path / ".running").write_text("")
-    code = "import fcntl, sys, time; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_SH); print(1, flush=True)"
-    with subprocess.Popen(
-        [sys.executable, "-c", f"{code}; time.sleep(0.3)", str(tmp_path / ".running")],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as looker:
-        assert looker.stdout is not None
-        assert looker.stdout.readline() == "1\n"
-        place = runtime.guard_run(tmp_path)
-        assert place is not None
-        place.close()
-
-
-def test_the_place_of_a_killed_run_is_free(tmp_path: Path) -> None:
-    code = "import sys, time; from roco.runtime import guard_run; f = guard_run(sys.argv[1]); print(1, flush=True)"
-    with subprocess.Popen(
-        [sys.executable, "-c", f"{code}; time.sleep(60)", str(tmp_path)], stdout=subprocess.PIPE, text=True
-    ) as run:
-        assert run.stdout is not None
-        assert run.stdout.readline() == "1\n"
-        with pytest.raises(ConfigError, match=f"process {run.pid} on"):
-            runtime.guard_run(tmp_path)
-        run.send_signal(signal.SIGKILL)
-        run.wait()
-    place = runtime.guard_run(tmp_path)
-    assert place is not None
-    with contextlib.closing(place):
-        assert (tmp_path / ".running").read_text().startswith(f"process {os.getpid()} ")
-
-
-def test_a_file_system_without_locks_is_only_warned_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(runtime.fcntl, "flock", refuse)
-    assert runtime.guard_run(tmp_path) is None
-    assert "cannot be locked (No locks available)" in caplog.text
-
-
-def test_a_results_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"cannot be written .*; set results to a folder of yours"):
-        runtime.guard_run(tmp_path / "file" / "study")
 
 
 def test_a_gpu_that_torch_cannot_use_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -16,5 +16,9 @@ if __name__ == "__main__":
             snakemake.output.page,
             figures=Path(snakemake.input.figures[0]).parent,
             tables=Path(snakemake.input.tables[0]).parent,
-            origin=origin_of(snakemake.input.dataset, beside=files.adversarial_sets),
+            origin=origin_of(
+                snakemake.input.dataset,
+                beside=files.adversarial_sets,
+                benchmarks=Path(snakemake.output.page).parent / "benchmarks",
+            ),
         )

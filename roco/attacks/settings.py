@@ -19,8 +19,8 @@ from roco.attacks.white_box.fgsm import FGSM
 from roco.attacks.white_box.noise import Noise
 from roco.attacks.white_box.pgd import PGD
 from roco.attacks.white_box.square import Square
-from roco.levels import Eps, Radius
 from roco.settings import Count, Section, Seed
+from roco.settings.levels import Eps, Radius
 
 # The checks compare PGD with this fraction of its steps.
 FEWER_STEPS = 4

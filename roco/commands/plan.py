@@ -98,7 +98,7 @@ def _show(config: "StudyConfig", stages: "Sequence[StagePlan]", calibration: "Ca
 
 def _verdict(config: "StudyConfig") -> str:
     """What the study's main comparison can show with its seeds; nothing for a single search."""
-    from roco.report.numbers.compare import roles_of
+    from roco.report.measures.compare import roles_of
     from roco.report.numbers.power import seeds_wanted, spread_seen
     from roco.report.numbers.statistics import FEWEST_SEEDS
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from roco.commands import Commands
     from roco.config import StudyConfig
+    from roco.study.layout import Job
     from roco.study.progress import StageState, StudyState
     from roco.study.searches import SearchState
 
@@ -35,13 +36,13 @@ def _status(options: argparse.Namespace) -> None:
     from rich.console import Console
 
     from roco.config import load_config
-    from roco.study.joblogs import JobLogs
+    from roco.study.job_progress import ProgressFiles
     from roco.study.progress import study_state
     from roco.study.searches import search_states
 
-    config, console, logs = load_config(options.configfile), Console(highlight=False), JobLogs()
+    config, console, files = load_config(options.configfile), Console(highlight=False), ProgressFiles()
     while True:
-        study, searches, change = study_state(config, logs=logs), search_states(config), _changed_images(config)
+        study, searches, change = study_state(config, files=files), search_states(config), _changed_images(config)
         if options.json:
             print(json.dumps(_as_plain(study, searches) | {"changed_images": change}, default=str))
         else:
@@ -71,8 +72,8 @@ def _as_plain(study: "StudyState", searches: "Sequence[SearchState]") -> dict[st
     stages = [
         {
             **{name: getattr(stage, name) for name in ("title", "unit", "done", "total", "jobs_left", "job_seconds")},
-            "running": [{"job": job.place, "log": job.log, "says": log.message} for job, log in stage.running],
-            "failed": [{"job": job.place, "log": job.log, "error": error} for job, error in stage.failed],
+            "running": [_job(job) | {"says": progress.message} for job, progress in stage.running],
+            "failed": [_job(job) | {"error": error} for job, error in stage.failed],
         }
         for stage in study.stages
     ]
@@ -86,6 +87,10 @@ def _as_plain(study: "StudyState", searches: "Sequence[SearchState]") -> dict[st
         "stages": stages,
         "searches": [asdict(search) for search in searches],
     }
+
+
+def _job(job: "Job") -> dict[str, Any]:
+    return {"rule": job.rule, "wildcards": job.wildcards, "log": job.log}
 
 
 def render(study: "StudyState", searches: "Sequence[SearchState]") -> "RenderableType":
@@ -104,15 +109,15 @@ def _lines_of_jobs(stages: "Sequence[StageState]") -> "list[RenderableType]":
     """What runs and what has failed; of many running jobs those that wrote last."""
     from rich.text import Text
 
-    running = [(job, log) for stage in stages for job, log in stage.running]
+    running = [pair for stage in stages for pair in stage.running]
     running.sort(key=lambda pair: pair[1].written, reverse=True)
-    lines = [f"  {job.place or job.rule}: {log.message}" for job, log in running[:MOST_JOBS]]
+    lines = [f"  {job.title}: {progress.message}" for job, progress in running[:MOST_JOBS]]
     if len(running) > MOST_JOBS:
         lines.append(f"  and {len(running) - MOST_JOBS} more")
     shown: list[RenderableType] = [Text(line, no_wrap=True, overflow="ellipsis") for line in lines]
     for stage in stages:
         for job, error in stage.failed:
-            shown.append(Text(f"failed: {', '.join(filter(None, (stage.title, job.place)))}", style="red"))
+            shown.append(Text(f"failed: {stage.title}, {job.title}", style="red"))
             shown += [Text(f"  {error}"), Text(f"  {job.log}", overflow="fold")]
     return [Text(), *shown] if shown else []
 

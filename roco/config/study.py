@@ -9,15 +9,16 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from roco.attacks.settings import AdversarialConfig, RobustnessConfig
 from roco.config.messages import one_line
 from roco.config.reading import read_yaml
+from roco.config.report_settings import ReportConfig
 from roco.data.settings import DatasetConfig
 from roco.errors import ConfigError, GenomeError
-from roco.levels import WRITTEN
 from roco.networks.settings import TargetsConfig
-from roco.paths import plain_path
 from roco.retraining.settings import RetrainingConfig
 from roco.search.objectives import parse
 from roco.search.settings import EvaluationConfig, SearchConfig
-from roco.settings import Count, Name, Positive, Section, Seeds
+from roco.settings import Section, Seeds
+from roco.settings.levels import WRITTEN
+from roco.settings.paths import plain_path
 from roco.space.complexity import NodeKind, channels_in_words
 from roco.space.genome import Genome
 from roco.space.settings import PUBLISHED_GENOMES, SpaceConfig
@@ -27,31 +28,6 @@ Part = Literal["evaluation", "retraining"]
 
 # The name of the folder beside those of the experiments.
 STORE = "store"
-
-
-class MainComparison(Section):
-    """The one comparison that decides the report's first sentence; what is left out is chosen by a rule.
-
-    Attributes:
-        search: the search that is judged; null: the first with the adversarial objective.
-        reference: the search that it is compared with; null: the first without that objective.
-        networks: pairs at equal FLOPs, interpolated fronts, or so many of the lightest; null: chosen by FLOPs alone.
-        measure: an attack's name, `test`, `adversarial_set`, or a radius of the curve in 1/255; null: the radius at
-            which the networks of both searches together have nearest to half of the images right, or without a curve
-            the strongest attack that tells networks apart.
-    """
-
-    search: Name | None = None
-    reference: Name | None = None
-    networks: Literal["equal_flops", "interpolated"] | Count | None = None
-    measure: Positive | str | None = None
-
-
-class ReportConfig(Section):
-    """What the tables compare: the N lightest retrained networks of each search (paper, Tables III and IV)."""
-
-    top: Annotated[list[Count], Field(min_length=1)] = [1, 3, 5]
-    main: MainComparison = MainComparison()
 
 
 class StudyConfig(Section):

@@ -13,7 +13,6 @@ from roco.data.origin import source_fingerprint
 from roco.data.plausible import check_difference, check_range
 from roco.data.pools import Pool, Source
 from roco.data.settings import DatasetConfig
-from roco.data.sources import read_source
 from roco.errors import ArtifactError, DatasetError
 from roco.runtime import seed_from
 from roco.storage.artifacts import read_arrays, read_attributes, read_lengths, schema, write_arrays
@@ -140,8 +139,8 @@ def make_dataset(config: DatasetConfig) -> Dataset:
     Raises:
         DatasetError: the images are missing or damaged, or are too few for what is asked.
     """
-    # Of published ones the reader may download what is missing.
-    before = source_fingerprint(config) if config.name in ("npz", "image_folder") else None
+    # Other sources may be downloaded while they are read.
+    before = source_fingerprint(config) if config.source.users_own else None
     source = read_source(config)
     notes = list(source.notes)
     test_pool, train, test = _train_and_test(source, config, notes)
@@ -176,6 +175,18 @@ def make_dataset(config: DatasetConfig) -> Dataset:
     for note in notes:
         log.info("%s: %s", config.name, note)
     return dataset
+
+
+def read_source(config: DatasetConfig) -> Source:
+    """The labelled images of the configured data set.
+
+    Raises:
+        DatasetError: they are missing, damaged, or not what their format promises.
+    """
+    source = config.source.read(config.source_path, config.image_size)
+    if (classes := len(source.class_names)) < 2:
+        raise DatasetError(f"{config.path or config.name}: expected images of at least 2 classes, found {classes}")
+    return source
 
 
 def _train_and_test(source: Source, config: DatasetConfig, notes: list[str]) -> tuple[Pool, Array, Array]:

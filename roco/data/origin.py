@@ -8,9 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from roco.data.folders import PARTS, list_folder
+from roco.data.declaration import NamedFile
 from roco.data.pictures import told
-from roco.data.published import published_files
 from roco.data.settings import DatasetConfig
 from roco.errors import ArtifactError, DatasetError, RocoError
 from roco.files import atomic
@@ -32,7 +31,7 @@ def source_fingerprint(config: DatasetConfig) -> str | None:
     Raises:
         DatasetError: they cannot be read.
     """
-    files = _files(config)
+    files = config.source.files(config.source_path)
     if not files:
         return None
     try:
@@ -77,20 +76,7 @@ def change_since(config: DatasetConfig, dataset_path: str | Path) -> str | None:
     return f"{source} was changed since {dataset_path} was made from it; what depends on it is made anew"
 
 
-def _files(config: DatasetConfig) -> list[tuple[str, Path]]:
-    """The files by name and in order, as names are part of what is fingerprinted; none for digits."""
-    root = Path(str(config.path))
-    if config.name == "npz":
-        # Whatever its name is, the same content is the same source.
-        return [("", root)]
-    if config.name == "image_folder":
-        files, above = list_folder(root).files, str(root)
-        # Not relative_to, which takes as long as all else for many thousand images.
-        return [(str(path).removeprefix(above).lstrip("/"), path) for part in PARTS for path in files[part]]
-    return [(path.name, path) for path in published_files(config)]
-
-
-def _state(files: Sequence[tuple[str, Path]]) -> str:
+def _state(files: Sequence[NamedFile]) -> str:
     """A digest of names, sizes and times. The time of the last change of the entry is one that `cp -p` cannot set."""
     checksum = hashlib.sha256()
     for name, path in files:
@@ -100,11 +86,11 @@ def _state(files: Sequence[tuple[str, Path]]) -> str:
     return checksum.hexdigest()
 
 
-def _newest(files: Sequence[tuple[str, Path]]) -> float:
+def _newest(files: Sequence[NamedFile]) -> float:
     return max(max(found.st_mtime, found.st_ctime) for found in (path.stat() for _, path in files))
 
 
-def _content(files: Sequence[tuple[str, Path]]) -> str:
+def _content(files: Sequence[NamedFile]) -> str:
     checksum = hashlib.sha256()
     for name, path in files:
         checksum.update(os.fsencode(name) + b"\0" + str(path.stat().st_size).encode() + b"\0")
@@ -117,8 +103,8 @@ def _content(files: Sequence[tuple[str, Path]]) -> str:
 def _cache_file(config: DatasetConfig) -> Path:
     # Not from roco.networks.compiled, which wants torch.
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "roco" / "sources"
-    place = os.path.abspath(config.path or "data")  # noqa: PTH100 (a link is another place)
-    return root / f"{hashlib.sha256(f'{config.name}:{place}'.encode()).hexdigest()[:24]}.json"
+    path = os.path.abspath(config.source_path)  # noqa: PTH100 (resolve would follow a link, which is another source)
+    return root / f"{hashlib.sha256(f'{config.name}:{path}'.encode()).hexdigest()[:24]}.json"
 
 
 def _cached(config: DatasetConfig) -> dict[str, str] | None:

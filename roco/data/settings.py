@@ -2,18 +2,29 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from roco.paths import PlainPath
+from roco.data.declaration import DataSet, Sizes
+from roco.data.sets import DATA_SETS
 from roco.settings import Section, Seed
+from roco.settings.paths import PlainPath
+
+# mypy cannot read names off a list; pydantic checks them, and names them in messages and in the JSON schema.
+if TYPE_CHECKING:
+    Name = str
+else:
+    Name = Literal[tuple(DATA_SETS)]
+
+# Where published data sets are kept if the configuration does not say.
+DEFAULT_FOLDER = "data"
 
 
 class DatasetConfig(Section):
     """The images: which, from where, how many, and how validation images are cut from the training images."""
 
-    name: Literal["digits", "cifar10", "cifar100", "svhn", "fashion_mnist", "npz", "image_folder"]
+    name: Name
     path: PlainPath | None = None
     image_size: Annotated[int, Field(ge=16, le=256)] = 32
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
@@ -23,7 +34,7 @@ class DatasetConfig(Section):
 
     @model_validator(mode="after")
     def _path_is_there(self) -> Self:
-        if self.name in ("npz", "image_folder"):
+        if self.source.users_own:
             if self.path is None:
                 raise ValueError(f"path: expected the {self.name} to read, got nothing")
             if not os.path.exists(self.path):  # noqa: PTH110 (Path.exists raises for a name that is too long)
@@ -31,6 +42,23 @@ class DatasetConfig(Section):
         return self
 
     @property
+    def source(self) -> DataSet:
+        """Where the images come from: the declaration of the data set."""
+        return DATA_SETS[self.name]
+
+    @property
+    def source_path(self) -> Path:
+        """The file or folder that they are read from."""
+        return Path(self.path or DEFAULT_FOLDER)
+
+    def known_sizes(self) -> Sizes | None:
+        """The numbers of images that are used, as far as they are known without reading the images."""
+        if (sizes := self.source.sizes_at(self.source_path)) is None:
+            return None
+        train, test = (self.train_images or sizes.train, self.test_images or sizes.test)
+        return Sizes(min(sizes.train, train), min(sizes.test, test), sizes.classes)
+
+    @property
     def title(self) -> str:
-        """What readers know the images by: one's own file or folder by its name, others by theirs."""
-        return Path(self.path).absolute().name if self.path and self.name in ("npz", "image_folder") else self.name
+        """What readers know the images by: the user's own file or folder by its name, others by theirs."""
+        return Path(self.path).absolute().name if self.path and self.source.users_own else self.name

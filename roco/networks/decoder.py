@@ -1,6 +1,7 @@
 """From a phenotype to a torch network: the decoder of the paper, Section III. Complexity is elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -30,16 +31,18 @@ class Normalise(nn.Module):
         return (images - self.mean) / self.std
 
 
-class Node(FusedSequential):
-    """A node of a phase: 3x3 convolution, batch normalisation, ReLU; or, with preactivation, the convolution last.
+def residual_node(channels: int) -> FusedSequential:
+    """A node of the paper: 3x3 convolution, batch normalisation, ReLU. Source: NSGA-Net's decoder (Lu et al. 2019)."""
+    return FusedSequential(
+        nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
+    )
 
-    Source: NSGA-Net's decoder (Lu et al. 2019), its residual and preactivation nodes; both cost the same.
-    """
 
-    def __init__(self, channels: int, *, kind: NodeKind = "residual") -> None:
-        convolution = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        activation = (nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
-        super().__init__(*((convolution, *activation) if kind == "residual" else (*activation, convolution)))
+def preactivation_node(channels: int) -> FusedSequential:
+    """A node whose convolution comes last. Source: NSGA-Net's decoder (Lu et al. 2019)."""
+    return FusedSequential(
+        nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+    )
 
 
 class Join(nn.Module):
@@ -72,15 +75,37 @@ def convolve_together(convolution: nn.Conv2d, pieces: Sequence[Tensor], *, train
     return total
 
 
-class Phase(nn.Module):
-    """A phase: a convolution to its width, its graph of nodes, and batch normalisation with ReLU on what they give."""
+class GenomePhase(nn.Module):
+    """What the phases of all kinds of nodes have.
 
-    def __init__(self, graph: PhaseGraph, channels: int, widen: nn.Module, *, node: NodeKind = "residual") -> None:
+    Attributes:
+        graph: its nodes and edges.
+        output_channels: its width.
+        widen: from what comes in to the phase's width: a convolution, or nothing.
+    """
+
+    def __init__(self, graph: PhaseGraph, channels: int, widen: nn.Module) -> None:
         super().__init__()
         self.graph, self.output_channels = graph, channels
         self.widen = widen
+
+
+class Phase(GenomePhase):
+    """A phase of nodes that all have its width: inputs are joined, and what the nodes give is normalised.
+
+    Args:
+        graph: its nodes and edges.
+        channels: its width.
+        widen: see `GenomePhase`.
+        make_node: makes the module of a node from its number of channels.
+    """
+
+    def __init__(
+        self, graph: PhaseGraph, channels: int, widen: nn.Module, *, make_node: Callable[[int], nn.Module]
+    ) -> None:
+        super().__init__(graph, channels, widen)
         self.joins = nn.ModuleList(Join(len(sources), channels) for sources in graph.inputs)
-        self.nodes = nn.ModuleList(Node(channels, kind=node) for _ in graph.inputs)
+        self.nodes = nn.ModuleList(make_node(channels) for _ in graph.inputs)
         self.output_join = Join(len(graph.outputs) + graph.residual, channels)
         self.finish = FusedSequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
 
@@ -112,7 +137,7 @@ class DenseNode(FusedSequential):
         )
 
 
-class DensePhase(nn.Module):
+class DensePhase(GenomePhase):
     """A phase of dense nodes: each gives k channels, and a 1x1 convolution brings the phase's output to its width.
 
     Source: NSGA-Net's DensePhase (Lu et al. 2019). That convolution is there for a single end too, because k is not the
@@ -121,9 +146,8 @@ class DensePhase(nn.Module):
     """
 
     def __init__(self, graph: PhaseGraph, channels: int, widen: nn.Module) -> None:
-        super().__init__()
-        self.graph, self.output_channels, growth = graph, channels, growth_of(channels)
-        self.widen = widen
+        super().__init__(graph, channels, widen)
+        growth = growth_of(channels)
         self.nodes = nn.ModuleList(DenseNode(len(sources) * growth or channels, growth) for sources in graph.inputs)
         ends = len(graph.outputs) * growth + graph.residual * channels
         self.transition = nn.Conv2d(ends, channels, 1, bias=False)
@@ -138,6 +162,14 @@ class DensePhase(nn.Module):
             maps.append(node(torch.cat(pieces, dim=1) if pieces else start))
         ends = [maps[node] for node in self.graph.outputs] + ([start] if self.graph.residual else [])
         return self.finish(convolve_together(self.transition, ends, training=self.training))  # type: ignore[no-any-return]
+
+
+# The modules of roco.space.complexity's PHASE_COSTS: a phase from its graph, its width, and the layer that widens.
+PHASES: Mapping[str, Callable[[PhaseGraph, int, nn.Module], GenomePhase]] = {
+    "residual": partial(Phase, make_node=residual_node),
+    "preactivation": partial(Phase, make_node=preactivation_node),
+    "dense": DensePhase,
+}
 
 
 class GenomeNetwork(nn.Module):
@@ -155,6 +187,7 @@ class GenomeNetwork(nn.Module):
         node: NodeKind = "residual",
     ) -> None:
         super().__init__()
+        self.node = node
         self.normalise = Normalise(mean, std)
         layers: list[nn.Module] = []
         width = len(mean)
@@ -168,19 +201,16 @@ class GenomeNetwork(nn.Module):
                 if number == 0 or width != phase_channels
                 else nn.Identity()
             )
-            dense = node == "dense"
-            layers.append(
-                DensePhase(graph, phase_channels, start) if dense else Phase(graph, phase_channels, start, node=node)
-            )
+            layers.append(PHASES[node](graph, phase_channels, start))
             width = phase_channels
         self.phases = FusedSequential(*layers)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classify = nn.Linear(width, classes)
 
     @property
-    def active_phases(self) -> "list[Phase | DensePhase]":
+    def active_phases(self) -> list[GenomePhase]:
         """The phases without the pooling between them."""
-        return [module for module in self.phases if isinstance(module, Phase | DensePhase)]
+        return [module for module in self.phases if isinstance(module, GenomePhase)]
 
     def forward(self, images: Tensor) -> Tensor:
         """Float32 images `(n, c, h, w)` in [0, 1] to logits `(n, classes)`."""
@@ -208,7 +238,7 @@ def build_network(
         stem_padding: of the first convolution: 0 as in the authors' code (32 pixels become 30), or 1.
         mean: of each image channel in [0, 1]; its length is the number of channels.
         std: of each image channel.
-        node: what a node computes: `residual` as in the paper, `preactivation`, or `dense`.
+        node: what a node computes, one of `PHASES`; the paper's are `residual`.
 
     Source: paper, Section III; NSGA-Net's macro decoder (Lu et al. 2019). Weights start as He et al. 2015.
     """

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roco.errors import ArtifactError
-from roco.networks.settings import ARCHITECTURES
+from roco.networks.targets import ARCHITECTURES
 from roco.space.complexity import Channels, NodeKind
 from roco.space.genome import Genome
 from roco.storage.artifacts import digest_tensors, read_checksum, read_tensors, write_tensors

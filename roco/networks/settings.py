@@ -1,69 +1,29 @@
 """Settings of the networks that adversarial images are made from."""
 
-from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from roco.settings import Count, Positive, Recipe, Section, Seed, kept_from
+from roco.networks.targets import (
+    ARCHITECTURES,
+    AllConvConfig,
+    Architecture,
+    DenseNetConfig,
+    LeNetConfig,
+    ResNetConfig,
+    VGG16Config,
+)
+from roco.settings import Recipe, Section, Seed, kept_from
 
-
-class LeNetConfig(Section):
-    """LeNet-5 for colour images; `width` scales its channels."""
-
-    width: Positive = 1.0
-
-
-class VGG16Config(Section):
-    """VGG-16 with batch normalisation; `width` scales its channels."""
-
-    width: Positive = 1.0
-
-
-class ResNetConfig(Section):
-    """Pre-activation ResNet of depth 6 n + 2; `width` scales its channels."""
-
-    width: Positive = 1.0
-    depth: Annotated[int, Field(ge=8)] = 32
-
-    @model_validator(mode="after")
-    def _depth_fits(self) -> Self:
-        if (self.depth - 2) % 6:
-            raise ValueError(f"depth: expected 6 n + 2 (8, 14, 20, 26, 32, ...), got {self.depth}")
-        return self
-
-
-class DenseNetConfig(Section):
-    """DenseNet-BC of depth 6 n + 4 with three dense blocks; `growth` channels are added by each layer."""
-
-    growth: Count = 12
-    depth: Annotated[int, Field(ge=10)] = 100
-
-    @model_validator(mode="after")
-    def _depth_fits(self) -> Self:
-        if (self.depth - 4) % 6:
-            raise ValueError(f"depth: expected 6 n + 4 (10, 16, 22, ..., 100), got {self.depth}")
-        return self
-
-
-class AllConvConfig(Section):
-    """All-CNN-C: convolutions only, without pooling; `width` scales its channels."""
-
-    width: Positive = 1.0
-
-
-Architecture = LeNetConfig | VGG16Config | ResNetConfig | DenseNetConfig | AllConvConfig
 SplitName = Literal["validation", "test"]
-ARCHITECTURES: Mapping[str, type[Architecture]] = {
-    "densenet": DenseNetConfig,
-    "lenet": LeNetConfig,
-    "resnet": ResNetConfig,
-    "vgg16": VGG16Config,
-    "allconv": AllConvConfig,
-}
-
 
 RECIPE = Recipe(epochs=200, learning_rate=0.1, weight_decay=5e-4)
+
+
+def _among(section: Section) -> dict[str, Architecture]:
+    """The architectures among the keys of a section, but for those that are null."""
+    found = {name: getattr(section, name, None) for name in ARCHITECTURES}
+    return {name: architecture for name, architecture in found.items() if architecture is not None}
 
 
 class IndependentTargetsConfig(Section):
@@ -92,9 +52,8 @@ class TargetsConfig(Section):
 
     def architectures(self, split: SplitName = "validation") -> dict[str, Architecture]:
         """The targets that a split's images are made from, by name, in the order of the paper's Table I."""
-        chosen = {"densenet": self.densenet, "lenet": self.lenet, "resnet": self.resnet, "vgg16": self.vgg16}
-        unseen = {"allconv": self.test.allconv} if split == "test" and self.test is not None else {}
-        return {name: architecture for name, architecture in {**chosen, **unseen}.items() if architecture is not None}
+        unseen = {} if split == "validation" or self.test is None else _among(self.test)
+        return {**_among(self), **unseen}
 
     def seed_of(self, split: SplitName) -> int:
         """The seed that a split's targets are trained with."""

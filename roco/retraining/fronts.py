@@ -16,7 +16,16 @@ from typing import Any
 
 from roco.errors import RocoError
 from roco.networks.files import KIND, describe_genome, save_network
-from roco.runtime import Device, configure_logging, leave, pause_collection, resolve_device, seed_from, versions
+from roco.runtime import (
+    Device,
+    configure_logging,
+    leave,
+    pause_collection,
+    progress,
+    resolve_device,
+    seed_from,
+    versions,
+)
 from roco.search.population import Individual, read_front
 from roco.settings import Recipe
 from roco.space.complexity import Channels, NodeKind, complexity
@@ -145,6 +154,7 @@ def _retrained(
         about = {"image_size": dataset.image_size, "class_names": dataset.class_names}
         about |= {"dataset": dataset.name, "dataset_fingerprint": dataset.fingerprint}
         _write(retraining.network_path, fitted, {**requests[number].description, **about})
+        log.info("%s: retrained", retraining.individual.key, extra=progress(networks=1))
         record = {
             "genome": retraining.individual.genome,
             "key": retraining.individual.key,

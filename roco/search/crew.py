@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from roco.errors import RocoError
-from roco.runtime import resolve_device
+from roco.runtime import progress, resolve_device
 from roco.search.evaluation import EvaluationSettings, dataset_shape, failed_record
 from roco.space.genome import Genome
 from roco.storage.store import Store
@@ -84,7 +84,12 @@ class Crew:
                 the reason.
         """
         missing = [genome for genome in genomes if self._kept(genome) is None]
-        log.info("%d genomes: %d in the store, %d to evaluate", len(genomes), len(genomes) - len(missing), len(missing))
+        stored = len(genomes) - len(missing)
+        log.info(
+            "%d genomes: %d in the store, %d to evaluate",
+            *(len(genomes), stored, len(missing)),
+            extra=progress(networks=stored),
+        )
         self._work(missing)
         if self.errors:
             raise RocoError(self.errors[0])
@@ -135,6 +140,7 @@ class Crew:
                         pending.put(again)
                     worker = None
                 else:
+                    log.info("%d genomes evaluated", len(task), extra=progress(networks=len(task)))
                     self.failures |= not_kept
                     if too_slow:
                         # Its time was up when it had just answered: it did its work, and is no more.

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from roco.errors import OUT_OF_MEMORY
-from roco.runtime import Device, resolve_precision, seed_from, start_torch, versions
+from roco.gpus import resolve_precision
+from roco.runtime import Device, seed_from, start_torch, versions
 from roco.search.objectives import measure
 from roco.settings import Recipe
 from roco.space.complexity import Channels, NodeKind, complexity

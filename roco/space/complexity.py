@@ -7,14 +7,13 @@ ones that others get from ptflops). The tests hold both numbers against ptflops 
 paper: the authors' own counter gives 32.2237M and 34.2289M for the networks of Table V, ptflops 32.3640M and 34.3836M.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from roco.space.genome import PhaseGraph, Phenotype
 
-# What a node computes; roco.networks.decoder says how.
-NodeKind = Literal["residual", "preactivation", "dense"]
 # The width of the first active phase, which each later one doubles; or a width for each, in order.
 Channels = int | Sequence[int]
 # The convolution inside a dense node has so many times as many channels as the node gives (DenseNet-B).
@@ -60,37 +59,64 @@ class Complexity:
         return Complexity(self.parameters + other.parameters, self.flops + other.flops)
 
 
-def _convolution(inputs: int, outputs: int, kernel: int, area: int) -> Complexity:
+def convolution(inputs: int, outputs: int, kernel: int, area: int) -> Complexity:
+    """Of a convolution of `kernel` x `kernel` pixels without bias, for maps of `area` pixels."""
     weights = inputs * outputs * kernel * kernel
     return Complexity(weights, weights * area)
 
 
-def _normalise_and_rectify(channels: int, area: int) -> Complexity:
+def normalise_and_rectify(channels: int, area: int) -> Complexity:
+    """Of a batch normalisation and a ReLU."""
     return Complexity(2 * channels, 4 * channels * area)
 
 
 def _join(inputs: int, channels: int, area: int) -> Complexity:
-    return _convolution(inputs * channels, channels, 1, area) if inputs > 1 else Complexity(0, 0)
+    return convolution(inputs * channels, channels, 1, area) if inputs > 1 else Complexity(0, 0)
 
 
 def _dense_phase(graph: PhaseGraph, channels: int, area: int) -> Complexity:
     growth = growth_of(channels)
     bottleneck = BOTTLENECK * growth
-    total = _convolution(len(graph.outputs) * growth + graph.residual * channels, channels, 1, area)
-    total += _normalise_and_rectify(channels, area)
+    total = convolution(len(graph.outputs) * growth + graph.residual * channels, channels, 1, area)
+    total += normalise_and_rectify(channels, area)
     for sources in graph.inputs:
         inputs = len(sources) * growth or channels
-        total += _normalise_and_rectify(inputs, area) + _convolution(inputs, bottleneck, 1, area)
-        total += _normalise_and_rectify(bottleneck, area) + _convolution(bottleneck, growth, 3, area)
+        total += normalise_and_rectify(inputs, area) + convolution(inputs, bottleneck, 1, area)
+        total += normalise_and_rectify(bottleneck, area) + convolution(bottleneck, growth, 3, area)
     return total
 
 
-def _phase(graph: PhaseGraph, channels: int, area: int) -> Complexity:
-    total = _join(len(graph.outputs) + graph.residual, channels, area) + _normalise_and_rectify(channels, area)
+def _convolution_node(channels: int, area: int) -> Complexity:
+    return convolution(channels, channels, 3, area) + normalise_and_rectify(channels, area)
+
+
+def phase_of(node: Callable[[int, int], Complexity], graph: PhaseGraph, channels: int, area: int) -> Complexity:
+    """Of a phase whose nodes all have its width, and whose several inputs are joined by a 1x1 convolution.
+
+    Args:
+        node: the cost of one node, from its channels and the pixels of its maps.
+        graph: of the phase.
+        channels: the width.
+        area: pixels of a map.
+    """
+    total = _join(len(graph.outputs) + graph.residual, channels, area) + normalise_and_rectify(channels, area)
     for sources in graph.inputs:
-        node = _convolution(channels, channels, 3, area) + _normalise_and_rectify(channels, area)
-        total += _join(len(sources), channels, area) + node
+        total += _join(len(sources), channels, area) + node(channels, area)
     return total
+
+
+# What a phase costs, behind the convolution to its width, by what its nodes compute: from the graph, the width, and the
+# pixels of a map. roco.networks.decoder has the modules of the same names.
+PHASE_COSTS: Mapping[str, Callable[[PhaseGraph, int, int], Complexity]] = {
+    "residual": partial(phase_of, _convolution_node),
+    "preactivation": partial(phase_of, _convolution_node),
+    "dense": _dense_phase,
+}
+# mypy cannot read names off a table; pydantic checks them, and names them in messages and in the JSON schema.
+if TYPE_CHECKING:
+    NodeKind = str
+else:
+    NodeKind = Literal[tuple(PHASE_COSTS)]
 
 
 def complexity(
@@ -112,9 +138,8 @@ def complexity(
         stem_padding: 0 or 1.
         image_size: pixels a side.
         image_channels: 3 for colour.
-        node: what a node computes; residual and preactivation cost the same.
+        node: what a node computes.
     """
-    of_graph = _dense_phase if node == "dense" else _phase
     total, width, side = Complexity(0, 0), image_channels, image_size
     widths = widths_of(channels, len(phenotype.phases))
     for number, (graph, phase_channels) in enumerate(zip(phenotype.phases, widths, strict=True)):
@@ -122,11 +147,11 @@ def complexity(
             total += Complexity(0, 2 * width * side * side)
             side //= 2
             if phase_channels != width:
-                total += _convolution(width, phase_channels, 1, side * side)
+                total += convolution(width, phase_channels, 1, side * side)
         else:
             side += 2 * stem_padding - 2
-            total += _convolution(width, phase_channels, 3, side * side)
-        total += of_graph(graph, phase_channels, side * side)
+            total += convolution(width, phase_channels, 3, side * side)
+        total += PHASE_COSTS[node](graph, phase_channels, side * side)
         width = phase_channels
     linear = (width + 1) * classes
     return total + Complexity(linear, linear + 2 * width * side * side)

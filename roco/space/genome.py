@@ -212,13 +212,12 @@ def _canonical(size: int, edges: Sequence[tuple[int, int]]) -> tuple[tuple[int, 
     colours = depths
     while True:
         signatures = [
-            (colours[v], sorted(colours[u] for u in before[v]), sorted(colours[u] for u in after[v]))
+            (colours[v], tuple(sorted(colours[u] for u in before[v])), tuple(sorted(colours[u] for u in after[v])))
             for v in range(size)
         ]
-        ranked = {json.dumps(s): i for i, s in enumerate(sorted(signatures)) for _ in (0,)}
-        order = sorted(set(ranked.values()))
-        refined = [order.index(ranked[json.dumps(s)]) for s in signatures]
-        if len(set(refined)) == len(set(colours)):
+        different = sorted(set(signatures))
+        refined = [different.index(signature) for signature in signatures]
+        if len(different) == len(set(colours)):
             break
         colours = refined
     classes = [[v for v in range(size) if colours[v] == colour] for colour in sorted(set(colours))]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from roco.config import Part, StudyConfig
-from roco.networks.settings import Architecture
+from roco.networks.targets import Architecture
 from roco.runtime import start_torch
 from roco.settings import Recipe
 from roco.study.workload import Images, Work, typical_genome

@@ -1,60 +1,68 @@
-"""Where the files of a study are and how many there are, from its configuration alone: its jobs, before any has run.
+"""Which files and jobs a study has, from its configuration alone, before any job has run.
 
-The Snakefile, `roco status` and `roco plan` count by this. What is in the files is known to those that write them.
+The rules take inputs, outputs, logs and benchmarks from here, and `roco status` and `roco plan` count by the same.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from roco.config import StudyConfig
 from roco.files import is_there
 from roco.networks.settings import SplitName
+from roco.runtime import progress_file
+from roco.study.files import INITIAL, JOB_NAMES, REFERENCES, File, filled, in_words
 
-# Published networks are retrained once, under the first seed.
-REFERENCES = "references"
-INITIAL = "initial"
 SPLITS: tuple[SplitName, ...] = ("validation", "test")
 NORMS = ("l0", "linf")
 
-
-def retrained_folder(search: str, seed: int | str, slot: int, training_seed: int) -> str:
-    """The folder of one training of a network of a front, from the study's folder."""
-    return f"retrained/{search}/seed_{seed}/slot_{slot:03d}/training_{training_seed}"
-
-
-def retrained_place(path: str | Path) -> tuple[str, int, int, int]:
-    """Search, seed, slot and training seed of a file in the folder of a training."""
-    *_, search, seed, slot, training, _ = Path(path).parts
-    return search, *(int(part.partition("_")[2]) for part in (seed, slot, training))  # type: ignore[return-value]
+Wildcards = Mapping[str, str | int]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A step of the workflow.
+    """A job of the workflow.
 
     Attributes:
         rule: its name in rules/.
-        place: its wildcards in words, such as `roco seed 0 generation 2`; empty where a rule has one job.
+        wildcards: of its rule, by name.
         output: a file that is there when the job is done, and not before.
         log: its log file.
-        search: the search that it belongs to, if any.
         networks: how many networks it trains, where it can train many.
-        generation: of a search, which it evaluates.
     """
 
     rule: str
-    place: str
+    wildcards: Wildcards = field(hash=False)
     output: Path
     log: Path
-    search: str = ""
     networks: int = 0
-    generation: int = 0
 
     @property
     def done(self) -> bool:
         """Whether its output is there."""
         return is_there(self.output)
+
+    @property
+    def progress(self) -> Path:
+        """The file that it writes its progress to."""
+        return progress_file(self.log)
+
+    @property
+    def title(self) -> str:
+        """Its wildcards for people to read, or its rule, where a rule has one job."""
+        return in_words(self.wildcards) or self.rule
+
+    @property
+    def search(self) -> str:
+        """The search that it belongs to; empty, if it belongs to none."""
+        return str(self.wildcards.get("search", ""))
+
+    @property
+    def generation(self) -> int:
+        """The generation of a search that it evaluates."""
+        return int(self.wildcards.get("generation", 0))
 
 
 @dataclass(frozen=True)
@@ -63,10 +71,25 @@ class Layout:
 
     config: StudyConfig
 
-    @property
+    @cached_property
     def folder(self) -> str:
         """The folder of the experiment."""
         return self.config.folder
+
+    # -----------------------------------------------------------------------------------------------------------
+    # Paths; wildcards without a value stay in braces, as a rule wants them
+
+    def path(self, file: File, **wildcards: object) -> str:
+        """A file."""
+        return f"{self.folder}/{file.at(**wildcards)}"
+
+    def log(self, rule: str, **wildcards: object) -> str:
+        """The log of a rule's job."""
+        return f"{self.folder}/logs/{filled(JOB_NAMES[rule], wildcards)}.log"
+
+    def benchmark(self, rule: str) -> str:
+        """What a rule's job took, as Snakemake measures it: seconds, memory, input and output, CPU."""
+        return f"{self.folder}/benchmarks/{JOB_NAMES[rule]}.tsv"
 
     def target_folder(self, split: SplitName) -> str:
         """The folder of the networks that a split's adversarial images are made from, from the study's folder."""
@@ -76,126 +99,135 @@ class Layout:
         """The measurements of all targets, those of the search first."""
         return [str(job.output) for job in self._targets()]
 
+    def target_networks(self, split: SplitName) -> list[str]:
+        """The networks that a split's adversarial images are made from."""
+        folder, names = self.target_folder(split), self.config.targets.architectures(split)
+        return [self.path(File.TARGET_NETWORK, targets=folder, target=name) for name in names]
+
+    def adversarial_cells(self, split: SplitName) -> list[str]:
+        """The adversarial images of a split, a file for each target, norm and threshold."""
+        parts = (self.config.targets.architectures(split), NORMS, self.config.adversarial.thresholds)
+        return [
+            self.path(File.ADVERSARIAL_CELL, split=split, target=target, norm=norm, threshold=threshold)
+            for target, norm, threshold in itertools.product(*parts)
+        ]
+
+    def population(self, search: str, seed: int | str, generation: int | str) -> str:
+        """The survivors of a generation."""
+        return self.path(File.POPULATION, search=search, seed=seed, generation=generation)
+
+    def parents(self, search: str, seed: int | str, generation: int | str) -> list[str]:
+        """The population before a generation; none for the first."""
+        return [self.population(search, seed, int(generation) - 1)] if int(generation) else []
+
+    def genomes(self, search: str, seed: int | str, generation: int | str) -> str:
+        """The genomes of a generation; the first one's are shared by all searches of a seed."""
+        search = search if int(generation) else INITIAL
+        return self.path(File.GENOMES, search=search, seed=seed, generation=generation)
+
+    def shards(self, search: str, seed: int | str, generation: int | str) -> list[str]:
+        """The evaluation files of a generation; the first one's are shared by all searches of a seed."""
+        jobs = self._shards(search if int(generation) else INITIAL, int(seed), int(generation))
+        return [str(job.output) for job in jobs]
+
+    def front(self, search: str, seed: int | str) -> str:
+        """The front of a search and seed."""
+        return self.path(File.FRONT, search=search, seed=seed)
+
+    def of_a_front(self, file: File, *, slots: int) -> list[str]:
+        """A file of each training of a front's networks, by slot, then by training seed; the front stays open."""
+        seeds = self.config.retraining.seeds
+        return [self.path(file, slot=slot, training_seed=seed) for slot in range(slots) for seed in seeds]
+
+    # -----------------------------------------------------------------------------------------------------------
+    # All of a kind
+
     def all_seeds(self) -> list[tuple[str, int]]:
         """Each search with each of its seeds."""
         return [(search, seed) for search in self.config.search.searches for seed in self.config.seeds]
 
-    def search_folder(self, search: str, seed: int | str) -> str:
-        """The folder of a search and seed."""
-        return f"{self.folder}/search/{search}/seed_{seed}"
-
-    def generation_folder(self, search: str, seed: int | str, generation: int | str) -> str:
-        """The folder of a generation."""
-        return f"{self.search_folder(search, seed)}/generation_{int(generation):03d}"
-
-    def population(self, search: str, seed: int | str, generation: int | str) -> str:
-        """The survivors of a generation."""
-        return f"{self.generation_folder(search, seed, generation)}/population.json"
-
-    def shards(self, search: str, seed: int | str, generation: int | str) -> list[str]:
-        """The evaluation files of a generation; the first one's are shared by all searches of a seed."""
-        first = int(generation) == 0
-        folder = self.generation_folder(INITIAL if first else search, seed, generation)
-        count = -(-self.genomes_of_generation(int(generation)) // self.config.evaluation.genomes_per_job)
-        return [f"{folder}/evaluations/shard_{shard:03d}.json" for shard in range(count)]
-
-    def genomes_of_generation(self, generation: int) -> int:
-        """How many genomes a generation evaluates at most."""
-        return self.config.search.offspring if generation else self.config.search.population
-
-    def front(self, search: str, seed: int | str) -> str:
-        """The front of a search and seed."""
-        return f"{self.search_folder(search, seed)}/front.json"
-
     def all_shards(self) -> list[str]:
         """Of all generations, the shared ones once."""
-        first = [path for seed in self.config.seeds for path in self.shards(INITIAL, seed, 0)]
-        later = [
-            path
-            for search, seed in self.all_seeds()
-            for generation in range(1, self.config.search.generations + 1)
-            for path in self.shards(search, seed, generation)
-        ]
-        return first + later
+        return [str(job.output) for job in self._evaluations()]
 
     def all_populations(self) -> list[str]:
         """Of all searches, seeds and generations."""
         generations = range(self.config.search.generations + 1)
-        return [self.population(*place, generation) for place in self.all_seeds() for generation in generations]
+        return [self.population(*search, generation) for search in self.all_seeds() for generation in generations]
 
-    def all_retrainings(self) -> list[tuple[str, int, int, int]]:
-        """Search, seed, slot and training seed of all retrainings: of each front that is to be, and the published."""
-        places = [place for place in self.all_seeds() if place[0] in self.config.retrained_searches]
-        slots = [(*place, slot) for place in places for slot in range(self.config.slots)]
-        published = range(len(self.config.retraining.references))
-        slots += [(REFERENCES, self.config.seeds[0], slot) for slot in published]
-        return [(*slot, training_seed) for slot in slots for training_seed in self.config.retraining.seeds]
+    def all_retrainings(self) -> list[Wildcards]:
+        """The wildcards of all retrainings: of each front that is to be, and of the published networks."""
+        return [wildcards for front in self._fronts() for wildcards in front]
 
-    def retrained(self, search: str, seed: int | str, slot: int, training_seed: int) -> str:
-        """The folder of a retrained network."""
-        return f"{self.folder}/{retrained_folder(search, seed, slot, training_seed)}"
+    def all_of_retrainings(self, file: File) -> list[str]:
+        """A file of each retraining."""
+        return [self.path(file, **wildcards) for wildcards in self.all_retrainings()]
 
     def all_robustness(self) -> list[str]:
         """The measurements of all retrained networks."""
-        return [f"{self.retrained(*place)}/robustness.json" for place in self.all_retrainings()]
+        return self.all_of_retrainings(File.ROBUSTNESS)
+
+    # -----------------------------------------------------------------------------------------------------------
+    # Jobs
 
     def jobs(self) -> Iterator[Job]:
-        """The steps that take long, and the page at the end, in the order of the workflow."""
-        yield self._job("dataset", "", "dataset.h5", "dataset.log")
+        """The jobs that take long, and the page at the end, in the order of the workflow."""
+        yield self._job("dataset", File.DATASET, {})
         yield from self._targets()
         largest = self.config.adversarial.thresholds[-1]
         for split in SPLITS:
             for target in self.config.targets.architectures(split):
                 for norm in NORMS:
-                    folder = f"adversarial/{split}/{target}"
-                    place = f"{target}, {norm}, {split} images"
-                    yield self._job("adversarial_cells", place, f"{folder}/{norm}_{largest}.h5", f"{folder}/{norm}.log")
+                    of_rule: Wildcards = {"split": split, "target": target, "norm": norm}
+                    yield self._job("adversarial_cells", File.ADVERSARIAL_CELL, of_rule, threshold=largest)
         yield from self._evaluations()
-        yield from self._retrainings()
-        for search, seed, slot, training_seed in self.all_retrainings():
-            folder = retrained_folder(search, seed, slot, training_seed)
-            place = f"{search}, seed {seed}, network {slot + 1}"
-            place += f", training seed {training_seed}" if len(self.config.retraining.seeds) > 1 else ""
-            files = (f"{folder}/robustness.json", f"{folder}/robustness.log")
-            yield self._job("robustness", place, *files, search=search)
-        yield self._job("report_page", "", "report.html", "report_page.log")
+        for front in self._fronts():
+            of_rule = {name: front[-1][name] for name in ("search", "seed")}
+            yield self._job("retrain", File.RETRAINING, of_rule, networks=len(front), **front[-1])
+        for wildcards in self.all_retrainings():
+            yield self._job("robustness", File.ROBUSTNESS, wildcards)
+        yield self._job("report_page", File.PAGE, {})
 
     def _targets(self) -> Iterator[Job]:
         # Of the first split that has them, where both have the same.
         splits = {self.target_folder(split): split for split in reversed(SPLITS)}
         for folder, split in reversed(splits.items()):
             for name in self.config.targets.architectures(split):
-                place = name if split == "validation" else f"{name}, for test images"
-                yield self._job("target", place, f"{folder}/{name}/metrics.json", f"{folder}/{name}.log")
-
-    def _retrainings(self) -> Iterator[Job]:
-        """A job for each front; its networks count as they are, slots past a front's end included."""
-        fronts: dict[tuple[str, int], list[tuple[int, int]]] = {}
-        for search, seed, *training in self.all_retrainings():
-            fronts.setdefault((search, seed), []).append((training[0], training[1]))
-        for (search, seed), trainings in fronts.items():
-            last = retrained_folder(search, seed, *trainings[-1])
-            log = f"retrained/{search}/seed_{seed}/training.log"
-            files = (f"{last}/training.json", log)
-            yield self._job("retrain", f"{search}, seed {seed}", *files, search=search, networks=len(trainings))
+                yield self._job("target", File.TARGET_METRICS, {"targets": folder, "target": name})
 
     def _evaluations(self) -> Iterator[Job]:
-        size = self.config.evaluation.genomes_per_job
-        for path in self.all_shards():
-            search, seed, generation, _, shard = Path(path).relative_to(f"{self.folder}/search").with_suffix("").parts
-            number, first = int(generation.removeprefix("generation_")), size * int(shard.removeprefix("shard_"))
-            yield self._job(
-                "evaluate",
-                f"{search}, {seed.replace('_', ' ')}, generation {number}",
-                str(Path(path).relative_to(self.folder)),
-                f"search/{search}/{seed}/{generation}/{shard}.log",
-                search=search,
-                networks=min(size, self.genomes_of_generation(number) - first),
-                generation=number,
-            )
+        for seed in self.config.seeds:
+            yield from self._shards(INITIAL, seed, 0)
+        for search, seed in self.all_seeds():
+            for generation in range(1, self.config.search.generations + 1):
+                yield from self._shards(search, seed, generation)
 
-    def _job(
-        self, rule: str, place: str, output: str, log: str, *, search: str = "", networks: int = 0, generation: int = 0
-    ) -> Job:
-        folder = Path(self.folder)
-        return Job(rule, place, folder / output, folder / "logs" / log, search, networks, generation)
+    def _shards(self, search: str, seed: int, generation: int) -> Iterator[Job]:
+        genomes = self.config.search.offspring if generation else self.config.search.population
+        size = self.config.evaluation.genomes_per_job
+        for shard, first in enumerate(range(0, genomes, size)):
+            of_rule: Wildcards = {"search": search, "seed": seed, "generation": generation, "shard": shard}
+            yield self._job("evaluate", File.EVALUATIONS, of_rule, networks=min(size, genomes - first))
+
+    def _fronts(self) -> Iterator[list[Wildcards]]:
+        """Each front that is retrained, as the wildcards of its trainings: all slots, as long as it may become."""
+        fronts = [(*each, self.config.slots) for each in self.all_seeds() if each[0] in self.config.retrained_searches]
+        if published := len(self.config.retraining.references):
+            fronts.append((REFERENCES, self.config.seeds[0], published))
+        for search, seed, slots in fronts:
+            trainings = itertools.product(range(slots), self.config.retraining.seeds)
+            yield [
+                {"search": search, "seed": seed, "slot": slot, "training_seed": training}
+                for slot, training in trainings
+            ]
+
+    def _job(self, rule: str, file: File, wildcards: Wildcards, *, networks: int = 0, **others: object) -> Job:
+        """A job of a rule; `others` are wildcards of its output that the rule does not have."""
+        output = Path(self.path(file, **{**wildcards, **others}))
+        return Job(rule, wildcards, output, Path(self.log(rule, **wildcards)), networks)
+
+
+def retrained_place(path: str | Path) -> tuple[str, int, int, int]:
+    """Search, seed, slot and training seed of a file in the folder of a training."""
+    *_, search, seed, slot, training, _ = Path(path).parts
+    return search, *(int(part.partition("_")[2]) for part in (seed, slot, training))  # type: ignore[return-value]

@@ -13,7 +13,8 @@ from roco.errors import ConfigError
 from roco.files import is_there
 from roco.storage.artifacts import check_provenance, digest, read_json, schema, write_json
 from roco.study.calibration import Calibration, Speed, cpu_seconds_of
-from roco.study.layout import REFERENCES, Job, Layout
+from roco.study.files import REFERENCES, File
+from roco.study.layout import Job, Layout
 from roco.study.progress import STAGES, front_share
 from roco.study.workload import (
     Images,
@@ -160,8 +161,7 @@ def recorded_seconds(config: StudyConfig) -> dict[str, float]:
             found["evaluate"] += [
                 record["seconds"] for record in read_json(path, "evaluations") if record["status"] == "ok"
             ]
-    for place in layout.all_retrainings():
-        path = f"{layout.retrained(*place)}/training.json"
+    for path in layout.all_of_retrainings(File.RETRAINING):
         if is_there(path):
             found["retrain"].append(read_json(path, "training").get("seconds") or 0.0)
     # From the store it took no time.
@@ -171,10 +171,9 @@ def recorded_seconds(config: StudyConfig) -> dict[str, float]:
 
 def _work(config: StudyConfig, job: Job, images: Images) -> Work:
     if job.rule == "target":
-        return target_work(config, job.place.split(", ")[0], images)
+        return target_work(config, str(job.wildcards["target"]), images)
     if job.rule == "adversarial_cells":
-        target, norm, _ = job.place.split(", ")
-        return attack_work(config, target, norm, images)
+        return attack_work(config, str(job.wildcards["target"]), str(job.wildcards["norm"]), images)
     if job.rule == "evaluate":
         return evaluation_work(config, images).times(job.networks)
     if job.rule == "retrain":
@@ -203,9 +202,10 @@ def _elapsed(
         section = config.evaluation if rule == "evaluate" else config.retraining
         processes = min(section.processes, largest, calibration.cores)
         seconds, at_once = [each / processes for each in seconds], max(1, at_once // processes)
-    chains: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    chains: dict[tuple[str, object], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for job, each in zip(jobs, seconds, strict=True):
-        chains[f"{job.search} {job.log.parts[-3] if rule == 'evaluate' else ''}"][job.generation].append(each)
+        seed = job.wildcards["seed"] if rule == "evaluate" else None
+        chains[job.search, seed][job.generation].append(each)
     longest = 0.0
     for generations in chains.values():
         # The jobs of one generation, or of a stage without any, run beside each other.

@@ -1,16 +1,15 @@
 """How far a study is, from its files alone: beside a running one or after it. Nothing is written or computed anew."""
 
-import fcntl
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from roco.config import StudyConfig
 from roco.files import is_there
 from roco.storage.artifacts import read_json, schema
-from roco.study.joblogs import JobLog, JobLogs
+from roco.study.job_progress import JobProgress, ProgressFiles
 from roco.study.layout import Job, Layout
+from roco.study.lock import running_process
 from roco.study.workload import (
     evaluation_work,
     genome_flops,
@@ -42,8 +41,8 @@ class StageState:
         unit: what is counted: jobs, genomes, or networks.
         done: how many are done; of genomes and networks also those of jobs that still run.
         total: how many there are; retrained networks are counted as slots of the fronts, some of which stay empty.
-        running: jobs at work, with what their logs said last.
-        failed: jobs that ended with an error and have not been run again, with it.
+        running: jobs at work, with their progress.
+        failed: jobs that ended with an error and have not been run again, with the error.
         job_seconds: how long a job took on average; None where none was seen to end.
         jobs_left: jobs that have not ended.
     """
@@ -52,7 +51,7 @@ class StageState:
     unit: str
     done: int
     total: int
-    running: tuple[tuple[Job, JobLog], ...]
+    running: tuple[tuple[Job, JobProgress], ...]
     failed: tuple[tuple[Job, str], ...]
     job_seconds: float | None
     jobs_left: int
@@ -88,26 +87,26 @@ class StudyState:
         return next(stage for stage in self.stages if stage.title == STAGES[rule])
 
 
-def study_state(config: StudyConfig, *, logs: JobLogs | None = None, now: datetime | None = None) -> StudyState:
+def study_state(config: StudyConfig, *, files: ProgressFiles | None = None, now: datetime | None = None) -> StudyState:
     """How far the study of a configuration is.
 
     Args:
         config: of the study.
-        logs: what is known of its logs; given again and again, only those that have changed are read.
+        files: what is known of its jobs' progress; given again and again, only files that have changed are read.
         now: the time; the clock's, if not given.
 
     Files count as done when they are there; whether Snakemake would make them again, because a setting has changed
     since, `roco plan` tells.
     """
-    layout, holder = Layout(config), running_process(config.folder)
-    logs = JobLogs() if logs is None else logs
-    said = {job: logs.read(job.log) for job in layout.jobs()}
-    done = {job for job in said if job.done}
+    holder, files = running_process(config.folder), files or ProgressFiles()
+    progress = {job: files.read(job.progress) for job in Layout(config).jobs()}
+    done = {job for job in progress if job.done}
     stages = tuple(
-        _stage(rule, [job for job in said if job.rule == rule], said, done=done, at_work=bool(holder))
+        _stage(rule, {job: each for job, each in progress.items() if job.rule == rule}, done=done, at_work=bool(holder))
         for rule in STAGES
     )
-    left, unmeasured = _time_left(config, stages, logs=said.values(), now=now or datetime.now())
+    ended = [each for each in progress.values() if each is not None and each.ended]
+    left, unmeasured = _time_left(config, stages, ended=ended, now=now or datetime.now())
     return StudyState(config.experiment, config.folder, holder, stages, left, unmeasured)
 
 
@@ -132,22 +131,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:.1f} days"
 
 
-def running_process(folder: str | Path) -> str:
-    """The process that holds a results folder, in words; empty if there is none. See roco.runtime.guard_run.
-
-    To see whether the lock is held it is taken, shared, and given back at once: a run that starts waits for that.
-    """
-    try:
-        with (Path(folder) / ".running").open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return file.read().strip() or "a process"
-            return ""
-    except OSError:
-        return ""
-
-
 def front_share(config: StudyConfig) -> float:
     """The share of slots that hold a network: from the fronts where they are, from the last populations before.
 
@@ -167,31 +150,29 @@ def front_share(config: StudyConfig) -> float:
 
 
 def _stage(
-    rule: str, jobs: Sequence[Job], logs: dict[Job, JobLog | None], *, done: Collection[Job], at_work: bool
+    rule: str, progress: Mapping[Job, JobProgress | None], *, done: Collection[Job], at_work: bool
 ) -> StageState:
-    open_logs = [(job, log) for job in jobs if job not in done and (log := logs[job]) is not None and not log.ended]
-    running = tuple((job, log) for job, log in open_logs if at_work and not log.error)
-    failed = tuple((job, log.error) for job, log in open_logs if log.error)
-    finished = [job for job in jobs if job in done]
-    seconds = [log.seconds for job in finished if (log := logs[job]) is not None and log.ended]
-    if networks := sum(job.networks for job in jobs):
-        count = sum(job.networks for job in finished) + sum(min(log.trained, job.networks) for job, log in open_logs)
+    begun = [(job, each) for job, each in progress.items() if job not in done and each is not None and not each.ended]
+    finished = [job for job in progress if job in done]
+    seconds = [each.seconds for job in finished if (each := progress[job]) is not None and each.ended]
+    if networks := sum(job.networks for job in progress):
+        count = sum(job.networks for job in finished) + sum(min(each.networks, job.networks) for job, each in begun)
     else:
         count = len(finished)
     return StageState(
         title=STAGES[rule],
         unit=("genomes" if rule == "evaluate" else "networks") if networks else "jobs",
         done=count,
-        total=networks or len(jobs),
-        running=running,
-        failed=failed,
+        total=networks or len(progress),
+        running=tuple((job, each) for job, each in begun if at_work and each.state == "running"),
+        failed=tuple((job, each.error) for job, each in begun if each.state == "failed"),
         job_seconds=sum(seconds) / len(seconds) if seconds else None,
-        jobs_left=len(jobs) - len(finished),
+        jobs_left=len(progress) - len(finished),
     )
 
 
 def _time_left(
-    config: StudyConfig, stages: Sequence[StageState], *, logs: Iterable[JobLog | None], now: datetime
+    config: StudyConfig, stages: Sequence[StageState], *, ended: Sequence[JobProgress], now: datetime
 ) -> tuple[float | None, tuple[str, ...]]:
     """Seconds that the open jobs take at the pace of those that ended, and the stages that nothing is known of."""
     work, jobs, unmeasured = 0.0, 0.0, []
@@ -203,12 +184,12 @@ def _time_left(
         if seconds is None:
             unmeasured.append(stage.title)
             continue
-        begun = sum(min((now - log.begun).total_seconds(), seconds) for _, log in stage.running)
+        spent = sum(min((now - progress.begun).total_seconds(), seconds) for _, progress in stage.running)
         # Among the jobs that ended, those of empty slots are counted already.
         share = front_share(config) if rule in by_flops and stage.job_seconds is None else 1.0
         jobs += stage.jobs_left * share
-        work += max(0.0, stage.jobs_left * seconds * share - begun)
-    pace = _pace([log for log in logs if log is not None and log.ended])
+        work += max(0.0, stage.jobs_left * seconds * share - spent)
+    pace = _pace(ended)
     return (work / pace.at_once + jobs * pace.idle_seconds if work and pace else None), tuple(unmeasured)
 
 
@@ -235,16 +216,16 @@ class _Pace:
 
     Attributes:
         at_once: how many ran at once, on average over the time in which any ran.
-        idle_seconds: the time in which none ran, a job; starting one takes time that its log does not show.
+        idle_seconds: the time in which none ran, a job; starting one takes time that its progress does not show.
     """
 
     at_once: float
     idle_seconds: float
 
 
-def _pace(logs: Sequence[JobLog]) -> _Pace | None:
+def _pace(ended: Sequence[JobProgress]) -> _Pace | None:
     """The pace of jobs that ended; None if there are none that took a second."""
-    spans = sorted((log.begun.timestamp(), log.written.timestamp()) for log in logs)
+    spans = sorted((job.begun.timestamp(), job.written.timestamp()) for job in ended)
     busy = covered = idle = 0.0
     end = spans[0][0] if spans else 0.0
     for begin, until in spans:

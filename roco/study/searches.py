@@ -8,7 +8,8 @@ from typing import Any
 from roco.config import StudyConfig
 from roco.files import is_there
 from roco.storage.artifacts import read_json, schema
-from roco.study.layout import INITIAL, Layout
+from roco.study.files import INITIAL
+from roco.study.layout import Layout
 
 # The hypervolume's objectives, for all searches, whichever of them they minimise; as in the report.
 VOLUME_OBJECTIVES = ("error", "adversarial_error", "flops")
@@ -101,7 +102,7 @@ def _last_hypervolumes(populations: Sequence[dict[str, Any]]) -> dict[tuple[str,
         return {}
     import pandas as pd
 
-    from roco.report.numbers.statistics import hypervolumes
+    from roco.search.hypervolume import hypervolumes
 
     place = ("search", "seed", "generation")
     rows = [

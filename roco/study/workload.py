@@ -10,21 +10,12 @@ from pathlib import Path
 from roco.attacks.passes import Passes
 from roco.attacks.settings import RobustnessConfig
 from roco.config import Part, StudyConfig
-from roco.data.settings import DatasetConfig
 from roco.files import is_there
 from roco.networks.settings import SplitName
 from roco.runtime import numpy_generator
 from roco.space.complexity import complexity
 from roco.space.genome import Genome
 
-# Images for training and testing. Source: the data sets' own publications; digits has no test images of its own.
-PUBLISHED_SIZES = {
-    "digits": (1438, 359),
-    "cifar10": (50_000, 10_000),
-    "cifar100": (50_000, 10_000),
-    "svhn": (73_257, 26_032),
-    "fashion_mnist": (60_000, 10_000),
-}
 TYPICAL_GENOMES = 9
 
 
@@ -86,11 +77,11 @@ def images_of(config: StudyConfig) -> Images | None:
 
         facts, counts = dataset_facts(made)
         return _images(config, **counts, classes=len(facts["class_names"]))
-    if (known := _known_sizes(config.dataset)) is None:
+    if (known := config.dataset.known_sizes()) is None:
         return None
-    train, test, classes = known
-    validation = round(train * config.dataset.validation_fraction)
-    return _images(config, train=train - validation, validation=validation, test=test, classes=classes)
+    validation = round(known.train * config.dataset.validation_fraction)
+    train = known.train - validation
+    return _images(config, train=train, validation=validation, test=known.test, classes=known.classes)
 
 
 def _images(config: StudyConfig, *, train: int, validation: int, test: int, classes: int) -> Images:
@@ -100,29 +91,6 @@ def _images(config: StudyConfig, *, train: int, validation: int, test: int, clas
 
     adversarial = (attacked("validation", validation), attacked("test", test))
     return Images(train, validation, test, *adversarial, classes, config.dataset.image_size)
-
-
-def _known_sizes(dataset: DatasetConfig) -> tuple[int, int, int] | None:
-    """Training images (validation included), test images, classes."""
-    if dataset.name in PUBLISHED_SIZES:
-        train, test = PUBLISHED_SIZES[dataset.name]
-        classes = 100 if dataset.name == "cifar100" else 10
-    elif (found := _npz_sizes(dataset.path)) is not None:
-        train, test, classes = *found, 10
-    else:
-        return None
-    return min(train, dataset.train_images or train), min(test, dataset.test_images or test), classes
-
-
-def _npz_sizes(path: str | None) -> tuple[int, int] | None:
-    """Numbers of images in Keras's .npz, without its images being read; None for anything else."""
-    import numpy as np
-
-    try:
-        with np.load(str(path), allow_pickle=False) as archive:
-            return len(archive["y_train"]), len(archive["y_test"])
-    except (OSError, ValueError, KeyError, AttributeError):
-        return None
 
 
 def target_work(config: StudyConfig, name: str, images: Images) -> Work:

@@ -15,11 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from roco.errors import OUT_OF_MEMORY, TrainingFailed
-from roco.networks.decoder import GenomeNetwork
 from roco.settings import Recipe
 from roco.training.batches import Supply, to_unit
 from roco.training.checkpoints import restore_checkpoint, save_checkpoint
-from roco.training.stacks.stack import Stack
+from roco.training.stacks.stack import Stack, likeness
 from roco.training.steps import Trainee, is_out_of_memory, own_stream
 
 __all__ = [
@@ -141,7 +140,7 @@ def train_together(
 
 def _as_one(networks: Sequence[nn.Module], device: torch.device) -> nn.Module:
     """A stack, or the network itself: a single one is a stack where those are the faster way."""
-    if len(networks) > 1 or (stacks_on(device) and isinstance(networks[0], GenomeNetwork)):
+    if len(networks) > 1 or (stacks_on(device) and likeness(networks[0]) is not None):
         return Stack(networks)  # type: ignore[arg-type]
     return networks[0]
 

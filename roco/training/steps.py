@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.sgd import sgd
 
-from roco.runtime import resolve_precision
+from roco.gpus import resolve_precision
 from roco.settings import Recipe
 from roco.training.batches import Supply, to_unit
 from roco.training.stacks.stack import Stack

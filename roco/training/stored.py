@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from roco.errors import ArtifactError, TrainingFailed
 from roco.files import is_there
+from roco.gpus import resolve_precision
 from roco.networks.files import build, load_network, save_network
-from roco.runtime import Device, resolve_precision, seed_from, start_torch
+from roco.runtime import Device, seed_from, start_torch
 from roco.settings import Recipe
 from roco.space.genome import Genome
 from roco.storage.artifacts import check_provenance, digest

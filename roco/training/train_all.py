@@ -1,4 +1,4 @@
-"""Many networks to train: which of them are one stack, and what is tried when memory runs out."""
+"""Trains many networks: groups those that can be one stack, and halves a stack or its batches when memory runs out."""
 
 import logging
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -11,23 +11,25 @@ from torch import Tensor, nn
 from roco.errors import OUT_OF_MEMORY
 from roco.settings import Recipe
 from roco.storage.artifacts import digest
-from roco.training import loop as training
+from roco.training import loop
+from roco.training.stacks.stack import likeness
 
 log = logging.getLogger("roco")
 
-# On a GPU: a stack's checkpoint is some hundred megabytes, which may take as long as an epoch. See `train_together`.
+# Between two checkpoints on a GPU: a stack's has some hundred megabytes, and writing it may take as long as an epoch.
 CHECKPOINT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Start:
-    """A training that is yet to begin.
+    """A training that has not begun.
 
     Attributes:
-        key: names the training and all that decides it.
+        key: names the training and everything that decides its result.
         fresh_network: makes the network, with the same weights each time.
         seed: see `Training`.
-        alike: equal for networks that can be one stack; None: the network is trained alone.
+        alike: equal for networks of one shape, which can be one stack if their nodes have a stacked form; None: the
+            network is trained alone.
         on_epoch: see `Training`.
     """
 
@@ -46,35 +48,39 @@ def train_all(
     recipe: Recipe,
     largest_stack: int = 1,
     checkpoints: Path | None = None,
-) -> Iterator[list[tuple[int, training.Training]]]:
+) -> Iterator[list[tuple[int, loop.Training]]]:
     """Trains fresh networks: on a GPU those that are alike in stacks, on a CPU one after the other.
 
     When memory runs out, a stack is trained again from the start as two halves, and a single network with each batch in
-    two halves. If memory still does not do, the training's `failure` says so.
+    two halves. If memory does not suffice even then, the training's `failure` says so.
 
     Args:
         starts: what to train.
         images: see `train_together`.
         labels: see `train_together`.
         recipe: see `train_together`.
-        largest_stack: how many networks are trained as one at most.
-        checkpoints: the folder of checkpoints, one after each epoch, on a GPU every `CHECKPOINT_SECONDS`; None: there
-            are none.
+        largest_stack: the largest number of networks in a stack.
+        checkpoints: the folder of checkpoints, which are written after each epoch, on a GPU every `CHECKPOINT_SECONDS`;
+            None: none are written.
 
     Yields:
         Trainings that ended together, each with its number in `starts`.
     """
     numbers: dict[Hashable, list[int]] = {}
     for number, start in enumerate(starts):
-        alike = ("alone", number) if start.alike is None or not training.stacks_on(images.device) else start.alike
+        alike = ("alone", number) if start.alike is None or not loop.stacks_on(images.device) else start.alike
         numbers.setdefault(alike, []).append(number)
     pending = [(part, 1) for alike in numbers.values() for part in _parts(alike, largest_stack)]
     while pending:
         part, pieces = pending.pop(0)
         trainings = [_begin(starts[number]) for number in part]
+        if len(part) > 1 and likeness(trainings[0].network) is None:
+            # Nodes without a stacked form.
+            pending = [([number], pieces) for number in part] + pending
+            continue
         name = digest([starts[number].key for number in part], length=20) if len(part) > 1 else starts[part[0]].key
         checkpoint = checkpoints and checkpoints / f"{name}-{pieces}.safetensors"
-        training.train_together(
+        loop.train_together(
             trainings,
             images,
             labels=labels,
@@ -87,7 +93,7 @@ def train_all(
         if again:
             log.warning("out of memory with %s; trained again in two halves", _in_words(len(part), recipe.batch_size))
             pending = again + pending
-            # Given back before anything is made anew.
+            # Frees their memory before the next networks are made.
             del trainings
             if images.is_cuda:
                 torch.cuda.empty_cache()
@@ -98,19 +104,19 @@ def train_all(
         yield list(zip(part, trainings, strict=True))
 
 
-def _begin(start: Start) -> training.Training:
-    return training.Training(start.fresh_network(), start.seed, start.on_epoch)
+def _begin(start: Start) -> loop.Training:
+    return loop.Training(start.fresh_network(), start.seed, start.on_epoch)
 
 
 def _parts(numbers: Sequence[int], largest: int) -> Iterator[list[int]]:
-    """Parts of nearly one size, none larger than `largest`."""
+    """Cuts into parts of nearly equal sizes, none larger than `largest`."""
     count = -(-len(numbers) // max(1, largest))
     for part in range(count):
         yield list(numbers[part * len(numbers) // count : (part + 1) * len(numbers) // count])
 
 
 def _smaller(part: Sequence[int], pieces: int) -> list[tuple[list[int], int]]:
-    """What to try when memory did not do; nothing, if there is nothing left to try."""
+    """What to train after memory ran out, as parts and pieces of a batch; nothing if there is nothing left to try."""
     if len(part) > 1:
         return [(half, pieces) for half in _parts(part, -(-len(part) // 2))]
     return [(list(part), 2)] if pieces == 1 else []

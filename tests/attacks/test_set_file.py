@@ -16,7 +16,7 @@ from roco.attacks.sets.chain import attack_chain
 from roco.attacks.sets.verification import verify_set
 from roco.attacks.settings import AdversarialConfig
 from roco.networks.files import build, describe_target, load_network, save_network
-from roco.networks.settings import LeNetConfig, ResNetConfig
+from roco.networks.targets import LeNetConfig, ResNetConfig
 from roco.settings import Recipe
 from roco.storage.store import Store
 from roco.training.loop import train

@@ -9,9 +9,10 @@ import yaml
 from half_done_study import config_of, individual, write_population
 
 from roco.cli import main
-from roco.config import load_config
+from roco.config import StudyConfig, load_config
 from roco.space.genome import Genome
 from roco.storage.artifacts import read_json, write_json
+from roco.study.files import File
 from roco.study.layout import Layout
 
 FIRST, SECOND = (Genome.parse(f"{bits}-{'0' * 16}-{'0' * 16}") for bits in ("1" + "0" * 15, "111" + "0" * 13))
@@ -19,6 +20,10 @@ FIRST, SECOND = (Genome.parse(f"{bits}-{'0' * 16}-{'0' * 16}") for bits in ("1" 
 
 def entry(genome: Genome, flops: int, *, rank: int, status: str = "ok") -> dict:
     return {**individual(0.1, 0.25, flops, rank=rank, status=status), "genome": str(genome), "key": genome.key}
+
+
+def robustness_file(config: StudyConfig, search: str, *, training_seed: int = 0) -> str:
+    return Layout(config).path(File.ROBUSTNESS, search=search, seed=0, slot=0, training_seed=training_seed)
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def configfile(tmp_path: Path) -> str:
         "adversarial_sources": {"source_index": [0, 3, 4, 7], "images": [2, 2, 2, 2], "right": [2, 2, 0, 2]},
         "white_box": {"images": 5, "attacks": {"pgd": {"correct": 0, "robust_images": "00000"}}},
     }
-    write_json(f"{Layout(config).retrained('baseline', 0, 0, 0)}/robustness.json", "robustness", robustness)
+    write_json(robustness_file(config, "baseline"), "robustness", robustness)
     return str(path)
 
 
@@ -81,11 +86,11 @@ def test_accuracies_are_means_over_retrainings(
     raw = yaml.safe_load(Path(configfile).read_text())
     raw["retraining"]["seeds"] = [0, 5]
     Path(configfile).write_text(yaml.safe_dump(raw))
-    layout = Layout(load_config(configfile))
-    first = read_json(f"{layout.retrained('baseline', 0, 0, 0)}/robustness.json", "robustness")
+    config = load_config(configfile)
+    first = read_json(robustness_file(config, "baseline"), "robustness")
     # Two of ten wrong, and four of ten. The other search found it as well: that is the same training.
     for search in ("baseline", "roco"):
-        path = f"{layout.retrained(search, 0, 0, 5)}/robustness.json"
+        path = robustness_file(config, search, training_seed=5)
         changed = {"training_seed": 5, "test_error": 0.4, "right_images": "1111110000"}
         write_json(path, "robustness", first | changed)
     monkeypatch.setenv("COLUMNS", "100")
@@ -101,7 +106,7 @@ def test_accuracies_are_means_over_retrainings(
 def test_a_network_measured_by_an_earlier_version_is_one_line(
     configfile: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = f"{Layout(load_config(configfile)).retrained('baseline', 0, 0, 0)}/robustness.json"
+    path = robustness_file(load_config(configfile), "baseline")
     content = read_json(path, "robustness")
     del content["right_images"]
     write_json(path, "robustness", content)

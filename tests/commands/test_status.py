@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from half_done_study import begin, config_of, finish, individual, line, write_population
+from half_done_study import begin, config_of, failed, finish, individual, write_population
 
 from roco.cli import main
 from roco.data.dataset import make_dataset
@@ -28,7 +28,7 @@ def test_it_is_readable_at_80_columns(study, monkeypatch, capsys) -> None:
     jobs = list(Layout(config).jobs())
     for job in jobs[:4]:
         finish(job, at=0, seconds=2)
-    begin(jobs[4], line(3, "the reason", level="ERROR"), at=3)
+    begin(jobs[4], failed(3, "the reason"), at=3)
     for search in ("baseline", "roco"):
         write_population(config, search, 2, [individual(0.123, 0.456, 7_890_000, rank=0)], seen=12)
     assert main(["status", "--configfile", path]) == 0
@@ -47,13 +47,15 @@ def test_json_says_the_same(study, capsys: pytest.CaptureFixture[str]) -> None:
     config, path = study
     jobs = list(Layout(config).jobs())
     finish(jobs[0], at=0, seconds=2)
-    begin(jobs[1], line(3, "the reason", level="ERROR"), at=3)
+    begin(jobs[1], failed(3, "the reason"), at=3)
     assert main(["status", "--configfile", path, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["experiment"], found["running"], found["finished"]) == ("made_up", None, False)
     dataset, target, *_ = found["stages"]
     assert (dataset["done"], dataset["total"], dataset["job_seconds"]) == (1, 1, 2.0)
-    assert target["failed"] == [{"job": "lenet", "log": str(jobs[1].log), "error": "the reason"}]
+    wildcards = {"targets": "targets", "target": "lenet"}
+    failure = {"rule": "target", "wildcards": wildcards, "log": str(jobs[1].log), "error": "the reason"}
+    assert target["failed"] == [failure]
     assert [search["generation"] for search in found["searches"]] == [None, None]
 
 

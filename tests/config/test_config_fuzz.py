@@ -1,4 +1,4 @@
-"""Every key of every shipped configuration, changed in many ways: taken, or refused in one line that names the key."""
+"""Every key of a shipped configuration, changed in many ways: taken, or refused in one line that names the key."""
 
 import copy
 import re
@@ -13,7 +13,8 @@ from roco.config import StudyConfig, check_config, load_config, read_yaml
 from roco.errors import ConfigError
 
 REPOSITORY = Path(__file__).parents[2]
-SHIPPED = sorted([REPOSITORY / "config.yaml", *(REPOSITORY / "configs").glob("*.yaml")])
+# The second has widths in a list, other nodes for retraining, and searches that are spelled out.
+SHIPPED = [REPOSITORY / "config.yaml", REPOSITORY / "configs" / "authors.yaml"]
 MISSING = object()
 # Wrong types, out of any range, empty, huge, not ASCII, several lines, wildcards, paths, code.
 VALUES = (
@@ -63,13 +64,7 @@ def check_refusal(message: str, source: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_any_value_at_any_key_is_taken_or_refused_by_name(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # cifar10_small names a file that is not shipped.
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "cifar10.npz").touch()
-    monkeypatch.chdir(tmp_path)
+def test_any_value_at_any_key_is_taken_or_refused_by_name(path: Path) -> None:
     raw, taken, refused = read_yaml(path), 0, 0
     for keys in keys_of(raw):
         for value in VALUES:

@@ -7,16 +7,17 @@ import pytest
 import torch
 from torch import nn
 
-from roco.networks.settings import (
+from roco.networks.blocks import DenseLayer, ResidualUnit
+from roco.networks.settings import TargetsConfig
+from roco.networks.targets import (
     AllConvConfig,
     Architecture,
     DenseNetConfig,
     LeNetConfig,
     ResNetConfig,
-    TargetsConfig,
     VGG16Config,
+    build_target,
 )
-from roco.networks.targets import DenseLayer, ResidualUnit, build_target
 
 SMALL: list[Architecture] = [
     LeNetConfig(width=0.5),

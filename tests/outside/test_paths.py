@@ -13,7 +13,7 @@ from study import TINY, Study
 
 from roco.config import check_config
 from roco.errors import ConfigError
-from roco.paths import plain_path
+from roco.settings.paths import plain_path
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from fabricated_study import config_of, fabricate
 
-from roco.report.figures.figures import write_figures
+from roco.report.figures import write_figures
 from roco.report.read.collect import collect
-from roco.report.tables.all_tables import write_tables
+from roco.report.tables import write_tables
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,9 +7,12 @@ import pytest
 from fabricated_study import config_of, fabricate
 from scipy.stats import spearmanr
 
+from roco.report.measures.topology import FEATURES
+from roco.report.numbers.format import NO_VALUE
 from roco.report.read.collect import StudyFiles, collect
-from roco.report.tables.beyond_tables import FEATURES, objective_value, survivors, topology
-from roco.report.tables.table import NO_VALUE
+from roco.report.tables.objective import make as objective_value
+from roco.report.tables.survivors import make as survivors
+from roco.report.tables.topology import make as topology
 from roco.space.genome import Genome
 from roco.space.settings import PUBLISHED_GENOMES
 from roco.storage.artifacts import read_json

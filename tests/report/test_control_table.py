@@ -6,10 +6,10 @@ import pytest
 from fabricated_study import config_of, fabricate
 from scipy.stats import ttest_1samp
 
-from roco.report.figures.figure_data import hypervolume_course
-from roco.report.numbers.compare import roles
+from roco.report.measures.compare import roles
+from roco.report.measures.searched import hypervolume_course
 from roco.report.read.collect import collect
-from roco.report.tables.control_table import hypervolume_gain
+from roco.report.tables.control import make as hypervolume_gain
 
 SEARCHES = {
     "random": {"objectives": ["error", "flops", "adversarial_error"], "method": "random"},
@@ -22,7 +22,7 @@ def test_gain_is_paired_by_seed_at_equal_evaluations(tmp_path: Path) -> None:
     config = config_of(SEARCHES)
     study = collect(fabricate(tmp_path, config).files)
     table = hypervolume_gain(study, config)
-    course = hypervolume_course(study, config).set_index(["objectives", "search", "seed", "generation"])["hypervolume"]
+    course = hypervolume_course(study).set_index(["objectives", "search", "seed", "generation"])["hypervolume"]
     assert len(table.numbers) == 2 * 2 * (config.search.generations + 1)
     for row in table.numbers.itertuples():
         of_search, of_control = (
@@ -55,7 +55,7 @@ def test_the_control_counts_with_what_it_had_for_no_more_evaluations(tmp_path: P
     ahead = study.populations["search"] == "random"
     study.populations.loc[ahead, "evaluations"] += 3
     numbers = hypervolume_gain(study, config).numbers
-    course = hypervolume_course(study, config)
+    course = hypervolume_course(study)
     first = course[(course["search"] == "random") & (course["generation"] == 0)].set_index("objectives")["hypervolume"]
     # After its first generation the control had cost 11 networks, and after its second 19: more than the others' 16.
     assert set(numbers["generation"]) == {1, 2, 3}
@@ -69,7 +69,7 @@ def test_without_a_random_search_the_table_says_so(tmp_path: Path) -> None:
     config = config_of(seeds=[0])
     table = hypervolume_gain(collect(fabricate(tmp_path, config).files), config)
     assert table.rows == ()
-    assert "holds no random search" in table.markdown()
+    assert "holds no random search" in " ".join(table.notes)
 
 
 def test_a_random_search_is_neither_the_reference_nor_the_main_one() -> None:

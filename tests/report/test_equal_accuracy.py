@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from fabricated_study import config_of
 
-from roco.report.numbers.differences import compared_measures
+from roco.report.measures.differences import compared_measures
 from roco.report.numbers.over_seeds import over_seeds
-from roco.report.tables.equal_accuracy import EQUAL_ACCURACY, equal_accuracy
+from roco.report.tables.equal_accuracy import EQUAL_ACCURACY
+from roco.report.tables.equal_accuracy import make as equal_accuracy
 
 GAIN = 0.03
 
@@ -85,9 +86,9 @@ def test_one_seed_is_named_and_too_few_networks_too(made: SimpleNamespace, monke
     monkeypatch.setattr("roco.report.tables.equal_accuracy.compared_measures", lambda *_: (measured, ["test", "pgd"]))
     table = equal_accuracy(made.study, config)
     assert set(table.numbers["basis"]) == {"networks of one seed"}
-    assert "It says nothing of another run" in table.markdown()
+    assert "It says nothing of another run" in " ".join(table.notes)
     few = measured[measured["slot"] < 2]
     monkeypatch.setattr("roco.report.tables.equal_accuracy.compared_measures", lambda *_: (few, ["test", "pgd"]))
     table = equal_accuracy(made.study, config)
     assert table.rows == ()
-    assert "No seed has enough retrained networks of two searches: 2 of each and 6 in all" in table.markdown()
+    assert "No seed has enough retrained networks of two searches: 2 of each and 6 in all" in " ".join(table.notes)

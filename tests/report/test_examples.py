@@ -16,7 +16,8 @@ from matplotlib.font_manager import findfont, get_font
 from matplotlib.image import imread
 
 from roco.errors import ArtifactError
-from roco.report.figures.examples import difference_on_grey, draw, examples
+from roco.report.figures.examples import difference_on_grey, draw
+from roco.report.figures.examples import numbers as examples
 from roco.report.figures.fonts import FAMILY, families, lacking, show_numbers_instead
 from roco.report.figures.style import figure_settings, save, svg_text
 from roco.report.read.collect import StudyFiles, collect

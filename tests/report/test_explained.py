@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from fabricated_study import config_of
 
+from roco.report.measures.topology import FEATURES
 from roco.report.numbers.over_seeds import over_seeds
 from roco.report.read.collect import Study
-from roco.report.tables.beyond_tables import FEATURES
-from roco.report.tables.explained import EXPLAINED, FREEDOM, explained
+from roco.report.tables.explained import EXPLAINED, FREEDOM
+from roco.report.tables.explained import make as explained
 from roco.space.genome import Genome, bits_per_phase
 
 SLOPES = {"depth": 0.01, "width": -0.02, "ends": 0.0, "residual": 0.03}
@@ -83,12 +84,12 @@ def test_one_seed_has_its_own_interval_and_no_verdict(made: SimpleNamespace) -> 
     assert set(numbers["basis"]) == {"networks of one seed", "one seed"}
     assert True not in numbers["resolved"].to_list()
     assert "*" not in "".join(cell for row in table.rows for cell in row)
-    assert "It says nothing of another run" in table.markdown()
+    assert "It says nothing of another run" in " ".join(table.notes)
 
 
 def test_too_few_networks_say_so(made: SimpleNamespace) -> None:
     few = 7 + FREEDOM - 1
     table = explained(study_of(made, seeds=2, networks=few, noise=0.02), config_of(seeds=[0, 1]))
     assert table.rows == ()
-    assert f"No seed has enough networks ({few + 1} or more)" in table.markdown()
+    assert f"No seed has enough networks ({few + 1} or more)" in " ".join(table.notes)
     assert len(explained(study_of(made, seeds=2, networks=few + 1, noise=0.02), config_of(seeds=[0, 1])).rows) == 8

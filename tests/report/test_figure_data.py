@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from roco.report.figures.figure_data import POINT, with_trends
+from roco.report.figures.points import POINT, with_trends
 
 
 def points(accuracy: list[float], seeds: list[int]) -> pd.DataFrame:

@@ -11,9 +11,10 @@ from fabricated_study import FabricatedStudy, config_of, fabricate
 from pymoo.indicators.hv import HV
 from scipy import stats
 
+from roco.report.numbers.format import NO_VALUE
 from roco.report.read.collect import collect
-from roco.report.tables.hypervolume_table import HYPERVOLUME_TEST, hypervolume_test
-from roco.report.tables.table import NO_VALUE
+from roco.report.tables.hypervolume_test import HYPERVOLUME_TEST
+from roco.report.tables.hypervolume_test import make as hypervolume_test
 from roco.storage.artifacts import read_json
 
 SEARCHES = {
@@ -78,7 +79,7 @@ def test_a_random_search_is_compared_with_where_its_front_is_retrained(tmp_path:
     without = config_of(SEARCHES, seeds=[0, 1], retraining={"searches": ["baseline", "roco"], "networks": 3})
     table = hypervolume_test(study, without)
     assert set(table.numbers["search"]) == {"baseline", "roco"}
-    assert "Of each front only the 3 lightest networks were retrained" in table.markdown()
+    assert "Of each front only the 3 lightest networks were retrained" in " ".join(table.notes)
 
 
 def test_one_seed_has_no_interval_and_no_networks_no_row(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from roco.report.figures.drawing import phase_symbol
 from roco.report.page.interactive import AXES, embedded, payload, read_networks
 from roco.report.page.sections import Drawings, network_sections
 from roco.report.read.collect import StudyFiles, collect
-from roco.report.tables.all_tables import make_tables
+from roco.report.tables import make_tables
 from roco.space.genome import Genome
 from roco.space.settings import PUBLISHED_GENOMES
 from roco.storage.artifacts import read_json

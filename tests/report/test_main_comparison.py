@@ -12,12 +12,12 @@ from scipy.stats import false_discovery_control
 
 from roco.config import StudyConfig
 from roco.errors import ConfigError
-from roco.report.numbers.compare import roles_of
-from roco.report.numbers.differences import DIFFERENCES, judged
-from roco.report.numbers.main_comparison import main_measure, main_selection
+from roco.report.measures.compare import roles_of
+from roco.report.measures.differences import DIFFERENCES, judged
+from roco.report.measures.main_comparison import main_measure, main_selection
 from roco.report.page.answer import answer
 from roco.report.read.collect import collect
-from roco.report.tables.differences_table import all_differences
+from roco.report.tables.differences import make as all_differences
 
 CURVE = {"radii": [0.5, 1.0, 4.0], "steps": 2, "targets": 1}
 

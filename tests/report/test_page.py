@@ -12,15 +12,16 @@ from fabricated_study import FabricatedStudy, config_of, fabricate
 from markupsafe import escape
 
 from roco.errors import ArtifactError
-from roco.report.figures.figures import FIGURES, write_figures
+from roco.report.contents import FIGURES, TABLES
+from roco.report.figures import figure_2, write_figures
 from roco.report.figures.style import looks
 from roco.report.numbers.power import seeds_needed
-from roco.report.numbers.totals import duration, scientific, totals
 from roco.report.page.answer import answer
 from roco.report.page.interactive import scripts
 from roco.report.page.page import origin_of, render
+from roco.report.page.totals import duration, scientific, totals
 from roco.report.read.collect import collect
-from roco.report.tables.all_tables import TABLES, write_tables
+from roco.report.tables import write_tables
 from roco.storage.artifacts import read_arrays, write_arrays
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -88,7 +89,7 @@ def test_page_loads_nothing_and_its_links_lead_somewhere(text: str) -> None:
 
 def test_page_has_every_table_and_figure_and_the_settings(text: str, made: SimpleNamespace) -> None:
     names = set(Page(text).names)
-    assert {*TABLES, *FIGURES} - names == {"control"}
+    assert {item.name for item in (*TABLES, *FIGURES)} - names == {"control"}
     assert "This study has nothing for: Searches against random search." in text
     for table in made.tables.values():
         # Of a table without rows, only what its notes say is shown.
@@ -220,7 +221,7 @@ def test_numbers_for_people() -> None:
 
 def test_figures_are_the_same_bytes_again(made: SimpleNamespace, tmp_path: Path) -> None:
     write_figures(made.study, made.config, tmp_path)
-    for name in FIGURES:
+    for name in (item.name for item in FIGURES):
         for suffix in ("svg", "csv", "png"):
             assert (tmp_path / f"{name}.{suffix}").read_bytes() == (
                 made.folder / "figures" / f"{name}.{suffix}"
@@ -241,25 +242,16 @@ def test_published_points_are_for_cifar10_only(made: SimpleNamespace, tmp_path: 
     drawing = (made.folder / "figures" / "figure_2.svg").read_text()
     assert "ProxylessNAS" in drawing
     config = config_of(dataset="digits")
-    assert set(FIGURES["figure_2"].data(made.study, config)["published"]) == {""}
+    assert set(figure_2.numbers(made.study, config)["published"]) == {""}
 
 
 def test_a_search_looks_the_same_in_every_figure(made: SimpleNamespace) -> None:
     look = looks(list(made.config.search.searches))
     assert (look["baseline"].colour, look["roco"].colour) == ("#0072b2", "#d55e00")
     # These are of targets, which belong to no search.
-    for name in set(FIGURES) - {"transfer_matrix", "examples"}:
+    for name in {item.name for item in FIGURES} - {"transfer_matrix", "examples"}:
         drawing = (made.folder / "figures" / f"{name}.svg").read_text()
         assert {"#0072b2", "#d55e00"} <= set(re.findall(r"#[0-9a-f]{6}", drawing)), name
-
-
-def test_rules_name_every_table_and_figure_and_have_their_captions() -> None:
-    root = Path(__file__).parents[2]
-    rules = (root / "rules" / "report.smk").read_text()
-    listed = re.findall(r'^    "(\w+)": "', rules, re.MULTILINE)
-    assert listed == [*TABLES, *FIGURES]
-    for name in (*listed, "page"):
-        assert (root / "report" / f"{name}.rst").read_text().strip()
 
 
 def test_a_data_set_that_the_study_was_not_made_from_is_refused(made: SimpleNamespace, tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from fabricated_study import config_of, fabricate
 
-from roco.report.figures.figures import write_figures
+from roco.report.figures import write_figures
 from roco.report.page.answer import answer
 from roco.report.page.page import origin_of, render
 from roco.report.page.sections import Drawings, network_sections
 from roco.report.read.collect import StudyFiles, collect
-from roco.report.tables.all_tables import make_tables, write_tables
+from roco.report.tables import make_tables, write_tables
 
 SEEDS = [0, 3, 11]
 Place = tuple[str, int, int]

@@ -13,10 +13,10 @@ from fabricated_study import FabricatedStudy, config_of
 from scipy.stats import ttest_1samp
 
 from roco.attacks.settings import RESERVED, RESERVED_BEGINNING, RESERVED_ENDING
-from roco.report.figures.figures import FIGURES
+from roco.report.figures import accuracy_radius
 from roco.report.numbers.perturbation_statistics import _medians, _middle_places, mean_of_medians
 from roco.report.read.collect import collect
-from roco.report.tables.all_tables import make_tables
+from roco.report.tables import make_tables
 from roco.runtime import numpy_generator
 
 
@@ -100,8 +100,7 @@ def test_a_study_without_them_has_empty_tables_and_a_figure_that_says_so(tmp_pat
     study = collect(FabricatedStudy(tmp_path, config).files)
     tables = {table.name: table for table in make_tables(study, config)}
     assert all(tables[name].rows == () for name in ("robustness_curve", "smallest_perturbations", "flags"))
-    kind = FIGURES["accuracy_radius"]
-    figure = kind.draw(kind.data(study, config), config)
+    figure = accuracy_radius.draw(accuracy_radius.numbers(study, config), config)
     assert [text.get_text() for text in figure.axes[0].texts] == ["no radii were searched"]
 
 

@@ -10,7 +10,8 @@ from fabricated_study import FabricatedStudy, config_of, fabricate
 from scipy import stats
 
 from roco.report.read.collect import collect
-from roco.report.tables.set_accuracy import SET_ACCURACY, set_accuracy
+from roco.report.tables.set_accuracy import SET_ACCURACY
+from roco.report.tables.set_accuracy import make as set_accuracy
 from roco.storage.artifacts import read_json
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from roco.errors import ArtifactError
+from roco.report.measures.measured import over_retrainings, sizes_of
 from roco.report.numbers.shares import (
     from_marks,
     independent_images,
@@ -17,7 +18,6 @@ from roco.report.numbers.shares import (
     values_of,
     variance_of,
 )
-from roco.report.read.measured import over_retrainings, sizes_of
 
 
 def test_rows_are_means_over_retrainings_and_then_over_networks() -> None:

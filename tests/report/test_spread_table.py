@@ -9,9 +9,9 @@ import pytest
 from fabricated_study import config_of
 from scipy.stats import spearmanr
 
+from roco.report.numbers.format import NO_VALUE
 from roco.report.read.collect import StudyFiles, collect
-from roco.report.tables.spread_table import objective_spread
-from roco.report.tables.table import NO_VALUE
+from roco.report.tables.objective_spread import make as objective_spread
 
 
 def evaluated(made: SimpleNamespace, search: str, seed: int) -> dict[str, dict[str, Any]]:

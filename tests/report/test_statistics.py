@@ -10,18 +10,18 @@ from scipy.stats import t as student
 from scipy.stats import ttest_1samp, ttest_rel
 
 from roco.report.numbers.contrasts import TRAINED_ONCE, difference_interval, pair_by_flops, paired_interval
-from roco.report.numbers.differences import holm
 from roco.report.numbers.power import power, seeds_needed
 from roco.report.numbers.statistics import (
     Error,
     half_width,
-    hypervolumes,
+    holm,
     interval_over_seeds,
     mean_interval,
     network_interval,
     p_value,
     wilson,
 )
+from roco.search.hypervolume import hypervolumes
 
 # So many images in each cluster that all have one share of them right: the images add nothing.
 MANY = np.full(20, 10.0**6)

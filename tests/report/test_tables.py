@@ -11,10 +11,11 @@ import pytest
 from fabricated_study import FabricatedStudy, config_of, fabricate
 from scipy.stats import ttest_1samp
 
+from roco.report.contents import TABLES
+from roco.report.measures.paper import ADVERSARIAL_SAMPLES
 from roco.report.page.answer import answer
-from roco.report.page.paper import ADVERSARIAL_SAMPLES
 from roco.report.read.collect import StudyFiles, collect
-from roco.report.tables.all_tables import TABLES, make_tables, write_tables
+from roco.report.tables import make_tables, write_tables
 
 NO_SOURCES: dict[str, list[int]] = {"source_index": [], "images": [], "right": [], "noise_right": []}
 
@@ -194,7 +195,7 @@ def test_tables_are_the_same_bytes_again_whatever_the_order_of_files(made: Simpl
     mixed = {name: tuple(reversed(paths)) for name, paths in vars(made.files).items()}
     write_tables(collect(StudyFiles(**mixed)), made.config, tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == sorted(f"{name}.{suffix}" for name in TABLES for suffix in ("csv", "md", "tex"))
+    assert names == sorted(f"{item.name}.{suffix}" for item in TABLES for suffix in ("csv", "md", "tex"))
     for name in names:
         one, two = ((folder / name).read_bytes() for folder in (tmp_path, made.folder / "tables"))
         assert hashlib.sha256(one).digest() == hashlib.sha256(two).digest(), name

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from roco.report.tables.transfer import matrix
+from roco.report.figures.transfer_matrix import matrix
 
 
 def test_shares_and_intervals_are_those_of_the_counts(made: SimpleNamespace) -> None:

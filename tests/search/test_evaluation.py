@@ -13,7 +13,7 @@ from roco.search.evaluation import EVALUATION_VERSION, EvaluationSettings, Evalu
 from roco.space.complexity import complexity
 from roco.space.genome import Genome
 from roco.storage.artifacts import digest, write_json
-from roco.training import loop as training
+from roco.training import loop
 
 FIELDS = {
     *("genome", "key", "status", "reason", "error", "adversarial_error", "adversarial_breakdown", "flops"),
@@ -42,13 +42,13 @@ def test_a_record_says_what_the_trained_network_does(
     tiny: TinyStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained: list[torch.nn.Module] = []
-    train_together = training.train_together
+    train_together = loop.train_together
 
-    def keep(trainings: list[training.Training], *arguments: Any, **named: Any) -> None:
+    def keep(trainings: list[loop.Training], *arguments: Any, **named: Any) -> None:
         train_together(trainings, *arguments, **named)
         trained.extend(one.network for one in trainings)
 
-    monkeypatch.setattr(training, "train_together", keep)
+    monkeypatch.setattr(loop, "train_together", keep)
     record = Evaluator(settings_of(tiny)).evaluate(GENOMES[1])
 
     def wrong(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -105,7 +105,7 @@ def test_a_stack_is_measured_as_one_and_its_records_say_how_many_it_had(
 ) -> None:
     evaluator = Evaluator(settings_of(tiny))
     alone = [evaluator.evaluate(genome) for genome in GENOMES]
-    monkeypatch.setattr(training, "stacks_on", lambda device: True)
+    monkeypatch.setattr(loop, "stacks_on", lambda device: True)
     [ended] = evaluator.evaluate_all(GENOMES, largest_stack=3)
     assert [record["stack"] for _, record in ended] == [3] * 3
     assert len({record["seconds"] for _, record in ended}) == 1
@@ -134,7 +134,7 @@ def test_any_other_error_is_a_crash(tiny: TinyStudy, monkeypatch: pytest.MonkeyP
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("shapes cannot be multiplied")
 
-    monkeypatch.setattr(training, "train_together", broken)
+    monkeypatch.setattr(loop, "train_together", broken)
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         Evaluator(settings_of(tiny)).evaluate(GENOMES[0])
 

@@ -43,10 +43,10 @@ for line in sys.stdin:
 STARVED = """
 import sys
 from roco.search import workers
-from roco.training import loop as training
+from roco.training import loop
 from roco.search.evaluation import Evaluator
 
-fresh, train_together, large = Evaluator._fresh_network, training.train_together, []
+fresh, train_together, large = Evaluator._fresh_network, loop.train_together, []
 
 def noted(self, genome):
     network = fresh(self, genome)
@@ -60,7 +60,7 @@ def starved(trainings, *arguments, **named):
     else:
         train_together(trainings, *arguments, **named)
 
-Evaluator._fresh_network, training.train_together = noted, starved
+Evaluator._fresh_network, loop.train_together = noted, starved
 workers.main()
 """
 

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,12 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from roco import runtime
+from roco import gpu_locks, runtime
 from roco.errors import ArtifactError
 
 
-def snakemake_of(log_file: Path) -> SimpleNamespace:
-    return SimpleNamespace(log=[str(log_file)], rule="evaluate", wildcards={"seed": "0"})
+def snakemake_of(log_file: Path, *, gpus: int = 0) -> SimpleNamespace:
+    resources = SimpleNamespace(gpu=gpus)
+    return SimpleNamespace(log=[str(log_file)], rule="evaluate", wildcards={"seed": "0"}, resources=resources)
 
 
 @pytest.mark.usefixtures("root_logger")
@@ -25,6 +27,18 @@ def test_a_job_logs_to_its_file(tmp_path: Path) -> None:
     lines = log_file.read_text().splitlines()
     assert [line.split(" ", 3)[3] for line in lines] == ["rule evaluate {'seed': '0'}", "half way", "done"]
     assert all(line.split(" ")[2] == "INFO" for line in lines)
+
+
+@pytest.mark.usefixtures("root_logger")
+def test_a_job_on_a_gpu_takes_the_least_used_one_until_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_locks, "lock_folder", lambda: tmp_path)
+    for expected in ("GPU-y", "GPU-x"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-x,GPU-y")
+        other = gpu_locks.take_gpu(["GPU-x" if expected == "GPU-y" else "GPU-y"], tmp_path)
+        with runtime.job(snakemake_of(tmp_path / "job.log", gpus=1)):
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == expected
+        other.file.close()
+        assert f"GPU {expected}" in (tmp_path / "job.log").read_text()
 
 
 @pytest.mark.usefixtures("root_logger")
@@ -72,7 +86,7 @@ class Late:
 
 late = Late()
 atexit.register(print, "handler")
-snakemake = SimpleNamespace(log=[sys.argv[1]], rule="target", wildcards={})
+snakemake = SimpleNamespace(log=[sys.argv[1]], rule="target", wildcards={}, resources=SimpleNamespace(gpu=0))
 with runtime.job(snakemake):
     print("collects", gc.isenabled())
     runtime.start_torch("cpu")

@@ -28,7 +28,7 @@ def test_rules_and_layout_agree(tmp_path: Path) -> None:
     jobs = list(Layout(check_config(config)).jobs())
     found = Counter(job.rule for job in jobs)
     assert {rule: counts[rule] for rule in found} == found
-    evaluated = Counter(job.networks for job in jobs if job.place.startswith("roco, seed 3, generation 2"))
+    evaluated = Counter(job.networks for job in jobs if job.title.startswith("roco, seed 3, generation 2, "))
     assert evaluated == {2: 2, 1: 1}
     for job in jobs:
         (block,) = [block for block in text.split("\n\n") if re.search(rf"log: {re.escape(str(job.log))}\b", block)]

@@ -71,7 +71,7 @@ def test_a_line_for_each_job_where_nobody_watches(tmp_path: Path, monkeypatch: p
     assert stream.getvalue().splitlines() == [
         "2 jobs; logs are there",
         "1 of 2 jobs: dataset (0 s)",
-        "2 of 2 jobs: evaluate roco seed 0 generation 001 (0 s)",
+        "2 of 2 jobs: evaluate, roco, seed 0, generation 001 (0 s)",
         "The report is at there.html",
     ]
 

@@ -1,14 +1,18 @@
-import fcntl
+import contextlib
+import os
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from half_done_study import START, begin, config_of, finish, individual, line, write_population
+from half_done_study import START, begin, config_of, failed, finish, individual, line, write_population
 
-from roco.study import joblogs
-from roco.study.joblogs import JobLog, JobLogs, read_log
+from roco.config import StudyConfig
+from roco.study import job_progress
+from roco.study.job_progress import JobProgress, ProgressFiles, read_progress
 from roco.study.layout import Job, Layout
-from roco.study.progress import running_process, study_state
+from roco.study.lock import lock_results
+from roco.study.progress import study_state
 from roco.study.workload import Work, evaluation_work, images_of, retraining_work, robustness_work
 
 
@@ -25,64 +29,61 @@ def passes(work: Work) -> int:
     return 3 * (work.trained + work.gradient + work.alone) + work.forward
 
 
-def hold(config):
-    """The lock of a run at work."""
-    path = Path(config.folder) / ".running"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("w")
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    file.write("process 7 on there")
-    file.flush()
-    return file
+@contextlib.contextmanager
+def locked(config: StudyConfig) -> Iterator[None]:
+    """As if a run were at work."""
+    descriptor = lock_results(config.folder)
+    assert descriptor is not None
+    yield
+    os.close(descriptor)
 
 
-def test_a_log_says_when_it_began_and_how_it_ended(tmp_path: Path) -> None:
-    log = tmp_path / "job.log"
-    assert read_log(log) is None
-    log.write_text("Traceback of something else\n")
-    assert read_log(log) is None
-    key, other = "0123456789ab", "ba9876543210"
-    log.write_text(
-        line(0, "rule evaluate {}")
-        + line(1, "4 genomes: 1 in the store, 3 to evaluate")
-        + line(2, f"{key} epoch 1/2 loss 2.0")
-        + line(9, f"{key} epoch 2/2 loss 1.0")
-        + line(9, f"{other} epoch 1/2 loss 1.0")
+def test_progress_says_when_a_job_began_and_how_it_ended(tmp_path: Path) -> None:
+    path = tmp_path / "job.progress.jsonl"
+    assert read_progress(path) is None
+    path.write_text("")
+    assert read_progress(path) is None
+    path.write_text(
+        line(0, "rule evaluate {}", state="running")
+        + line(1, "4 genomes: 1 in the store, 3 to evaluate", networks=1)
+        + line(9, "1 genomes evaluated", networks=1)
+        + line(9, "0123456789ab epoch 1/2 loss 1.0")
+        # Another process has just begun to write.
+        + line(10, "cut short")[:20]
     )
-    found = read_log(log)
-    assert found is not None
-    assert (found.begun, found.seconds, found.trained, found.ended) == (START, 9, 2, False)
-    assert found.message == f"{other} epoch 1/2 loss 1.0"
-    with log.open("a") as file:
-        file.write(line(11, f"{other} failed: out of memory", level="WARNING") + line(12, "done"))
-    found = read_log(log)
-    assert found is not None
-    assert (found.trained, found.ended, found.error) == (3, True, "")
+    progress = read_progress(path)
+    assert progress is not None
+    assert (progress.begun, progress.seconds, progress.networks) == (START, 9, 2)
+    assert (progress.state, progress.message) == ("running", "0123456789ab epoch 1/2 loss 1.0")
+    with path.open("a") as file:
+        file.write("\n" + line(11, "2 genomes evaluated", networks=2) + line(12, "done", state="done"))
+    progress = read_progress(path)
+    assert progress is not None
+    assert (progress.networks, progress.ended, progress.error) == (4, True, "")
 
 
-def test_only_logs_that_have_changed_are_read_again(config, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The live line looks every few seconds: all logs each time grow with the square of a study.
+def test_only_files_that_have_changed_are_read_again(config, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The live line looks every few seconds: to read all files each time would grow with the square of a study.
     cells = jobs_of(config, "adversarial_cells")
     finish(cells[0], at=0, seconds=4)
     begin(cells[1], at=5)
-    read, logs = list[Path](), JobLogs()
+    read, files = list[Path](), ProgressFiles()
 
-    def counted(path: Path) -> JobLog | None:
+    def counted(path: Path) -> JobProgress | None:
         read.append(path)
-        return read_log(path)
+        return read_progress(path)
 
-    monkeypatch.setattr(joblogs, "read_log", counted)
-    first = study_state(config, logs=logs)
-    assert sorted(read) == sorted([cells[0].log, cells[1].log])
-    assert study_state(config, logs=logs) == first
+    monkeypatch.setattr(job_progress, "read_progress", counted)
+    first = study_state(config, files=files)
+    assert sorted(read) == sorted([cells[0].progress, cells[1].progress])
+    assert study_state(config, files=files) == first
     assert len(read) == 2
-    with cells[1].log.open("a") as file:
-        file.write(line(9, "no such file", level="ERROR"))
-    (failed,) = study_state(config, logs=logs).stage("adversarial_cells").failed
-    assert failed == (cells[1], "no such file")
-    assert read[2:] == [cells[1].log]
-    cells[1].log.unlink()
-    assert study_state(config, logs=logs).stage("adversarial_cells").failed == ()
+    with cells[1].progress.open("a") as file:
+        file.write(failed(9, "no such file"))
+    assert study_state(config, files=files).stage("adversarial_cells").failed == ((cells[1], "no such file"),)
+    assert read[2:] == [cells[1].progress]
+    cells[1].progress.unlink()
+    assert study_state(config, files=files).stage("adversarial_cells").failed == ()
 
 
 def test_a_study_that_was_never_started(config) -> None:
@@ -98,26 +99,26 @@ def test_jobs_are_done_running_or_failed(config) -> None:
     cells, (target,) = jobs_of(config, "adversarial_cells"), jobs_of(config, "target")
     finish(target, at=0, seconds=8)
     finish(cells[0], at=10, seconds=4)
-    begin(cells[1], line(13, "no such file", level="ERROR"), at=12)
+    begin(cells[1], failed(13, "no such file"), at=12)
     begin(cells[2], line(14, "half of it"), at=12)
     at_rest = study_state(config).stage("adversarial_cells")
     # Without a run at work, what has not ended was interrupted.
     assert (at_rest.done, at_rest.running, at_rest.jobs_left) == (1, (), 3)
     assert [(job, error) for job, error in at_rest.failed] == [(cells[1], "no such file")]
-    with hold(config):
+    with locked(config):
         running = study_state(config)
-        assert running.holder == "process 7 on there"
-        assert [(job, log.message) for job, log in running.stage("adversarial_cells").running] == [
+        assert running.holder.startswith(f"process {os.getpid()} on ")
+        assert [(job, progress.message) for job, progress in running.stage("adversarial_cells").running] == [
             (cells[2], "half of it")
         ]
-    assert running_process(config.folder) == ""
+    assert study_state(config).holder == ""
 
 
 def test_genomes_of_running_jobs_count(config) -> None:
     first, second, *_ = jobs_of(config, "evaluate")
     finish(first, at=0, seconds=10)
-    begin(second, line(5, "0123456789ab epoch 2/2 loss 1.0"), at=1)
-    with hold(config):
+    begin(second, line(5, "1 genomes evaluated", networks=1), at=1)
+    with locked(config):
         assert study_state(config).stage("evaluate").done == 3
 
 
@@ -129,7 +130,7 @@ def test_time_left_is_that_of_the_open_jobs_at_the_pace_of_the_others(config) ->
         finish(job, at=11 * (number // 2), seconds=10)
     finish(robustness[0], at=1000, seconds=10)
     begin(robustness[1], line(1004, "working"), at=1000)
-    with hold(config):
+    with locked(config):
         left = study_state(config, now=START + timedelta(seconds=1004)).seconds_left
     pairs, ended = -(-len(others) // 2), len(others) + 1
     # Busy seconds over seconds in which any job ran; the pauses, a job.

@@ -11,7 +11,7 @@ from roco.errors import TrainingFailed
 from roco.networks.files import describe_genome, describe_target
 from roco.settings import Recipe
 from roco.storage.store import Store
-from roco.training import loop as training
+from roco.training import loop
 from roco.training.loop import to_unit
 from roco.training.stored import Fit, Request, fit, fit_all, measure
 
@@ -43,7 +43,7 @@ def no_training(*_: object, **__: object) -> None:
 def test_a_finished_fit_is_not_repeated(tiny: TinyStudy, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     first = fit_tiny(tiny, store)
     assert len(first.losses) == RECIPE["epochs"]
-    monkeypatch.setattr(training, "train_together", no_training)
+    monkeypatch.setattr(loop, "train_together", no_training)
     second = fit_tiny(tiny, store)
     assert second.losses == first.losses
     assert torch.equal(logits(first, tiny), logits(second, tiny))
@@ -81,10 +81,10 @@ def test_validation_images_are_trained_on_when_asked(
 ) -> None:
     seen: list[torch.Tensor] = []
 
-    def train_together(trainings: list[training.Training], images: torch.Tensor, **arguments: Any) -> None:
+    def train_together(trainings: list[loop.Training], images: torch.Tensor, **arguments: Any) -> None:
         seen.extend([images, arguments["labels"]])
 
-    monkeypatch.setattr(training, "train_together", train_together)
+    monkeypatch.setattr(loop, "train_together", train_together)
     fit_tiny(tiny, store, validation_images_too=too)
     splits = [tiny.dataset.train, tiny.dataset.validation] if too else [tiny.dataset.train]
     assert np.array_equal(seen[0].numpy(), np.concatenate([split.images for split in splits]))
@@ -95,19 +95,19 @@ def test_an_interrupted_fit_goes_on(
     tiny: TinyStudy, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = fit_tiny(tiny, Store(tmp_path / "whole"))
-    train_together = training.train_together
+    train_together = loop.train_together
 
-    def killed(trainings: list[training.Training], *arguments: Any, **named: Any) -> None:
+    def killed(trainings: list[loop.Training], *arguments: Any, **named: Any) -> None:
         def stop(epoch: int, loss: float) -> None:
             raise KeyboardInterrupt
 
         trainings[0].on_epoch = stop
         train_together(trainings, *arguments, **named)
 
-    monkeypatch.setattr(training, "train_together", killed)
+    monkeypatch.setattr(loop, "train_together", killed)
     with pytest.raises(KeyboardInterrupt):
         fit_tiny(tiny, store)
-    monkeypatch.setattr(training, "train_together", train_together)
+    monkeypatch.setattr(loop, "train_together", train_together)
     assert len(list((store.root / "checkpoint").iterdir())) == 1
     resumed = fit_tiny(tiny, store)
     assert resumed.losses == whole.losses
@@ -153,13 +153,13 @@ def test_networks_that_are_alike_are_trained_as_a_stack_and_kept_each(
     requests = [Request(description, row, row // 2) for row, description in enumerate(descriptions)]
     named: dict[str, Any] = {"recipe": Recipe(**RECIPE), "device": "cpu"}
     alone = [fit(request, tiny.dataset, store=Store(tmp_path / "alone"), **named) for request in requests]
-    monkeypatch.setattr(training, "stacks_on", lambda device: True)
+    monkeypatch.setattr(loop, "stacks_on", lambda device: True)
     together = dict(fit_all(requests, tiny.dataset, store=store, largest_stack=9, **named))
     assert [together[row].stack for row in range(5)] == [4, 4, 4, 1, 4]
     for row, one in enumerate(alone):
         assert together[row].losses == pytest.approx(one.losses, rel=1e-3)
     names = [{path.name for path in (root / "network").iterdir()} for root in (store.root, tmp_path / "alone")]
     assert names[0] == names[1]
-    monkeypatch.setattr(training, "train_together", no_training)
+    monkeypatch.setattr(loop, "train_together", no_training)
     again = dict(fit_all(requests, tiny.dataset, store=store, largest_stack=9, **named))
     assert [again[row].losses for row in range(5)] == [together[row].losses for row in range(5)]

@@ -92,14 +92,17 @@ class Study:
         return {
             str(path.relative_to(self.results)): without_seconds(path)
             for path in sorted(self.results.rglob("*"))
-            if path.is_file() and "logs" not in path.relative_to(self.results).parts and path.name != ".running"
+            if path.is_file()
+            and path.relative_to(self.results).parts[0] not in ("logs", "benchmarks")
+            and path.name != ".running"
         }
 
 
 def without_seconds(path: Path) -> bytes:
     """The bytes of a file; without the measured times of evaluation records, trainings and the page."""
     if path.name == "report.html":
-        return re.sub(rb"[0-9.]+ (s|min|h)\b", b"", path.read_bytes())
+        page = re.sub(rb'<table id="took">.*?</table>', b"", path.read_bytes(), flags=re.DOTALL)
+        return re.sub(rb"[0-9.]+ (s|min|h)\b", b"", page)
     if path.suffix == ".json" and b'"seconds"' in path.read_bytes():
         document = json.loads(path.read_text())
         # The checksum covers the seconds.

@@ -1,5 +1,6 @@
 """The study through Snakemake: from beginning to end, interrupted, twice at once, with settings that changed."""
 
+import os
 import re
 
 import pytest
@@ -14,6 +15,7 @@ from roco.data.dataset import Dataset
 from roco.networks.files import digest_of, load_network
 from roco.storage.artifacts import read_json
 from roco.study.layout import Layout
+from roco.study.lock import lock_results
 from roco.study.plan import pending_jobs
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("study")]
@@ -116,17 +118,15 @@ def test_two_studies_at_once_may_share_a_store(finished_study, tmp_path):
 
 
 def test_a_second_run_in_one_folder_says_so_and_stops(tmp_path):
-    from roco.runtime import guard_run
-
     study = Study(tmp_path, TINY)
-    place = guard_run(study.results)
+    descriptor = lock_results(study.results)
     try:
         result = study.run()
         assert result.returncode == 1
         assert "another run is at work here" in result.stderr
         assert set(study.artifacts()) == set()
     finally:
-        place.close()
+        os.close(descriptor)
 
 
 def test_what_the_search_waits_for_goes_first(tmp_path):

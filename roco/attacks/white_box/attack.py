@@ -9,8 +9,8 @@ from pydantic import Field
 from roco.attacks.batches import Batch, run_in_batches
 from roco.attacks.passes import Passes
 from roco.attacks.types import Network, Tensor
-from roco.levels import Eps
 from roco.settings import Section
+from roco.settings.levels import Eps
 
 # What float32 may add to a budget when a step is added to a pixel and taken away again.
 ROUNDING = 1e-6

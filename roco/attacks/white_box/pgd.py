@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 from roco.attacks.batches import Batch, torchattack
 from roco.attacks.types import Tensor
 from roco.attacks.white_box.attack import LinfBudget
-from roco.levels import Step
 from roco.settings import Count
+from roco.settings.levels import Step
 
 
 class PGD(LinfBudget):

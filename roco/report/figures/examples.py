@@ -10,29 +10,39 @@ from matplotlib.figure import Figure
 from roco.config import StudyConfig
 from roco.report.figures.fonts import families
 from roco.report.figures.style import new_figure, say_empty
+from roco.report.measures.targets import NORM_TITLES, TARGET_TITLES
+from roco.report.numbers.format import whole
 from roco.report.read.collect import Study, rows_of
-from roco.report.tables.setup_tables import NORM_TITLES, TARGET_TITLES
-from roco.report.tables.table import whole
 
-TITLE = "Examples of the adversarial images"
 CAPTION = (
     "For each norm and threshold (rows) and target: a test image that the target had right, the adversarial image, and "
     "their difference on grey; below them the true class and what the target says now. L∞ differences are scaled so "
     "that the threshold is black or white, L0 differences are halved. Shown is the first success of each cell by its "
     "number in the test images. The CSV file holds that number, the margin in logits and the distances."
 )
+
+
 # Arrays, which a figure draws and no CSV file holds.
 PIXELS = ["clean", "adversarial"]
+
+
 NUMBERS = ["norm", "threshold", "target", "attacked", "successes", "source_index", "label", "class_name"]
+
+
 NUMBERS += ["prediction", "predicted_class", "margin", "changed_pixels", "linf", "l2"]
+
 
 # In tiles: from one image to the next, from one target to the next, from one row to the next.
 _STEP, _TARGET, _ROW = 1.05, 3.5, 1.55
+
+
 _LARGEST_TILE = 0.42
+
+
 _LONGEST_NAME = 10
 
 
-def examples(study: Study, config: StudyConfig) -> pd.DataFrame:
+def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
     """A row for each cell of the test set, with the example's numbers and pixels where the cell has a success.
 
     `linf` is the largest change of a value in 1/255, `l2` the Euclidean distance in [0, 1] units.

@@ -1,1 +1,1 @@
-"""Statistics: intervals, differences and their power. Nothing here knows a table or a figure."""
+"""Statistics of plain arrays: intervals, differences, correlations, power. Nothing here knows a study."""

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from roco.report.numbers.differences import holm
 from roco.report.numbers.shares import Array
 from roco.report.numbers.statistics import (
     CONFIDENCE,
@@ -24,6 +23,7 @@ from roco.report.numbers.statistics import (
     Error,
     Interval,
     half_width,
+    holm,
     interval_over_seeds,
     quantile,
 )

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 from scipy.stats import nct
 
+from roco.report.numbers.format import missing, percent
 from roco.report.numbers.statistics import FEWEST_SEEDS, quantile
-from roco.report.tables.table import missing, percent
 
 # How often a difference that is there is to be resolved.
 POWER = 0.8

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
-import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import stdtrit
 
@@ -30,8 +29,6 @@ from roco.report.numbers.shares import (
 CONFIDENCE = 0.95
 # From fewer seeds nothing is concluded: Student's t takes their values as normal, which so few cannot show.
 FEWEST_SEEDS = 5
-# A hypervolume's reference point lies a tenth of the range beyond the worst value, so that extreme networks count too.
-REFERENCE_POINT = 1.1
 
 
 @dataclass(frozen=True)
@@ -251,31 +248,14 @@ def of_retrainings(weighted: Sequence[tuple[float, Counts]], sizes: Array) -> Er
     return Error(squares / freedom * scale, freedom) if freedom else Error(0.0, 1)
 
 
-def hypervolumes(populations: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
-    """The hypervolume of every population in the given objectives, all on one scale.
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's corrected p-values: the chance of even one star, were there no difference at all, stays below 5 %.
 
-    Each objective is scaled so that its best and worst value among the successful networks of all searches, seeds and
-    generations become 0 and 1; the reference point is 1.1 in each, and the volume is given as a share of the box
-    between the best values and the reference point.
-
-    Args:
-        populations: columns search, seed, generation, evaluations, status and the objectives (smaller is better).
-        objectives: the objectives to span the volume.
-
-    Returns:
-        search, seed, generation, evaluations, hypervolume (0 to 1; a population without a successful network has 0).
+    Source: Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Stat. 1979.
     """
-    from pymoo.indicators.hv import HV
-
-    successful = populations[populations["status"] == "ok"]
-    values = successful[list(objectives)].to_numpy(dtype=float)
-    rows = []
-    best = values.min(axis=0) if len(values) else np.zeros(len(objectives))
-    spread = (values.max(axis=0) if len(values) else np.ones(len(objectives))) - best
-    spread[spread == 0] = 1.0
-    indicator = HV(ref_point=np.full(len(objectives), REFERENCE_POINT))
-    for place, members in populations.groupby(["search", "seed", "generation"], sort=True):
-        found = members[members["status"] == "ok"][list(objectives)].to_numpy(dtype=float)
-        volume = float(indicator((found - best) / spread)) if len(found) else 0.0
-        rows.append((*place, members["evaluations"].iloc[0], volume / REFERENCE_POINT ** len(objectives)))
-    return pd.DataFrame(rows, columns=["search", "seed", "generation", "evaluations", "hypervolume"])
+    order = np.argsort(np.asarray(p_values, dtype=float), kind="stable")
+    factors = np.arange(len(order), 0, -1)
+    raised = np.minimum(1, np.maximum.accumulate(np.asarray(p_values, dtype=float)[order] * factors))
+    found = np.empty(len(order))
+    found[order] = raised
+    return [float(value) for value in found]

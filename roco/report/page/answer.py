@@ -1,12 +1,11 @@
 """The answer of a study in a few sentences, made from the numbers of its tables and from nothing else."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
 from roco.config import StudyConfig
-from roco.report.numbers.compare import (
+from roco.report.measures.compare import (
     EQUAL_FLOPS,
     FLOPS_TOLERANCE,
     INTERPOLATED,
@@ -15,14 +14,12 @@ from roco.report.numbers.compare import (
     metric_title,
     roles_of,
 )
-from roco.report.numbers.main_comparison import LEAST, MOST
+from roco.report.measures.differences import Difference, differences_in, main_difference
+from roco.report.measures.main_comparison import LEAST, MOST
+from roco.report.measures.measured import ADVERSARIAL_SET, RADIUS, TEST, several
+from roco.report.numbers.format import missing, percent
 from roco.report.numbers.power import seeds_wanted
-from roco.report.numbers.statistics import FEWEST_SEEDS
 from roco.report.read.collect import records_of
-from roco.report.read.measured import ADVERSARIAL_SET, RADIUS, TEST, several
-from roco.report.tables.table import missing, percent
-
-Row = dict[str, Any]
 
 
 def answer(differences: pd.DataFrame, accuracies: pd.DataFrame, config: StudyConfig) -> tuple[str, ...]:
@@ -36,13 +33,12 @@ def answer(differences: pd.DataFrame, accuracies: pd.DataFrame, config: StudyCon
     role = roles_of(config)
     if role.main is None:
         return _one_search(role.reference, accuracies, config)
-    main = records_of(differences[differences["main"].astype(bool)])
-    if not main:
+    main = main_difference(differences)
+    if main is None:
         return _no_comparison(differences, role.main, role.reference)
-    row = main[0]
-    beside = differences[(differences["search"] == row["search"]) & (differences["selection"] == row["selection"])]
-    found = {str(one["metric"]): one for one in records_of(beside)}
-    return _gain(row, config), _cost(row, found, config), seeds_wanted(float(row["deviation"]), int(row["seeds"]))
+    beside = differences[(differences["search"] == main.search) & (differences["selection"] == main.selection)]
+    by_metric = {row.metric: row for row in differences_in(beside)}
+    return _gain(main, config), _cost(main, by_metric, config), seeds_wanted(main.deviation, main.seeds)
 
 
 def _no_comparison(differences: pd.DataFrame, search: str, reference: str) -> tuple[str, ...]:
@@ -57,24 +53,24 @@ def _no_comparison(differences: pd.DataFrame, search: str, reference: str) -> tu
     )
 
 
-def _gain(row: Row, config: StudyConfig) -> str:
+def _gain(row: Difference, config: StudyConfig) -> str:
     places = {EQUAL_FLOPS: "At equal FLOPs", INTERPOLATED: "At equal FLOPs, interpolated along the fronts"}
-    where = places.get(row["selection"]) or f"Among the {row['selection'].split('_')[1]} lightest networks"
-    searches = f"networks found by {_called(row['search'], config)} are"
-    points = f"{_points(row, judged=True)} {_measured(row['metric'])}"
-    return f"{where}, {searches} {points} than those found by {row['reference']}{_unclear(row)}."
+    where = places.get(row.selection) or f"Among the {row.selection.split('_')[1]} lightest networks"
+    searches = f"networks found by {_called(row.search, config)} are"
+    points = f"{_points(row, judged=True)} {_measured(row.metric)}"
+    return f"{where}, {searches} {points} than those found by {row.reference}{_unclear(row)}."
 
 
-def _unclear(row: Row) -> str:
+def _unclear(row: Difference) -> str:
     """What is to be said where nearly all images hold or nearly all fall."""
-    if LEAST <= row["accuracy"] <= MOST:
+    if LEAST <= row.accuracy <= MOST:
         return ""
-    share = percent(row["accuracy"])
+    share = percent(row.accuracy)
     return f"; but {share} % of the images hold there over all these networks, too {_far(row)} to tell them apart"
 
 
-def _far(row: Row) -> str:
-    return "few" if row["accuracy"] < LEAST else "many"
+def _far(row: Difference) -> str:
+    return "few" if row.accuracy < LEAST else "many"
 
 
 def _measured(metric: str) -> str:
@@ -89,50 +85,40 @@ def _called(search: str, config: StudyConfig) -> str:
     return f"{search} (the search with the robustness objective)" if with_objective else search
 
 
-def _points(row: Row, *, judged: bool = False) -> str:
+def _points(row: Difference, *, judged: bool = False) -> str:
     """A difference in words; where it is judged, with the verdict."""
-    value, interval = float(row["difference"]), ""
-    if not missing(row["low"]):
-        interval = f"95 % interval {percent(row['low'], sign=True)} to {percent(row['high'], sign=True)}"
-        interval += "" if row["seeds"] > 1 else ", within this run"
-    inside = "; ".join(part for part in (interval, verdict(row) if judged else "") if part)
-    word = "less" if value < 0 else "more"
-    return f"{percent(abs(value))} points {word} accurate" + (f" ({inside})" if inside else "")
+    interval = ""
+    if not missing(row.low):
+        interval = f"95 % interval {percent(row.low, sign=True)} to {percent(row.high, sign=True)}"
+        interval += "" if row.seeds > 1 else ", within this run"
+    inside = "; ".join(part for part in (interval, row.verdict if judged else "") if part)
+    word = "less" if row.difference < 0 else "more"
+    return f"{percent(abs(row.difference))} points {word} accurate" + (f" ({inside})" if inside else "")
 
 
-def verdict(row: Row) -> str:
-    """Whether a difference is resolved, or why nothing is said of it."""
-    if row["resolved"]:
-        return "resolved"
-    seeds = int(row["seeds"])
-    if seeds < FEWEST_SEEDS:
-        return f"no verdict: {seeds} seed{'s' if seeds > 1 else ''} of the {FEWEST_SEEDS} that one needs"
-    return "not resolved"
-
-
-def _cost(row: Row, found: dict[str, Row], config: StudyConfig) -> str:
-    seeds = f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"
-    many = "s" if row["networks"] > 1 else ""
+def _cost(row: Difference, by_metric: dict[str, Difference], config: StudyConfig) -> str:
+    seeds = f"{row.seeds} seed{'s' if row.seeds > 1 else ''}"
+    many = "s" if row.networks > 1 else ""
     unit = (
         f"pair{many} of networks within {FLOPS_TOLERANCE * 100:.0f} % of each other's FLOPs"
-        if row["selection"] == EQUAL_FLOPS
+        if row.selection == EQUAL_FLOPS
         else f"network{many}"
     )
-    same = f", {row['same_networks']} of them one network that both searches found," if row["same_networks"] else ""
-    trained = f" ({row['retrainings']} retrainings)" if several(config) else ""
-    basis = f"this rests on {row['networks']} {unit}{same} from {seeds}{trained} on {config.dataset.title}"
-    caution = "" if row["seeds"] > 1 else ", and one run of a search is not yet a finding"
+    same = f", {row.same_networks} of them one network that both searches found," if row.same_networks else ""
+    trained = f" ({row.retrainings} retrainings)" if several(config) else ""
+    basis = f"this rests on {row.networks} {unit}{same} from {seeds}{trained} on {config.dataset.title}"
+    caution = "" if row.seeds > 1 else ", and one run of a search is not yet a finding"
     caution += "" if several(config) else f"; each network was trained once, {_luck(row)}"
-    others = [metric for metric in (TEST, ADVERSARIAL_SET, attack_of(config, "pgd")) if metric != row["metric"]]
-    beside = [f"{_points(found[metric])} {_measured(metric)}" for metric in others if metric in found]
+    others = [metric for metric in (TEST, ADVERSARIAL_SET, attack_of(config, "pgd")) if metric != row.metric]
+    beside = [f"{_points(by_metric[metric])} {_measured(metric)}" for metric in others if metric in by_metric]
     if not beside:
         return f"{basis[0].upper()}{basis[1:]}{caution}."
     return f"Beside that, and for exploration only, they are {_joined(beside)}; {basis}{caution}."
 
 
-def _luck(row: Row) -> str:
+def _luck(row: Difference) -> str:
     """Whether the interval knows of the luck of trainings."""
-    if row["seeds"] > 1:
+    if row.seeds > 1:
         return "whose luck is part of the spread over seeds"
     return "and another training may differ by several points"
 

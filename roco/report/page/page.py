@@ -6,10 +6,9 @@ All numbers of the answer and of the tables are those of the tables' CSV files.
 import base64
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import yaml
@@ -19,23 +18,25 @@ from markupsafe import Markup
 from roco.config import StudyConfig
 from roco.errors import ArtifactError
 from roco.files import atomic, opened
-from roco.report.figures.figures import FIGURES
+from roco.report.contents import FIGURES, PARTS, PICTURE, TABLES, Item, Part
+from roco.report.figures import figure_module
 from roco.report.figures.style import INK
-from roco.report.numbers.totals import totals
+from roco.report.measures.paper import PUBLISHED_NETWORKS
+from roco.report.numbers.format import whole
 from roco.report.page.answer import answer
+from roco.report.page.deviations import DEVIATIONS
+from roco.report.page.failures import failures
 from roco.report.page.interactive import AXES, embedded, payload, read_networks, scripts
-from roco.report.page.paper import DEVIATIONS, PUBLISHED_NETWORKS
+from roco.report.page.notes import Notes, folded
 from roco.report.page.sections import Drawings, network_sections
+from roco.report.page.timing import StepTime, step_times
+from roco.report.page.totals import totals
 from roco.report.read.collect import Study, dataset_facts
-from roco.report.read.failures import failures
-from roco.report.tables.all_tables import make_tables
-from roco.report.tables.setup_tables import smaller_than_paper
-from roco.report.tables.table import Table, whole
+from roco.report.tables import make_tables
+from roco.report.tables.table import Table
+from roco.report.tables.table_2 import smaller_than_paper
 from roco.runtime import versions
 from roco.storage.artifacts import check_provenance, read_attributes
-
-# The figure whose numbers the interactive chart shows.
-NETWORKS = "populations"
 
 
 @dataclass(frozen=True)
@@ -46,19 +47,24 @@ class Origin:
         versions: of Python and the packages, by name.
         dataset: what the dataset's file says about itself: name, fingerprint, notes.
         train_images: training images; None where the data set is not at hand.
+        step_times: what the jobs took, by step.
     """
 
     versions: Mapping[str, str]
-    dataset: Mapping[str, Any]
+    dataset: Mapping[str, str]
     train_images: int | None
+    step_times: Sequence[StepTime] = ()
 
 
-def origin_of(dataset_path: str | Path, *, beside: Iterable[str | Path] = ()) -> Origin:
+def origin_of(
+    dataset_path: str | Path, *, beside: Iterable[str | Path] = (), benchmarks: str | Path | None = None
+) -> Origin:
     """The versions of this environment, and what the data set's file says about itself.
 
     Args:
         dataset_path: the file.
         beside: adversarial sets, and with them the whole study, that must have been made from this data set.
+        benchmarks: the folder of what Snakemake measured of each job; it need not be there.
 
     Raises:
         ArtifactError: a file is missing or damaged, or the sets were made from another data set.
@@ -72,17 +78,16 @@ def origin_of(dataset_path: str | Path, *, beside: Iterable[str | Path] = ()) ->
     facts |= {"Data set's fingerprint (SHA-256)": attributes["fingerprint"]}
     if attributes["notes"]:
         facts["Data set's preparation"] = "; ".join(attributes["notes"])
-    return Origin(versions(), facts, images["train"])
+    return Origin(versions(), facts, images["train"], step_times(benchmarks) if benchmarks else ())
 
 
 @dataclass(frozen=True)
 class FigureView:
     """A figure in the page: an inlined drawing, and its files as links that hold content; empty without numbers."""
 
-    name: str
-    title: str
-    caption: str
+    item: Item
     drawing: Markup
+    notes: Notes
     links: tuple[tuple[str, str, str], ...]
     empty: bool
 
@@ -91,8 +96,9 @@ class FigureView:
 class TableView:
     """A table in the page, with its files as links that hold their content."""
 
+    item: Item
     table: Table
-    element: Markup
+    notes: Notes
     links: tuple[tuple[str, str, str], ...]
 
 
@@ -122,22 +128,24 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    views = {name: _figure_view(name, Path(figures), config) for name in FIGURES}
+    views = {item.name: _figure_view(item, Path(figures)) for item in FIGURES}
+    shown = {item.name: _table_view(item, by_name[item.name]) for item in TABLES}
     drawings = Drawings()
-    networks = read_networks(_text(Path(figures) / f"{NETWORKS}.csv"))
+    networks = read_networks(_text(Path(figures) / f"{PICTURE.name}.csv"))
     return environment.get_template("report.html.j2").render(
         config=config,
         sentences=sentences,
-        groups=_groups({name: _table_view(table) for name, table in by_name.items()}, views),
+        groups=[_group(part, shown, views) for part in PARTS],
         sections=network_sections(by_name, config, drawings),
         totals=totals(study, train_images=origin.train_images),
         failures=failures(study),
         deviations=DEVIATIONS,
+        published=PUBLISHED_NETWORKS if config.dataset.name == "cifar10" else (),
         budget=smaller_than_paper(by_name["table_2"].numbers),
         origin=origin,
         settings=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
         interactive=_interactive(networks, config, drawings),
-        networks_figure=views[NETWORKS],
+        picture=views[PICTURE.name],
         symbols=Markup(drawings.markup),
     )
 
@@ -174,51 +182,10 @@ class Group:
     absent: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A part of the page by the names of what it holds."""
-
-    name: str
-    title: str
-    tables: tuple[str, ...]
-    figures: tuple[str, ...]
-
-
-_PARTS = (
-    _Part(
-        "found",
-        "What was found",
-        ("differences", "equal_accuracy", "table_3", "set_accuracy", "table_4", "table_5"),
-        ("figure_5", "figure_6", "figure_2", "figure_3", "figure_4"),
-    ),
-    _Part(
-        "robust",
-        "How far the robustness goes",
-        ("robustness_curve", "smallest_perturbations", "flags"),
-        ("accuracy_radius",),
-    ),
-    _Part("why", "What goes with robustness", ("objective", "objective_spread", "topology", "explained"), ()),
-    _Part(
-        "course",
-        "How the searches went",
-        ("searches", "control", "hypervolume_test", "survivors", "fronts"),
-        ("hypervolume",),
-    ),
-)
-
-
-def _groups(tables: Mapping[str, TableView], figures: Mapping[str, FigureView]) -> list[Group]:
-    """The parts of the page; what no part names comes last, but for the figure that the interactive chart replaces."""
-    named = {name for part in _PARTS for name in (*part.tables, *part.figures)} | {NETWORKS}
-    rest = [tuple(name for name in found if name not in named) for found in (tables, figures)]
-    parts = (*_PARTS, _Part("more", "Sets, settings and all networks", *rest))
-    return [_group(part, tables, figures) for part in parts]
-
-
-def _group(part: _Part, tables: Mapping[str, TableView], figures: Mapping[str, FigureView]) -> Group:
-    in_table, drawn = [tables[name] for name in part.tables], [figures[name] for name in part.figures]
+def _group(part: Part, tables: Mapping[str, TableView], figures: Mapping[str, FigureView]) -> Group:
+    in_table, drawn = [tables[item.name] for item in part.tables], [figures[item.name] for item in part.figures]
     absent = [view.table.title for view in in_table if view.table.numbers.empty]
-    absent += [view.title for view in drawn if view.empty]
+    absent += [view.item.title for view in drawn if view.empty]
     return Group(
         part.name,
         part.title,
@@ -256,28 +223,25 @@ def _download(name: str, text: str, kind: str) -> tuple[str, str, str]:
     return name.rsplit(".", 1)[1].upper(), name, f"data:{kind};base64,{content}"
 
 
-def _table_view(table: Table) -> TableView:
+def _table_view(item: Item, table: Table) -> TableView:
     links = (
         _download(f"{table.name}.csv", table.csv(), "text/csv"),
         _download(f"{table.name}.md", table.markdown(), "text/markdown"),
         _download(f"{table.name}.tex", table.latex(), "application/x-tex"),
     )
-    # Table.html escapes each of its cells.
-    return TableView(table, Markup(table.html()), links)
+    return TableView(item, table, folded(table.notes), links)
 
 
-def _figure_view(name: str, folder: Path, config: StudyConfig) -> FigureView:
-    drawing, numbers, kind = _text(folder / f"{name}.svg"), _text(folder / f"{name}.csv"), FIGURES[name]
+def _figure_view(item: Item, folder: Path) -> FigureView:
+    name = item.name
+    drawing, numbers = _text(folder / f"{name}.svg"), _text(folder / f"{name}.csv")
     links = (
         _download(f"{name}.svg", drawing, "image/svg+xml"),
         _download(f"{name}.csv", numbers, "text/csv"),
     )
     # The drawing is matplotlib's own output, which escapes text.
-    caption = kind.caption
-    if name == "figure_2" and config.dataset.name == "cifar10":
-        caption += " Sources: " + "; ".join(f"{network.name}: {network.source}" for network in PUBLISHED_NETWORKS) + "."
-    empty = numbers.count("\n") <= 1
-    return FigureView(name, kind.title, caption, Markup(inline_svg(drawing, name, kind.title)), links, empty)
+    svg = Markup(inline_svg(drawing, name, item.title))
+    return FigureView(item, svg, folded([figure_module(item).CAPTION]), links, empty=numbers.count("\n") <= 1)
 
 
 def inline_svg(drawing: str, name: str, title: str) -> str:

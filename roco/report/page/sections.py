@@ -10,20 +10,21 @@ from roco.config import StudyConfig
 from roco.report.figures.drawing import Symbol, phase_symbol
 from roco.report.figures.small_chart import small_chart
 from roco.report.figures.style import looks
-from roco.report.numbers.compare import attacks_without_budget, metric_title, metrics, name_of
+from roco.report.measures.compare import attacks_without_budget, metric_title, metrics, name_of
+from roco.report.measures.measured import several
+from roco.report.numbers.format import NO_VALUE, millions, missing, percent
 from roco.report.read.collect import REFERENCES, records_of
-from roco.report.read.measured import several
-from roco.report.tables.retrained_tables import (
+from roco.report.tables.retrained import (
     AT_RADIUS,
     DISTANCE,
     HOW_FAR,
     distance_and_left,
     smallest_to_largest,
 )
-from roco.report.tables.table import NO_VALUE, Table, millions, missing, percent
+from roco.report.tables.table import Table
 from roco.space.complexity import widths_of
 from roco.space.genome import Genome, PhaseGraph
-from roco.study.layout import retrained_folder
+from roco.study.files import File
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def _searched(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
         for row in rows
     ]
     title = f"In the search, at {config.width_in_words('evaluation')}"
-    return Table("searched", title, pd.DataFrame(rows), (header, *cells))
+    return Table(pd.DataFrame(rows), (header, *cells), name="searched", title=title)
 
 
 def _retrained(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
@@ -189,7 +190,7 @@ def _retrained(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
     ]
     title = f"Retrained, at {config.width_in_words('retraining')}; accuracies in %"
     title += ", in parentheses the smallest and the largest over retrainings" if again else ""
-    return Table("retrained", title, pd.DataFrame(rows), (header, *cells))
+    return Table(pd.DataFrame(rows), (header, *cells), name="retrained", title=title)
 
 
 def _curve(rows: list[dict[str, Any]]) -> Table:
@@ -202,7 +203,7 @@ def _curve(rows: list[dict[str, Any]]) -> Table:
         (_place(trained[0]), *(_over_trainings(trained, name) for name in radii)) for trained in _by_place(measured)
     ]
     title = "Accuracy against the L∞ radius, in %"
-    return Table("curve", title, pd.DataFrame(measured), (header, *cells))
+    return Table(pd.DataFrame(measured), (header, *cells), name="curve", title=title)
 
 
 def _chart(rows: list[dict[str, Any]], config: StudyConfig) -> str:
@@ -230,5 +231,4 @@ def _heading(metric: str, config: StudyConfig) -> str:
 
 
 def _weights(row: Mapping[str, Any]) -> str:
-    place = (str(row["search"]), int(row["seed"]), int(row["slot"]), int(row["training_seed"]))
-    return f"{retrained_folder(*place)}/network.safetensors"
+    return File.RETRAINED_NETWORK.at(**{name: row[name] for name in ("search", "seed", "slot", "training_seed")})

@@ -32,8 +32,8 @@ from roco.report.read.columns import (
 from roco.report.read.example_rows import example_rows
 from roco.report.read.robustness_rows import attack_rows, curve_rows, flag_rows, network_row, perturbation_rows
 from roco.storage.artifacts import check_provenance, read_attributes, read_json, schema
-from roco.study.layout import INITIAL as INITIAL
-from roco.study.layout import REFERENCES as REFERENCES
+from roco.study.files import INITIAL as INITIAL
+from roco.study.files import REFERENCES as REFERENCES
 
 # Where a network is in a study, and where one of its retrainings.
 PLACE = ["search", "seed", "slot"]

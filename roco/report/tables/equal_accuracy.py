@@ -7,21 +7,32 @@ import numpy as np
 import pandas as pd
 
 from roco.config import StudyConfig
-from roco.report.numbers.compare import metric_title, roles_of
-from roco.report.numbers.differences import compared_measures
+from roco.report.measures.compare import metric_title, roles_of
+from roco.report.measures.differences import compared_measures
+from roco.report.measures.measured import TEST
+from roco.report.numbers.format import percent_interval, whole
 from roco.report.numbers.over_seeds import Fit, OverSeeds, coefficient, fit, resolved
 from roco.report.numbers.statistics import FEWEST_SEEDS, Interval
 from roco.report.read.collect import Study
-from roco.report.read.measured import TEST
-from roco.report.tables.table import Table, percent_interval, whole
+from roco.report.tables.table import Content
 
 # What a comparison holds equal, by its name.
 HELD = {"nothing": (), "flops": ("log2_flops",), "flops_and_clean": ("log2_flops", "clean")}
+
+
 FULL = "flops_and_clean"
+
+
 EQUAL_ACCURACY = ["search", "reference", "metric", "held_equal", "difference", "low", "high", "basis", "p", "resolved"]
+
+
 EQUAL_ACCURACY += ["seeds", "networks"]
+
+
 # So many networks more than coefficients a seed has to have, and so many of each search.
 FREEDOM = 2
+
+
 FEWEST_NETWORKS = 2
 
 
@@ -37,7 +48,7 @@ class _Comparison:
     networks: int
 
 
-def equal_accuracy(study: Study, config: StudyConfig) -> Table:
+def make(study: Study, config: StudyConfig) -> Content:
     """What each search gains over the reference: as found, at equal FLOPs, and at equal FLOPs and clean accuracy.
 
     Each is a mean over seeds of the coefficient of the search in a regression over the networks of one seed.
@@ -67,8 +78,7 @@ def equal_accuracy(study: Study, config: StudyConfig) -> Table:
         cells.append(
             (one.search, one.reference, metric_title(one.metric), *shown, whole(one.seeds), whole(one.networks))
         )
-    title, numbers = "Differences at equal FLOPs and equal clean accuracy", pd.DataFrame(rows, columns=EQUAL_ACCURACY)
-    return Table("equal_accuracy", title, numbers, tuple(cells), _notes(compared))
+    return Content(pd.DataFrame(rows, columns=EQUAL_ACCURACY), tuple(cells), _notes(compared))
 
 
 def _with_clean(measured: pd.DataFrame) -> pd.DataFrame:

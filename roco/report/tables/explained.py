@@ -7,20 +7,36 @@ import numpy as np
 import pandas as pd
 
 from roco.config import StudyConfig
-from roco.report.figures.figure_data import searched_networks
+from roco.report.measures.searched import searched_networks
+from roco.report.measures.topology import FEATURES, described_networks
+from roco.report.numbers.format import (
+    NO_VALUE,
+    percent_interval,
+    signed_interval,
+    whole,
+)
 from roco.report.numbers.over_seeds import Fit, coefficient, fit, over_seeds, resolved
 from roco.report.numbers.shares import Array
 from roco.report.numbers.statistics import FEWEST_SEEDS, Interval
 from roco.report.read.collect import Study, rows_of
-from roco.report.tables.beyond_tables import FEATURES, described_networks, signed_interval
-from roco.report.tables.table import NO_VALUE, Table, percent_interval, whole
+from roco.report.tables.table import Content
 
 TOPOLOGY = ("depth", "width", "ends", "residual")
+
+
 COVARIATES = ("log2_flops", "error")
+
+
 EXPLAINED = ["term", "kind", "coefficient", "low", "high", "basis", "p", "resolved"]
+
+
 EXPLAINED += ["standard_deviation", "seeds", "networks"]
+
+
 # So many networks more than coefficients a seed has to have.
 FREEDOM = 10
+
+
 _TITLES = {
     "log2_flops": "FLOPs, doubled",
     "error": "clean validation error, a point more",
@@ -29,12 +45,12 @@ _TITLES = {
 }
 
 
-def explained(study: Study, config: StudyConfig) -> Table:
+def make(study: Study, config: StudyConfig) -> Content:
     """Coefficients of topology at equal FLOPs and equal clean error, each a mean over seeds of a regression within one.
 
     A network that several searches of a seed evaluated counts once, since it was trained once.
     """
-    networks = searched_networks(study, config).drop_duplicates(["seed", "key"])
+    networks = searched_networks(study).drop_duplicates(["seed", "key"])
     networks = networks[networks["flops"].astype(float) > 0].reset_index(drop=True)
     described = networks.assign(
         log2_flops=np.log2(networks["flops"].to_numpy(dtype=float)),
@@ -47,7 +63,7 @@ def explained(study: Study, config: StudyConfig) -> Table:
     numbers = pd.DataFrame(rows, columns=EXPLAINED)
     header = ("At equal values of the others", "Adversarial error, points", "A standard deviation", "Seeds", "Networks")
     cells = [header, *(_shown(row) for row in rows_of(numbers))]
-    return Table("explained", "What topology explains", numbers, tuple(cells), _notes(described, fits, terms))
+    return Content(numbers, tuple(cells), _notes(described, fits, terms))
 
 
 def _fits(networks: pd.DataFrame, terms: list[str]) -> tuple[Fit, float, int] | None:

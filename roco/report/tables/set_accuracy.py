@@ -9,16 +9,28 @@ import numpy as np
 import pandas as pd
 
 from roco.config import StudyConfig
-from roco.report.numbers.compare import lightest, roles_of
+from roco.report.measures.compare import (
+    lightest,
+    roles_of,
+)
+from roco.report.numbers.format import (
+    missing,
+    percent_interval,
+    whole,
+)
 from roco.report.numbers.over_seeds import OverSeeds, over_seeds_and_images
 from roco.report.numbers.shares import Array
 from roco.report.numbers.statistics import Interval
 from roco.report.read.collect import Study, rows_of
-from roco.report.tables.table import Table, missing, percent_interval, whole
+from roco.report.tables.table import Content
 
 SET_ACCURACY = ["search", "reference", "top", "quantity", "value", "low", "high", "basis", "seeds", "networks"]
+
+
 # What is shown, in this order, by its name: of which images, and how many of them are right under what.
 ALL, GIVEN, NOISE, BEYOND = "all", "given_right", "noise_given_right", "lost_beyond_noise"
+
+
 _TITLES = {
     ALL: "All images",
     GIVEN: "Clean image right",
@@ -27,7 +39,7 @@ _TITLES = {
 }
 
 
-def set_accuracy(study: Study, config: StudyConfig) -> Table:
+def make(study: Study, config: StudyConfig) -> Content:
     """Accuracy on the adversarial test set of the N lightest networks of each search, beside that under noise."""
     role, rows = roles_of(config), list[tuple[Any, ...]]()
     cells: list[tuple[str, ...]] = [("Search", "Networks", *_TITLES.values(), "Seeds", "In all")]
@@ -48,8 +60,7 @@ def set_accuracy(study: Study, config: StudyConfig) -> Table:
             label = f"{search} − {reference}" if reference else search
             cells.append((label, f"top-{top}", *shown, whole(found[ALL].seeds), whole(count)))
     numbers = pd.DataFrame(rows, columns=SET_ACCURACY)
-    title = "Accuracy on the adversarial test set, given that the clean image is right, %"
-    return Table("set_accuracy", title, numbers, tuple(cells), _notes(study))
+    return Content(numbers, tuple(cells), _notes(study))
 
 
 @dataclass(frozen=True)

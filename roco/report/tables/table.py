@@ -5,7 +5,6 @@ What the numbers are is known to the modules that make them.
 
 import csv
 import html
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,25 +13,19 @@ from pathlib import Path
 import pandas as pd
 
 from roco.files import atomic
-
-NO_VALUE = "–"
-MINUS = "−"
+from roco.report.numbers.format import MINUS, NO_VALUE
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table of the report.
+class Content:
+    """What a table holds.
 
     Attributes:
-        name: the stem of its files, such as table_1.
-        title: one line.
-        numbers: the raw numbers, one row a thing; goes to CSV.
+        numbers: the raw numbers, one row for each thing that the table is about; goes to CSV.
         cells: the same for people: header first, then rows of text.
         notes: what a reader must know to read it rightly.
     """
 
-    name: str
-    title: str
     numbers: pd.DataFrame
     cells: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
@@ -51,6 +44,14 @@ class Table:
     def numeric(self) -> tuple[bool, ...]:
         """For each column whether it holds numbers, which are set flush right."""
         return tuple(all(_is_number(row[i]) for row in self.rows) for i in range(len(self.header)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table(Content):
+    """A table of the report: the stem of its files, such as table_1, its title in one line, and what it holds."""
+
+    name: str
+    title: str
 
     def csv(self) -> str:
         """The numbers as CSV; fractions stay fractions, a missing value is empty."""
@@ -93,7 +94,7 @@ class Table:
         def row(cells: Sequence[str], tag: str) -> str:
             scope = ' scope="col"' if tag == "th" else ""
             pairs = zip(kinds, cells, strict=True)
-            return "<tr>" + "".join(f'<{tag}{scope} class="{k}">{html.escape(c)}</{tag}>' for k, c in pairs) + "</tr>"
+            return "<tr>" + "".join(f'<{tag}{scope} class="{k}">{_parts(c, k)}</{tag}>' for k, c in pairs) + "</tr>"
 
         body = "".join(row(cells, "td") for cells in self.rows)
         return f"<table><thead>{row(self.header, 'th')}</thead><tbody>{body}</tbody></table>"
@@ -107,6 +108,14 @@ class Table:
 
 def _piped(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+def _parts(cell: str, kind: str) -> str:
+    """A cell's text; what stands behind a number in parentheses is apart, so that a narrow table can break there."""
+    value, separator, behind = cell.partition(" (")
+    if kind == "text" or not separator:
+        return html.escape(cell)
+    return f"<span>{html.escape(value)}</span> <span>({html.escape(behind)}</span>"
 
 
 # A number, perhaps with an interval or a second one behind it; genomes and keys are longer.
@@ -138,35 +147,3 @@ _LATEX = {
 
 def _latex(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text)
-
-
-def missing(value: object) -> bool:
-    """Whether a cell of a frame holds no value."""
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
-
-
-def percent(value: float | None, *, digits: int = 1, sign: bool = False) -> str:
-    """A fraction as percent without its sign; a missing value as a dash."""
-    if missing(value) or value is None:
-        return NO_VALUE
-    # `z`: what rounds to zero has no minus.
-    return f"{100 * value:{'+' if sign else ''}z.{digits}f}".replace("-", MINUS)
-
-
-def percent_interval(value: float | None, low: float | None, high: float | None, *, sign: bool = False) -> str:
-    """A fraction and its interval as percent: `81.9 (79.0–84.1)`, or `+1.2 (−0.3 to +2.7)`."""
-    shown = percent(value, sign=sign)
-    if shown == NO_VALUE or missing(low):
-        return shown
-    # A dash between signed numbers would read as a sign.
-    return f"{shown} ({percent(low, sign=sign)}{' to ' if sign else '–'}{percent(high, sign=sign)})"
-
-
-def millions(value: float | None, *, digits: int = 2) -> str:
-    """A count in millions."""
-    return NO_VALUE if missing(value) or value is None else f"{float(value) / 1e6:.{digits}f}"
-
-
-def whole(value: int | float | None) -> str:
-    """A whole number with thousands separated."""
-    return NO_VALUE if missing(value) or value is None else f"{int(value):,}"

@@ -1,16 +1,24 @@
 """A stack: K networks of genomes as one module. How it is trained is in roco.training.loop."""
 
-from collections.abc import Hashable, Sequence
-from typing import cast
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from roco.networks.decoder import DensePhase, GenomeNetwork
+from roco.networks.decoder import GenomeNetwork
 from roco.training.stacks.layers import StackedNorm
 from roco.training.stacks.phases import StackedDensePhase, StackedPhase
 from roco.training.stacks.rows import RowLayout
+
+# How phases of several networks are computed as one, by what their nodes compute. Networks with other nodes are trained
+# alone.
+STACKED_PHASES: Mapping[str, Callable[[str, Sequence[Any], RowLayout], nn.Module]] = {
+    "residual": StackedPhase,
+    "preactivation": StackedPhase,
+    "dense": StackedDensePhase,
+}
 
 
 def likeness(network: nn.Module) -> Hashable | None:
@@ -18,13 +26,12 @@ def likeness(network: nn.Module) -> Hashable | None:
 
     They have the same number of active phases, widths, node kind, padding, classes and image channels.
     """
-    if not isinstance(network, GenomeNetwork):
+    if not isinstance(network, GenomeNetwork) or network.node not in STACKED_PHASES:
         return None
     phases = network.active_phases
     padding = [phase.widen.padding for phase in phases[:1]]
-    kind = [str(phase.nodes[0]) for phase in phases[:1] if not isinstance(phase, DensePhase)]
     widths = [phase.output_channels for phase in phases]
-    return repr((network.normalise.mean.numel(), padding, kind, widths, network.classify.out_features))
+    return repr((network.normalise.mean.numel(), padding, network.node, widths, network.classify.out_features))
 
 
 class Stack(nn.Module):
@@ -53,8 +60,7 @@ class Stack(nn.Module):
         self.phases = nn.ModuleList()
         for number in range(len(first.active_phases)):
             phases = [network.active_phases[number] for network in networks]
-            kind = StackedDensePhase if isinstance(phases[0], DensePhase) else StackedPhase
-            self.phases.append(kind(f"phase_{number}", phases, self.layout))  # type: ignore[arg-type]
+            self.phases.append(STACKED_PHASES[first.node](f"phase_{number}", phases, self.layout))
         self.classes, inputs = first.classify.out_features, first.classify.in_features
         weight, bias = self.layout.add("classify.weight", self.classes, inputs), self.layout.add("bias", self.classes)
         for network in networks:

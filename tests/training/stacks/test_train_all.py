@@ -14,7 +14,7 @@ from small_training import data_of, recipe_of, state_bytes
 from torch import Tensor, nn
 
 from roco.networks.decoder import GenomeNetwork
-from roco.training import loop as training
+from roco.training import loop
 from roco.training.loop import Training, train
 from roco.training.stacks.stack import Stack
 from roco.training.steps import Trainee
@@ -24,7 +24,7 @@ from roco.training.train_all import Start, train_all
 @pytest.fixture
 def stacking(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Stacks are used on a CPU too; gives the sizes of those that were trained."""
-    monkeypatch.setattr(training, "stacks_on", lambda device: True)
+    monkeypatch.setattr(loop, "stacks_on", lambda device: True)
     sizes: list[int] = []
     begin = Trainee.__init__
 
@@ -61,6 +61,16 @@ def test_stacks_are_of_networks_that_are_alike_and_of_nearly_one_size(stacking: 
     for each, network in zip(found, networks, strict=True):
         assert_as_alone(each, network, recipe_of(**SLOW), 20, 1e-10)
         assert each.stack == (1 if each is found[4] else 2)
+
+
+def test_nodes_without_a_stacked_form_are_trained_alone(stacking: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roco.training.stacks.stack.STACKED_PHASES", {})
+    networks = networks_of(random_genomes(3, active=2, nodes=4))
+    found, together = all_trained(starts_of(networks), largest_stack=3)
+    assert together == [[0], [1], [2]]
+    assert stacking == [0, 0, 0]
+    images, labels = data_of()
+    assert found[2].losses == train(networks[2], images, labels=labels, recipe=recipe_of(**SLOW), seed=5)
 
 
 def test_a_cpu_trains_each_alone_and_its_bytes_are_those_of_the_network_alone() -> None:
@@ -125,7 +135,7 @@ def test_an_error_that_may_be_one_of_memory_is_one_for_several_networks_only(
 
 def test_on_a_gpu_checkpoints_are_a_minute_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     named: dict[str, Any] = {}
-    monkeypatch.setattr(training, "train_together", lambda *_, **given: named.update(given))
+    monkeypatch.setattr(loop, "train_together", lambda *_, **given: named.update(given))
     for kind, seconds in (("cpu", 0.0), ("cuda", 60.0)):
         images: Any = SimpleNamespace(is_cuda=kind == "cuda", device=torch.device(kind))
         [start] = starts_of(networks_of(random_genomes(1, active=1)))

@@ -17,8 +17,7 @@ from roco.errors import TrainingFailed
 from roco.networks.decoder import GenomeNetwork
 from roco.settings import Recipe
 from roco.space.complexity import NodeKind
-from roco.training import loop as training
-from roco.training import steps
+from roco.training import loop, steps
 from roco.training.batches import Supply
 from roco.training.loop import Training, predict, predict_together, train, train_together
 from roco.training.steps import Trainee, is_out_of_memory
@@ -148,7 +147,7 @@ def test_a_stack_goes_on_after_an_interruption_as_if_there_was_none(epochs: int,
 
 def test_a_checkpoint_waits_until_one_is_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     saved: list[int] = []
-    monkeypatch.setattr(training, "save_checkpoint", lambda *_, epochs: saved.append(epochs))
+    monkeypatch.setattr(loop, "save_checkpoint", lambda *_, epochs: saved.append(epochs))
     images, labels = data_of()
     for seconds in (0.0, 1000.0):
         train_together(
@@ -220,7 +219,7 @@ def test_windows_of_a_whole_epoch_as_on_a_gpu_give_the_same_bytes(n: int, monkey
         def __init__(self, *arguments: Any, **named: Any) -> None:
             super().__init__(*arguments, **named | {"window": 99})
 
-    monkeypatch.setattr(training, "Supply", Whole)
+    monkeypatch.setattr(loop, "Supply", Whole)
     found = trained_together(networks_of(genomes), recipe_of(), n)
     for one, other in zip(found, expected, strict=True):
         assert (one.losses, state_bytes(one.network)) == (other.losses, state_bytes(other.network))

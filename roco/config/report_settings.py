@@ -1,0 +1,32 @@
+"""Settings of the report. They stand here because the report's room lies below that of the configuration."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from roco.settings import Count, Name, Positive, Section
+
+
+class MainComparison(Section):
+    """The one comparison that decides the report's first sentence; what is left out is chosen by a rule.
+
+    Attributes:
+        search: the search that is judged; null: the first with the adversarial objective.
+        reference: the search that it is compared with; null: the first without that objective.
+        networks: pairs at equal FLOPs, interpolated fronts, or so many of the lightest; null: chosen by FLOPs alone.
+        measure: an attack's name, `test`, `adversarial_set`, or a radius of the curve in 1/255; null: the radius at
+            which the networks of both searches together have nearest to half of the images right, or without a curve
+            the strongest attack that tells networks apart.
+    """
+
+    search: Name | None = None
+    reference: Name | None = None
+    networks: Literal["equal_flops", "interpolated"] | Count | None = None
+    measure: Positive | str | None = None
+
+
+class ReportConfig(Section):
+    """What the tables compare: the N lightest retrained networks of each search (paper, Tables III and IV)."""
+
+    top: Annotated[list[Count], Field(min_length=1)] = [1, 3, 5]
+    main: MainComparison = MainComparison()

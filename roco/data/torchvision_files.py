@@ -1,0 +1,37 @@
+"""What the data sets that torchvision reads share: the download of what is missing, and errors of one line."""
+
+import contextlib
+import logging
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from roco.errors import DatasetError
+
+log = logging.getLogger("roco")
+
+
+def found_or_downloaded(maker: Callable[..., Any], path: Path, **part: object) -> Any:
+    """What torchvision's class `maker` reads from a folder, downloaded to it first if it is missing or damaged there.
+
+    Args:
+        maker: of `torchvision.datasets`.
+        path: the folder.
+        part: which images, by the keyword that `maker` has for it.
+    """
+    try:
+        return maker(path, **part)
+    except (OSError, RuntimeError):
+        log.info("%s: not there or damaged, trying to download it", path)
+        return maker(path, **part, download=True)
+
+
+@contextlib.contextmanager
+def one_line(name: str, advice: str) -> Iterator[None]:
+    """Turns the errors of readers and downloads into a DatasetError that names the data set and says what to do."""
+    try:
+        yield
+    except (OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AssertionError, zlib.error) as error:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise DatasetError(f"{name}: cannot be read or downloaded ({reason}); {advice}") from None

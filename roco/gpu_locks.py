@@ -1,0 +1,169 @@
+"""A GPU for each job: on a machine with several, each job takes one by a lock that ends with the job.
+
+The lock is the operating system's (flock), so a job that is killed leaves nothing behind. Jobs of different studies and
+of different users see each other's locks, as they lie in the machine's folder for temporary files.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+log = logging.getLogger("roco")
+
+VARIABLE = "CUDA_VISIBLE_DEVICES"
+# So many jobs at most share a GPU before a further one takes none and uses the first.
+MOST_JOBS = 64
+# Others hold the common lock for milliseconds.
+SECONDS_TO_WAIT = 10.0
+
+
+@dataclass
+class GpuLock:
+    """A GPU that this process has taken; others count it until the file is closed or the process ends.
+
+    Attributes:
+        gpu: its name as CUDA_VISIBLE_DEVICES takes it: a UUID or a number.
+        shared_with: how many jobs had it already.
+        file: the open file that holds the lock.
+    """
+
+    gpu: str
+    shared_with: int
+    file: IO[str]
+
+
+def choose_gpu() -> GpuLock | None:
+    """Takes the least used of the GPUs that this process may use, and hides the others from it and its children.
+
+    To be called before CUDA starts in this process, which reads CUDA_VISIBLE_DEVICES once.
+
+    Returns:
+        The lock, to be held as long as the GPU is used; None, and nothing is hidden, where there are less than two GPUs
+        to choose from or the locks cannot be written.
+    """
+    gpus = visible_gpus()
+    if len(gpus) < 2:
+        return None
+    try:
+        lock = take_gpu(gpus, lock_folder())
+    except OSError as error:
+        log.warning("the GPUs of this machine cannot be shared out (%s): using the first one", error)
+        return None
+    os.environ[VARIABLE] = lock.gpu
+    # Numbers then mean the same to CUDA as to nvidia-smi.
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    log.info("GPU %s%s", lock.gpu, f", shared with {lock.shared_with} other jobs" if lock.shared_with else "")
+    return lock
+
+
+def take_gpu(gpus: Sequence[str], folder: Path) -> GpuLock:
+    """The least used of some GPUs, the first of equals, counted as used from now on.
+
+    Args:
+        gpus: their names, the same for the same GPU in all processes.
+        folder: where the locks are.
+
+    Raises:
+        OSError: the locks cannot be written, or each GPU has 64 jobs.
+    """
+    with _alone(folder):
+        counts = {gpu: sum(_is_taken(path) for path in _slots(folder, gpu) if path.exists()) for gpu in gpus}
+        gpu = min(gpus, key=lambda each: counts[each])
+        for path in _slots(folder, gpu):
+            file = _open(path)
+            if _lock(file):
+                return GpuLock(gpu, counts[gpu], file)
+            file.close()
+    raise OSError(f"each of {len(gpus)} GPUs has {MOST_JOBS} jobs")
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, by UUID where that is known: of CUDA_VISIBLE_DEVICES, else all."""
+    listed = _listed_gpus()
+    given = os.environ.get(VARIABLE)
+    if given is None:
+        return listed
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    return [listed[int(name)] if name.isdigit() and int(name) < len(listed) else name for name in names]
+
+
+def lock_folder() -> Path:
+    """The folder of the locks, which every user of this machine may write."""
+    folder = Path(tempfile.gettempdir()) / "roco-gpus"
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(0o1777)
+    return folder
+
+
+def _listed_gpus() -> list[str]:
+    """UUIDs in the order of nvidia-smi, of a GPU that is cut into MIG instances those of the instances."""
+    try:
+        said = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return gpus_in(said.stdout) if said.returncode == 0 else []
+
+
+def gpus_in(listing: str) -> list[str]:
+    """The UUIDs in the output of `nvidia-smi -L`, of a GPU with MIG instances theirs."""
+    found: list[str] = []
+    for kind, uuid in re.findall(r"UUID: ((?:GPU|MIG)-)([^)\s]+)\)", listing):
+        if kind == "MIG-" and found and found[-1].startswith("GPU-"):
+            found.pop()
+        found.append(kind + uuid)
+    return found
+
+
+def _slots(folder: Path, gpu: str) -> Iterator[Path]:
+    """The lock files of a GPU, one for each job that may share it."""
+    name = hashlib.sha256(gpu.encode()).hexdigest()[:16]
+    yield from (folder / f"{name}_{number:02d}" for number in range(MOST_JOBS))
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The common lock, under which a process counts and takes."""
+    with _open(folder / "all") as file:
+        until = time.monotonic() + SECONDS_TO_WAIT
+        while not _lock(file):
+            if time.monotonic() > until:
+                raise OSError(f"{folder}: another job has kept the common lock for {SECONDS_TO_WAIT:g} s")
+            time.sleep(0.01)
+        yield
+
+
+def _open(path: Path) -> IO[str]:
+    """A lock file that every user may open; programs that this process starts do not inherit it."""
+    try:
+        # Linux may forbid O_CREAT on another user's file in a folder for all.
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_CREAT, 0o666)
+        # The mode above is cut by the umask.
+        os.fchmod(descriptor, 0o666)
+    return os.fdopen(descriptor, "r+")
+
+
+def _lock(file: IO[str]) -> bool:
+    """Takes a file's lock if nobody has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_taken(path: Path) -> bool:
+    with _open(path) as file:
+        return not _lock(file)

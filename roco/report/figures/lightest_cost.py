@@ -1,0 +1,57 @@
+"""What Figures 3 and 4 share: what the N lightest networks of each search cost."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from roco.config import StudyConfig
+from roco.report.figures.scatter import NO_NETWORKS, width_label
+from roco.report.figures.style import INK, legend, looks, new_figure, say_empty
+from roco.report.measures.compare import lightest, searches_in
+from roco.report.read.collect import Study
+
+
+def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
+    """Figures 3 and 4: FLOPs and parameters of the N lightest retrained networks of each search."""
+    parts = [lightest(study.retrained, count).assign(top=count) for count in config.report.top]
+    return pd.concat(parts, ignore_index=True)[["top", "search", "seed", "slot", "key", "flops", "parameters"]]
+
+
+def draw_cost(data: pd.DataFrame, config: StudyConfig, column: str, label: str) -> Figure:
+    """Each of the N lightest networks a point, their mean a bar; one group for each N."""
+    figure, [axis] = new_figure()
+    known = looks(list(config.search.searches))
+    searches = searches_in(data, config)
+    for place, search in enumerate(searches):
+        offset = (place - (len(searches) - 1) / 2) * 0.8 / len(searches)
+        for group, count in enumerate(config.report.top):
+            part = data[(data["search"] == search) & (data["top"] == count)]
+            values = part[column].to_numpy(dtype=float) / 1e6
+            if len(values):
+                spread = [offset + 0.1 * (i / max(1, len(values) - 1) - 0.5) for i in range(len(values))]
+                axis.plot(
+                    [group + s for s in spread],
+                    values,
+                    known[search].marker,
+                    color=known[search].colour,
+                    alpha=0.6,
+                    markersize=5,
+                )
+                axis.hlines(
+                    values.mean(),
+                    group + offset - 0.12,
+                    group + offset + 0.12,
+                    colors=known[search].colour,
+                    linewidth=2.2,
+                )
+    if data.empty:
+        say_empty(axis, NO_NETWORKS)
+    else:
+        axis.set_xticks(range(len(config.report.top)), [f"top-{count}" for count in config.report.top])
+        axis.set_xlim(-0.5, len(config.report.top) - 0.5)
+        axis.set_ylim(0, 1.05 * axis.get_ylim()[1])
+        axis.grid(visible=False, axis="x")
+    axis.set(xlabel="The N lightest networks of each search and seed", ylabel=f"{label}\n({width_label(config)})")
+    mean = Line2D([], [], color=INK, linewidth=2.2, label="mean")
+    legend(figure, [known[search] for search in searches], extra=[mean] if searches else [])
+    return figure

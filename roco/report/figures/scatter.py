@@ -1,0 +1,68 @@
+"""Networks as points: accuracy or distance against what a network costs."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from roco.config import StudyConfig
+from roco.report.figures.style import looks, say_empty, scale_counts
+from roco.report.measures.compare import searches_in
+
+NO_NETWORKS = "no retrained network"
+# What the captions of these figures share.
+BARS = (
+    "Each retrained network is a point, the mean over its retrainings; its bar is the 95 % interval over them and test "
+    "images."
+)
+TRENDS = (
+    " Lines: least-squares trends in the logarithm of the FLOPs; bands: their 95 % intervals over seeds (of one "
+    "seed over networks); none where a search has fewer than four networks, or a band would be wider than 50 points."
+)
+
+
+def scatter(axis: Axes, data: pd.DataFrame, config: StudyConfig, x: str) -> None:
+    """Accuracies in percent against a count in millions, each network a point with its interval."""
+    for place, search in enumerate(searches_in(data, config)):
+        look, part = looks(list(config.search.searches))[search], data[data["search"] == search]
+        # A network that several searches found shows the marker of each.
+        size = max(4.0, 8.0 - 2.5 * place)
+        if "kind" in part:
+            line, part = part[part["kind"] == "trend"], part[part["kind"] == "network"]
+            places = line[x].to_numpy(dtype=float) / 1e6
+            value, low, high = (100 * line[name].to_numpy(dtype=float) for name in ("accuracy", "low", "high"))
+            axis.fill_between(places, low, high, color=look.colour, alpha=0.13, linewidth=0)
+            axis.plot(places, value, color=look.colour, linewidth=1.4)
+        millions = part[x].to_numpy(dtype=float) / 1e6
+        value, low, high = (100 * part[name].to_numpy(dtype=float) for name in ("accuracy", "low", "high"))
+        axis.vlines(millions, low, high, colors=look.colour, alpha=0.3, linewidth=1.0)
+        axis.plot(millions, value, look.marker, color=look.colour, markersize=size, alpha=0.85, markeredgewidth=0)
+    if data.empty:
+        say_empty(axis, NO_NETWORKS)
+    else:
+        scale_counts(axis, list(data[x].to_numpy(dtype=float) / 1e6))
+
+
+def scatter_distances(axis: Axes, data: pd.DataFrame, config: StudyConfig) -> None:
+    """How far an attack without a budget had to go, against FLOPs in millions; bars are the range of retrainings."""
+    shown = data[data["distance"].notna()]
+    for place, search in enumerate(searches_in(shown, config)):
+        look, part = looks(list(config.search.searches))[search], shown[shown["search"] == search]
+        millions = part["flops"].to_numpy(dtype=float) / 1e6
+        value, low, high = (part[f"distance{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high"))
+        axis.vlines(millions, low, high, colors=look.colour, alpha=0.3, linewidth=1.0)
+        size = max(4.0, 8.0 - 2.5 * place)
+        axis.plot(millions, value, look.marker, color=look.colour, markersize=size, alpha=0.85, markeredgewidth=0)
+    if shown.empty:
+        say_empty(axis, NO_NETWORKS if data.empty else "half of the images hold")
+        return
+    scale_counts(axis, list(shown["flops"].to_numpy(dtype=float) / 1e6))
+    axis.set_ylim(0, 1.05 * axis.get_ylim()[1])
+
+
+def width_label(config: StudyConfig) -> str:
+    """The width that parameters and FLOPs are given at."""
+    return f"at {config.width_in_words('retraining')}"
+
+
+def flops_label(config: StudyConfig) -> str:
+    """The label of an axis of FLOPs."""
+    return f"FLOPs (millions of multiply-adds, {width_label(config)})"

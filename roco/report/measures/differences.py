@@ -1,0 +1,216 @@
+"""The differences between the searches in numbers, each with its interval, and which of them stand. No wording."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from roco.config import StudyConfig
+from roco.report.measures.compare import (
+    EQUAL_FLOPS,
+    FLOPS_TOLERANCE,
+    INTERPOLATED,
+    compared_metrics,
+    equal_flops_pairs,
+    lightest,
+    roles_of,
+)
+from roco.report.measures.main_comparison import main_measure, main_selection
+from roco.report.measures.measured import RADIUS, groups_by_seed, measurements, sizes_of, within_radius
+from roco.report.numbers.contrasts import difference_interval, interpolated_interval, paired_interval
+from roco.report.numbers.interpolation import interpolation_weights
+from roco.report.numbers.statistics import CONFIDENCE, FEWEST_SEEDS, NOTHING, Interval, holm
+from roco.report.read.collect import Study, records_of, rows_of
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a search gains over another one in one metric, for one selection of their networks: a row of the table.
+
+    Attributes:
+        search: the one.
+        reference: the other.
+        selection: which networks are compared: `equal_flops`, `interpolated` or `top_N`.
+        metric: what was measured.
+        accuracy: the mean of the networks of both searches together.
+        difference: of the two, as a fraction.
+        low: the lower bound of its 95 % interval.
+        high: the upper bound.
+        deviation: its standard deviation over seeds.
+        effect_size: the mean over seeds by this standard deviation.
+        p: the p-value without any correction.
+        p_holm: corrected for the number of the others; missing for the main comparison, which needs no correction.
+        main: whether it is the comparison that was named beforehand.
+        resolved: whether it differs from zero at 5 %, with five seeds or more.
+        basis: what the interval covers.
+        seeds: how many seeds it rests on.
+        networks: how many networks, or pairs of networks.
+        retrainings: of both searches.
+        same_networks: how many networks both searches found.
+    """
+
+    search: str
+    reference: str
+    selection: str
+    metric: str
+    accuracy: float
+    difference: float
+    low: float
+    high: float
+    deviation: float
+    effect_size: float
+    p: float
+    p_holm: float
+    main: bool
+    resolved: bool
+    basis: str
+    seeds: int
+    networks: int
+    retrainings: int
+    same_networks: int
+
+    @property
+    def verdict(self) -> str:
+        """Whether it is resolved, or why nothing is said of it."""
+        if self.resolved:
+            return "resolved"
+        if self.seeds < FEWEST_SEEDS:
+            return f"no verdict: {self.seeds} seed{'s' if self.seeds > 1 else ''} of the {FEWEST_SEEDS} that one needs"
+        return "not resolved"
+
+
+DIFFERENCES = [field.name for field in fields(Difference)]
+
+
+def differences_in(numbers: pd.DataFrame) -> list[Difference]:
+    """The rows of a frame with the columns DIFFERENCES."""
+    return [Difference(**row) for row in records_of(numbers)]
+
+
+def main_difference(numbers: pd.DataFrame) -> Difference | None:
+    """The main comparison; None where it could not be made."""
+    return next(iter(differences_in(numbers[numbers["main"].astype(bool)])), None)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """A difference in one metric, and what it rests on; the retrainings are those of both searches."""
+
+    interval: Interval
+    seeds: int
+    networks: int
+    retrainings: int
+    same: int
+
+
+_NONE = _Outcome(NOTHING, 0, 0, 0, 0)
+
+
+def differences(study: Study, config: StudyConfig) -> pd.DataFrame:
+    """What each search gains over the reference search, in every metric: DIFFERENCES.
+
+    For the N lightest networks (`selection` top_N), for pairs of networks of nearly equal FLOPs (`equal_flops`), and
+    for the fronts where both have networks on either side (`interpolated`). `resolved` asks for five seeds; of the main
+    comparison for p below 0.05, of all others for that after Holm's correction.
+    """
+    role, measure, rows = roles_of(config), main_measure(study, config), list[tuple[Any, ...]]()
+    measured, names = compared_measures(study, config)
+    for search in role.others:
+        pairs = equal_flops_pairs(study, search, role.reference, tolerance=FLOPS_TOLERANCE)
+        for metric in names:
+            of_metric = measured[(measured["metric"] == metric) & measured["search"].isin([search, role.reference])]
+            accuracy = float(of_metric["accuracy"].mean())
+            found = {
+                EQUAL_FLOPS: _paired(of_metric, pairs, search, role.reference),
+                INTERPOLATED: _interpolated(of_metric, search, role.reference),
+            }
+            for count in config.report.top:
+                found[f"top_{count}"] = _lightest(lightest(of_metric, count), search, role.reference)
+            for selection, outcome in found.items():
+                if outcome.networks:
+                    rows.append((search, role.reference, selection, metric, accuracy, *_numbers(outcome)))
+    numbers = pd.DataFrame(rows, columns=[name for name in DIFFERENCES if name not in ("p_holm", "main", "resolved")])
+    main = (numbers["search"] == role.main) & (numbers["metric"] == (measure.name if measure else None))
+    main &= numbers["selection"] == main_selection(numbers[main], config)
+    return judged(numbers.assign(main=main))[DIFFERENCES]
+
+
+def compared_measures(study: Study, config: StudyConfig) -> tuple[pd.DataFrame, list[str]]:
+    """The measurements that searches are compared by, and their metrics' names; a radius that is the main one too."""
+    measure, measured, names = main_measure(study, config), measurements(study), compared_metrics(config)
+    if measure is None or not measure.name.startswith(RADIUS):
+        return measured, names
+    return pd.concat([within_radius(study, measure.radius), measured], ignore_index=True), [measure.name, *names]
+
+
+def judged(numbers: pd.DataFrame) -> pd.DataFrame:
+    """With `p_holm` and `resolved`, from `p`, `seeds` and `main` (which is left out of the correction).
+
+    A difference from too few seeds cannot be resolved, so that it does not count in the correction either.
+    """
+    counted = (numbers["seeds"] >= FEWEST_SEEDS) & numbers["p"].notna() & ~numbers["main"]
+    corrected = pd.Series(np.nan, index=numbers.index)
+    corrected[counted] = np.array(holm(numbers.loc[counted, "p"].to_list()))
+    decisive = corrected.where(~numbers["main"], numbers["p"].where(numbers["seeds"] >= FEWEST_SEEDS))
+    return numbers.assign(p_holm=corrected, resolved=decisive < 1 - CONFIDENCE)
+
+
+def _lightest(values: pd.DataFrame, search: str, reference: str) -> _Outcome:
+    """The difference of the means of two searches; the number of networks is that of `search`."""
+    first, second = groups_by_seed(values, search), groups_by_seed(values, reference)
+    seeds = sorted(set(first) & set(second))
+    if not seeds:
+        return _NONE
+    of_seeds = values[values["seed"].isin(seeds) & values["search"].isin([search, reference])]
+    found = difference_interval([first[s] for s in seeds], [second[s] for s in seeds], sizes_of(of_seeds))
+    keys = [set(of_seeds.loc[of_seeds["search"] == name, "key"]) for name in (search, reference)]
+    networks = sum(len(first[seed]) for seed in seeds)
+    return _Outcome(found, len(seeds), networks, int(of_seeds["retrainings"].sum()), len(keys[0] & keys[1]))
+
+
+def _paired(values: pd.DataFrame, pairs: pd.DataFrame, search: str, reference: str) -> _Outcome:
+    """The mean difference within pairs, whose number is that of networks."""
+    rows = {(row.search, row.seed, row.slot): row for row in rows_of(values)}
+    found = [
+        (pair.seed, rows[search, pair.seed, pair.slot], rows[reference, pair.seed, pair.reference_slot])
+        for pair in rows_of(pairs)
+        if (search, pair.seed, pair.slot) in rows and (reference, pair.seed, pair.reference_slot) in rows
+    ]
+    if not found:
+        return _NONE
+    seeds = sorted({seed for seed, _, _ in found})
+    groups = [[(one.counts, two.counts) for s, one, two in found if s == seed] for seed in seeds]
+    trained = sum(row.retrainings for _, *pair in found for row in pair)
+    same = sum(one.key == two.key for _, one, two in found)
+    return _Outcome(paired_interval(groups, sizes_of(values)), len(seeds), len(found), trained, same)
+
+
+def _interpolated(values: pd.DataFrame, search: str, reference: str) -> _Outcome:
+    """The mean difference between the interpolated fronts, and how many networks both have."""
+    groups: list[list[tuple[float, Any]]] = []
+    shared = trained = 0
+    for _, members in values.groupby("seed", sort=True):
+        sides = [rows_of(members[members["search"] == name]) for name in (search, reference)]
+        weights = interpolation_weights(*([row.flops for row in side] for side in sides))
+        if weights is None:
+            continue
+        merged: dict[str, tuple[float, Any]] = {}
+        for row, weight in zip([*sides[0], *sides[1]], np.concatenate(weights).tolist(), strict=True):
+            # A network outside the common range carries no weight, and does not count.
+            if weight:
+                shared += row.key in merged
+                merged[row.key] = (merged.get(row.key, (0.0,))[0] + weight, row)
+        groups.append([(weight, row.counts) for weight, row in merged.values()])
+        trained += sum(row.retrainings for _, row in merged.values())
+    if not groups:
+        return _NONE
+    interval = interpolated_interval(groups, sizes_of(values))
+    return _Outcome(interval, len(groups), sum(map(len, groups)), trained, shared)
+
+
+def _numbers(outcome: _Outcome) -> tuple[Any, ...]:
+    """What DIFFERENCES has of an outcome, in its order."""
+    found = outcome.interval
+    measured = (found.value, found.low, found.high, found.deviation, found.effect, found.p, found.basis)
+    return (*measured, outcome.seeds, outcome.networks, outcome.retrainings, outcome.same)

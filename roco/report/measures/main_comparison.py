@@ -1,0 +1,106 @@
+"""The one comparison that decides the report's first sentence: named beforehand, or found by a rule.
+
+The rule is blind to the outcome. It looks at FLOPs, at the strength of attacks, and at the accuracy of the networks of
+both searches together: never at a difference between them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from roco.config import StudyConfig
+from roco.report.measures.compare import EQUAL_FLOPS, INTERPOLATED, metrics, roles_of
+from roco.report.measures.measured import ADVERSARIAL_SET, measurements, over_retrainings, radius_name
+from roco.report.numbers.statistics import FEWEST_SEEDS
+from roco.report.read.collect import Study, rows_of
+
+# Where nearly all images hold or nearly all fall, networks are not told apart.
+LEAST, MOST = 0.2, 0.8
+# Attacks that follow gradients in several steps, the strongest first; a single step overrates a network.
+STRONGEST = ("autoattack", "apgd_t", "fab_t", "apgd_ce", "pgd", "bim")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What the main comparison measures.
+
+    Attributes:
+        name: the metric.
+        radius: in 1/255, where it is one of the curve's; else 0.
+        accuracy: of the networks of both searches together; None where the configuration names the measure.
+    """
+
+    name: str
+    radius: float = 0.0
+    accuracy: float | None = None
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether so many images hold, and so many fall, that networks can be told apart by them."""
+        return self.accuracy is None or LEAST <= self.accuracy <= MOST
+
+
+def main_measure(study: Study, config: StudyConfig) -> Measure | None:
+    """What the configuration names; else the radius of the curve, or else the strongest attack, at which most is seen.
+
+    Of the radii that at which the accuracy of both searches' networks together is nearest to a half: every attack of
+    the study counts there. Without a curve the strongest attack at which it lies between 20 and 80 %; without any the
+    one that comes nearest; without white-box attacks the adversarial set. None where nothing was measured.
+    """
+    named = config.report.main.measure
+    if isinstance(named, str):
+        return Measure(named)
+    if named is not None:
+        return Measure(radius_name(named), radius=named)
+    role = roles_of(config)
+    curve = over_retrainings(study.curves[study.curves["radius"] > 0], ["radius"])
+    of_radius = _together(curve, "radius", [role.main, role.reference])
+    if of_radius:
+        radius = min(of_radius, key=lambda one: (abs(of_radius[one] - 0.5), one))
+        return Measure(radius_name(radius), radius, of_radius[radius])
+    of_metric = _together(measurements(study), "metric", [role.main, role.reference])
+    attacks = {name: attack.method for name, attack in config.robustness.attacks.items() if name in of_metric}
+    iterated = [name for method in STRONGEST for name in attacks if attacks[name] == method]
+    found = [Measure(name, accuracy=of_metric[name]) for name in iterated]
+    if found:
+        return next((one for one in found if one.tells_apart), min(found, key=_distance))
+    left = [name for name in (ADVERSARIAL_SET, *metrics(config)) if name in of_metric]
+    return Measure(left[0], accuracy=of_metric[left[0]]) if left else None
+
+
+def _distance(measure: Measure) -> float:
+    return abs((measure.accuracy or 0.0) - 0.5)
+
+
+def _together(values: pd.DataFrame, by: str, searches: Sequence[str | None]) -> dict[Any, float]:
+    """The mean accuracy of the networks of some searches, each network once, by metric or radius."""
+    part = values[values["search"].isin([name for name in searches if name])]
+    return {getattr(row, by): float(row.accuracy) for row in rows_of(part.groupby(by)["accuracy"].mean().reset_index())}
+
+
+def main_selection(of_main: pd.DataFrame, config: StudyConfig) -> str | None:
+    """Which networks are compared: as the configuration says; else by FLOPs alone.
+
+    Pairs at equal FLOPs if there are some of different networks in five seeds, or in as many as any other choice has;
+    else the interpolated fronts by the same rule; else the N lightest, for the largest N.
+
+    Args:
+        of_main: the rows of the table of differences that have the main search and measure.
+        config: the study's configuration.
+    """
+    named = config.report.main.networks
+    if named is not None:
+        return named if isinstance(named, str) else f"top_{named}"
+    different = of_main[of_main["networks"] > of_main["same_networks"]]
+    rows = {str(row.selection): int(row.seeds) for row in rows_of(different if len(different) else of_main)}
+    enough = min(FEWEST_SEEDS, max(rows.values(), default=0))
+    for selection in (EQUAL_FLOPS, INTERPOLATED):
+        if selection in rows and rows[selection] >= enough:
+            return selection
+    return max(rows, key=lambda name: (rows[name], _size(name)), default=None)
+
+
+def _size(selection: str) -> int:
+    return int(selection.split("_")[1]) if selection.startswith("top_") else 0

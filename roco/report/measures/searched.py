@@ -1,0 +1,41 @@
+"""What the searches did: every network that they evaluated, and the course of their hypervolume."""
+
+import pandas as pd
+
+from roco.report.read.collect import INITIAL, Study
+from roco.search.hypervolume import hypervolumes
+
+# What the hypervolume is measured in: what every search minimises, and that with the objective under study.
+VOLUMES = (("error", "flops"), ("error", "adversarial_error", "flops"))
+
+
+def hypervolume_course(study: Study) -> pd.DataFrame:
+    """The hypervolume of each generation, in the objectives that all searches share and with the adversarial one."""
+    parts = [hypervolumes(study.populations, names).assign(objectives=" ".join(names)) for names in VOLUMES]
+    return pd.concat(parts, ignore_index=True)
+
+
+NETWORK = ["search", "seed", "key", "genome", "generation", "last", "front"]
+
+
+NETWORK += ["error", "adversarial_error", "flops", "parameters"]
+
+
+def searched_networks(study: Study) -> pd.DataFrame:
+    """Every network that a search evaluated, as the search saw it; failed trainings are left out.
+
+    `generation` is the first in which the search evaluated it (0: the first population, which all searches of a seed
+    share), `last` the last whose survivors hold it (missing where it never survived), `front` whether it is in the
+    search's final front.
+    """
+    place = ["search", "seed"]
+    searches = study.populations[place].drop_duplicates()
+    own = study.evaluations.merge(searches, on=place)
+    shared = study.evaluations[study.evaluations["search"] == INITIAL].drop(columns="search").merge(searches, on="seed")
+    seen = pd.concat([shared, own], ignore_index=True)
+    seen = seen[seen["status"] == "ok"].sort_values([*place, "generation", "flops", "key"], kind="stable")
+    seen = seen.drop_duplicates([*place, "key"])
+    last = study.populations.groupby([*place, "key"])["generation"].max().rename("last").reset_index()
+    members = study.fronts[[*place, "key"]].assign(front=True)
+    found = seen.merge(last, on=[*place, "key"], how="left").merge(members, on=[*place, "key"], how="left")
+    return found.assign(front=found["front"].eq(True))[NETWORK].reset_index(drop=True)

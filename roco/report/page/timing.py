@@ -1,0 +1,69 @@
+"""What the jobs of a study took, step by step, from the files that Snakemake's `benchmark` writes."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from roco.report.numbers.format import NO_VALUE, whole
+from roco.report.page.totals import duration
+
+# What a job does, by the path of its file below benchmarks/; the first that matches counts.
+STEPS = (
+    ("Data set", r"dataset"),
+    ("Training of the targets", r"(test_)?targets/"),
+    ("Adversarial sets", r"adversarial/"),
+    ("Evaluation of networks", r"search/.*/shard_\d+$"),
+    ("Variation, survival and fronts", r"search/"),
+    ("Retraining", r"retrained/.*/training$"),
+    ("Robustness of retrained networks", r"retrained/"),
+    ("Tables and figures", r"tables|figures"),
+)
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """The jobs of a step for people to read.
+
+    Attributes:
+        step: what they do.
+        jobs: how many there are.
+        time: of all jobs together, as if they had run one after another.
+        cpu_time: of all their processes.
+        memory: the largest that one job had.
+    """
+
+    step: str
+    jobs: str
+    time: str
+    cpu_time: str
+    memory: str
+
+
+def step_times(folder: str | Path) -> list[StepTime]:
+    """The steps of a study of which there are files; none where the folder is missing.
+
+    Args:
+        folder: holds tables with the columns `s`, `cpu_time` (seconds) and `max_rss` (MB), one for each job.
+    """
+    found: dict[str, list[pd.DataFrame]] = {}
+    for path in sorted(Path(folder).rglob("*.tsv")):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        step = next((step for step, pattern in STEPS if re.match(pattern, name)), "Other jobs")
+        found.setdefault(step, []).append(pd.read_csv(path, sep="\t"))
+    order = [*(step for step, _ in STEPS), "Other jobs"]
+    return [_step_time(step, found[step]) for step in order if step in found]
+
+
+def _step_time(step: str, jobs: list[pd.DataFrame]) -> StepTime:
+    # A job may be too short for Snakemake to see its memory.
+    numbers = pd.concat(jobs).reindex(columns=["s", "cpu_time", "max_rss"]).apply(pd.to_numeric, errors="coerce")
+    memory = numbers["max_rss"].max()
+    return StepTime(
+        step,
+        whole(len(jobs)),
+        duration(float(numbers["s"].sum())),
+        duration(float(numbers["cpu_time"].sum())),
+        NO_VALUE if pd.isna(memory) else f"{whole(memory)} MB",
+    )

@@ -1,0 +1,170 @@
+"""Hypervolume of the retrained networks of each front: on the values that they were selected on, and on test values."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from roco.config import StudyConfig
+from roco.report.measures.compare import (
+    attack_of,
+    metric_title,
+    roles_of,
+)
+from roco.report.measures.measured import (
+    ADVERSARIAL_SET,
+    TEST,
+    measurements,
+)
+from roco.report.measures.searched import VOLUMES
+from roco.report.numbers.format import (
+    NO_VALUE,
+    missing,
+    signed_interval,
+    whole,
+)
+from roco.report.numbers.over_seeds import over_seeds, resolved
+from roco.report.numbers.statistics import FEWEST_SEEDS, Interval
+from roco.report.read.collect import REFERENCES, Study, rows_of
+from roco.report.tables.table import Content
+from roco.search.hypervolume import hypervolumes
+
+HYPERVOLUME_TEST = ["search", "reference", "objectives", "seeds", "networks", "selected", "test"]
+
+
+_BOUNDS = ("difference", "low", "high", "p")
+HYPERVOLUME_TEST += [f"{values}_{name}" for values in ("selected", "test") for name in _BOUNDS] + ["resolved"]
+
+
+_BOUNDS = ("difference", "low", "high", "p")
+
+
+_NETWORK = ["search", "seed", "key"]
+
+
+def make(study: Study, config: StudyConfig) -> Content:
+    """The hypervolumes of each search, and their differences from the reference search and from a random one.
+
+    Values that networks were selected on flatter them: luck that made a network look good is part of them. The values
+    of the same networks on test data, after retraining, are free of that.
+    """
+    volumes = _volumes(study, config)
+    rows = [
+        (search, reference, objectives, _of_pair(part, search, reference))
+        for objectives, part in volumes.groupby("objectives", sort=False)
+        for search, reference in _pairs(config)
+        if search in set(part["search"])
+    ]
+    verdicts = resolved([found["test"] for *_, (found, *_) in rows])
+    numbers = pd.DataFrame(
+        [
+            (*place, *counts, *means, *_numbers(found["selected"].interval), *_numbers(found["test"].interval), verdict)
+            for (*place, (found, means, counts)), verdict in zip(rows, verdicts, strict=True)
+        ],
+        columns=HYPERVOLUME_TEST,
+    )
+    header = ("Search", "In", "As selected", "On test data", "Against", "Difference as selected", "On test data")
+    cells = [(*header, "Seeds", "Networks"), *(_shown(row, config) for row in rows_of(numbers))]
+    return Content(numbers, tuple(cells), _notes(numbers, config))
+
+
+def _pairs(config: StudyConfig) -> list[tuple[str, str]]:
+    """Each retrained search against the reference, and against the first random one where that is retrained too."""
+    kinds, role = config.search.searches, roles_of(config)
+    random = [name for name in config.retrained_searches if kinds[name].method == "random"][:1]
+    pairs = [(name, "") for name in dict.fromkeys([role.reference, *random])]
+    pairs += [(name, role.reference) for name in role.others if name not in random]
+    pairs += [(name, control) for control in random for name in kinds if kinds[name].method != "random"]
+    return [pair for pair in pairs if pair[0] in config.retrained_searches]
+
+
+def _volumes(study: Study, config: StudyConfig) -> pd.DataFrame:
+    """A row for each search, seed and set of objectives: networks, and the hypervolumes `selected` and `test`.
+
+    `selected` is missing where an objective was not measured in the search.
+    """
+    found = study.retrained[study.retrained["search"] != REFERENCES]
+    attack = attack_of(config, "pgd")
+    shares = measurements(study).pivot(index=["search", "seed", "slot"], columns="metric", values="accuracy")
+    tested = found.merge((1 - shares).reset_index(), on=["search", "seed", "slot"])
+    on_test = {"error": TEST, "adversarial_error": ADVERSARIAL_SET, f"{attack}_error": attack, "flops": "flops"}
+    searched = study.fronts[[*_NETWORK, "error", "adversarial_error", "flops"]].merge(found[_NETWORK], on=_NETWORK)
+    under_attack = [("error", f"{attack}_error", "flops")] if attack in tested else []
+    parts = []
+    for names in (*VOLUMES, *under_attack):
+        if all(on_test[name] in tested for name in names):
+            values = tested.assign(**{name: tested[on_test[name]] for name in names}).dropna(subset=list(names))
+            counts = values.groupby(_NETWORK[:2]).size().rename("networks").reset_index()
+            part = _of_fronts(values, names, "test").merge(counts).assign(objectives=" ".join(names))
+            seen = set(names) <= set(searched)
+            parts.append(
+                part.merge(_of_fronts(searched, names, "selected")) if seen else part.assign(selected=math.nan)
+            )
+    return pd.concat(parts) if parts else pd.DataFrame(columns=["search", "seed", "objectives"])
+
+
+def _of_fronts(values: pd.DataFrame, names: Sequence[str], column: str) -> pd.DataFrame:
+    """The hypervolume of each search and seed in a column of this name."""
+    fronts = values.assign(generation=0, evaluations=0, status="ok")
+    return hypervolumes(fronts, names)[["search", "seed", "hypervolume"]].rename(columns={"hypervolume": column})
+
+
+def _of_pair(volumes: pd.DataFrame, search: str, reference: str) -> Any:
+    """Differences over the seeds of both searches, means of the search, and how many seeds and networks it has."""
+    ours = volumes[volumes["search"] == search].set_index("seed")
+    other = volumes[volumes["search"] == reference].set_index("seed")
+    gains = {values: (ours[values].astype(float) - other[values].astype(float)) for values in ("selected", "test")}
+    found = {values: over_seeds(gain.to_list()) for values, gain in gains.items()}
+    means = tuple(float(ours[values].astype(float).mean()) for values in ("selected", "test"))
+    return found, means, (len(ours), int(ours["networks"].sum()))
+
+
+def _numbers(found: Interval) -> tuple[float, float, float, float]:
+    return found.value, found.low, found.high, found.p
+
+
+def _shown(row: Any, config: StudyConfig) -> tuple[str, ...]:
+    differences = [
+        signed_interval(*(getattr(row, f"{values}_{end}") for end in ("difference", "low", "high")), digits=4)
+        for values in ("selected", "test")
+    ]
+    differences[1] += "*" if row.resolved else ""
+    means = (NO_VALUE if missing(value) else f"{value:.4f}" for value in (row.selected, row.test))
+    attack = attack_of(config, "pgd") or ""
+    titles = {
+        "adversarial_error": "adversarial error",
+        "flops": "FLOPs",
+        f"{attack}_error": f"{metric_title(attack)} error",
+    }
+    objectives = ", ".join(titles.get(name, name) for name in row.objectives.split())
+    return (
+        row.search,
+        objectives,
+        *means,
+        row.reference or NO_VALUE,
+        *differences,
+        whole(row.seeds),
+        whole(row.networks),
+    )
+
+
+def _notes(numbers: pd.DataFrame, config: StudyConfig) -> tuple[str, ...]:
+    notes = [
+        "Over the same networks, those of the final fronts that were retrained. As selected: by the search, on "
+        "validation images, at the width of the search. On test data: after retraining, on test images, the test "
+        "adversarial set, and under PGD, with the FLOPs of the retrained networks. Where a search is ahead as "
+        "selected and not on test data, it selected luck.",
+        "Each of the two is scaled to the range that all searches and seeds have, with the reference point at 1.1, as "
+        "a share of the box (larger is better): differences can be compared within a column, not across. A front of "
+        "more networks has more volume, whatever they are worth.",
+        "Means over seeds; differences within a seed, in parentheses their 95 % t interval over seeds (none for one "
+        "seed). A star: the difference on test data differs from zero at 5 % after Holm's correction for the table's "
+        f"rows, with {FEWEST_SEEDS} seeds or more.",
+    ]
+    if config.retraining.networks != "all":
+        notes.append(
+            f"Of each front only the {config.retraining.networks} lightest networks were retrained "
+            "(retraining.networks): heavier and more accurate ones are missing from both."
+        )
+    return tuple(notes)

@@ -1,0 +1,86 @@
+"""What the tables of retrained networks share: their columns, values and headings."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from roco.config import StudyConfig
+from roco.report.measures.compare import attacks_without_budget, metric_title, metrics, name_of
+from roco.report.numbers.format import (
+    NO_VALUE,
+    missing,
+    percent,
+    percent_interval,
+)
+from roco.report.read.collect import Study, records_of
+
+# Columns of a network's accuracy within a radius, in the norm of the curve.
+AT_RADIUS = "accuracy_at_"
+
+
+# After an attack's name: the median length in L2 of what it found, where it has no budget.
+DISTANCE = "_median_l2"
+
+
+HOW_FAR = ", L₂ (left, %)"
+
+
+IDENTITY = ["key", "genome", "channels", "parameters", "flops"]
+
+
+WITHOUT_BUDGET = (
+    "DeepFool, C&W and FAB have no budget and go as far as they must. What says something is how far: the median "
+    "length (L₂) over the images that were right before. In parentheses the share of images in % that they leave "
+    "right: the attack's failure and not the network's strength. No distance is given where half of the images hold."
+)
+
+
+Values = dict[tuple[Any, ...], dict[str, float]]
+
+
+def accuracy_values(measured: pd.DataFrame, curves: pd.DataFrame, place: list[str]) -> Values:
+    """Accuracies by metric and by radius of each network or retraining."""
+    values: Values = {}
+    for row in records_of(measured):
+        values.setdefault(place_of(row, place), {})[str(row["metric"])] = row["accuracy"]
+    for row in records_of(curves):
+        values.setdefault(place_of(row, place), {})[f"{AT_RADIUS}{row['radius']:g}"] = row["accuracy"]
+    return values
+
+
+def number_columns(kept: list[str], rows: list[Any], study: Study, config: StudyConfig) -> list[str]:
+    """The columns of the numbers: `kept`, each metric, distances, and accuracies by radius; few without networks."""
+    radii = list(dict.fromkeys(f"{AT_RADIUS}{radius:g}" for radius in sorted(study.curves["radius"])))
+    measured = [*metrics(config), *(f"{name}{DISTANCE}" for name in attacks_without_budget(config))]
+    return [*kept, *measured, *radii] if rows else [*kept[: kept.index("status") + 1], *metrics(config)]
+
+
+def headings(config: StudyConfig, far: Sequence[str] = ()) -> tuple[str, ...]:
+    """Of the columns of accuracies, in the order of `metrics`; `far` are the attacks whose distance comes first."""
+    titles = [f"{metric_title(name)}{HOW_FAR * (name in far)}" for name in config.robustness.attacks]
+    return ("Adversarial set", "Test", *titles)
+
+
+def place_of(row: Any, names: list[str]) -> tuple[Any, ...]:
+    """The values of some columns of a row, such as those of PLACE."""
+    return tuple(row[name] for name in names)
+
+
+def network_name(row: Mapping[str, Any]) -> str:
+    """The key of a network, with its published name where it has one."""
+    name = name_of(str(row["genome"]))
+    return str(row["key"]) if name == row["genome"] else f"{row['key']} ({name})"
+
+
+def distance_and_left(distance: float | None, left: float | None, *, digits: int = 1) -> str:
+    """A median L2 distance, and in parentheses the share of images that the attack left right, in percent."""
+    shown = NO_VALUE if distance is None or missing(distance) else f"{distance:.3g}"
+    return f"{shown} ({percent(left, digits=digits)})"
+
+
+def smallest_to_largest(accuracies: tuple[float, ...]) -> str:
+    """The mean of a network's retrainings in percent, in parentheses the smallest and the largest of several."""
+    mean = sum(accuracies) / len(accuracies)
+    several_of_them = len(accuracies) > 1
+    return percent_interval(mean, min(accuracies), max(accuracies)) if several_of_them else percent(mean)

@@ -1,0 +1,79 @@
+"""What the networks of each front look like, and which of their features go with robustness."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from roco.config import StudyConfig
+from roco.report.measures.compare import attack_of, roles_of
+from roco.report.measures.measured import measurements
+from roco.report.measures.topology import FEATURES, described_networks
+from roco.report.numbers.format import NO_VALUE, missing, signed_interval
+from roco.report.numbers.relations import (
+    seed_difference,
+    seed_mean,
+    spearman,
+)
+from roco.report.numbers.statistics import NOTHING, Interval
+from roco.report.read.collect import REFERENCES, Study
+from roco.report.tables.table import Content
+from roco.runtime import numpy_generator
+
+TOPOLOGY = ["feature", "quantity", "search", "value", "low", "high", "networks", "seeds"]
+
+
+def make(study: Study, config: StudyConfig) -> Content:
+    """What the networks of each front look like, against the reference search's, and which features go with PGD."""
+    described = described_networks(study.fronts)
+    role, pgd = roles_of(config), attack_of(config, "pgd")
+    searches = [role.reference, *role.others]
+    robust = described_networks(study.retrained[study.retrained["search"] != REFERENCES]).drop_duplicates(
+        ["seed", "key"]
+    )
+    measured = measurements(study)
+    of_pgd = measured[measured["metric"] == pgd].drop_duplicates(["seed", "key"])
+    robust = robust.merge(of_pgd[["seed", "key", "accuracy"]], on=["seed", "key"])
+    cells = [("Feature", *searches, *(f"{name} − {role.reference}" for name in role.others), "Correlation with PGD")]
+    rows: list[tuple[Any, ...]] = []
+    for feature, (title, _) in FEATURES.items():
+        columns = {name: described[described["search"] == name][[feature, "seed"]] for name in searches}
+        sides = {name: (part[feature].to_list(), part["seed"].to_list()) for name, part in columns.items()}
+        shown = [title]
+        for name in searches:
+            found = seed_mean(*sides[name])
+            # They are counts.
+            found = replace(found, low=float(np.maximum(0, found.low)))
+            rows.append((feature, "mean", name, *_numbers(found, sides[name][1])))
+            shown.append(_interval(found))
+        for name in role.others:
+            found = seed_difference(sides[name], sides[role.reference])
+            rows.append((feature, "difference", name, *_numbers(found, sides[name][1])))
+            shown.append(signed_interval(found.value, found.low, found.high))
+        seeds = robust["seed"].to_list()
+        generator = numpy_generator("report", "topology", feature, "pgd")
+        found = spearman(robust[feature].to_list(), robust["accuracy"].to_list(), seeds, generator) if pgd else NOTHING
+        rows.append((feature, "correlation_with_pgd", "", *_numbers(found, seeds)))
+        cells.append((*shown, signed_interval(found.value, found.low, found.high)))
+    notes = (
+        "Means over the networks of each final front, then over seeds; differences over the seeds that both searches "
+        "have. The last column is Spearman's rank correlation over all retrained networks, each once a seed, from "
+        "six networks on. In parentheses 95 % intervals over seeds (Student's t); of one seed over its networks.",
+        "For exploration: nothing here is corrected for the number of comparisons. Of twenty differences or "
+        "correlations that are none, one has an interval that leaves out zero.",
+        "Counts are of the network after the decoder's repairs, without inactive phases. Features go with FLOPs and "
+        "with one another: a correlation names no cause.",
+    )
+    numbers = pd.DataFrame(rows, columns=TOPOLOGY)
+    return Content(numbers, tuple(cells), notes)
+
+
+def _interval(found: Interval) -> str:
+    if missing(found.value):
+        return NO_VALUE
+    return f"{found.value:.2f}" + ("" if missing(found.low) else f" ({found.low:.2f}–{found.high:.2f})")
+
+
+def _numbers(found: Interval, seeds: list[int]) -> tuple[Any, ...]:
+    return found.value, found.low, found.high, len(seeds), len(set(seeds))

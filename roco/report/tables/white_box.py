@@ -1,0 +1,88 @@
+"""Every retrained network under every white-box attack."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from roco.config import StudyConfig
+from roco.report.measures.compare import attacks_without_budget, metrics
+from roco.report.measures.distances import distances
+from roco.report.measures.measured import measurements, over_retrainings, several
+from roco.report.numbers.format import NO_VALUE, millions, percent, whole
+from roco.report.read.collect import PLACE, Study, records_of, rows_of
+from roco.report.tables.retrained import (
+    DISTANCE,
+    IDENTITY,
+    WITHOUT_BUDGET,
+    accuracy_values,
+    distance_and_left,
+    headings,
+    network_name,
+    number_columns,
+    place_of,
+)
+from roco.report.tables.table import Content
+
+
+def make(study: Study, config: StudyConfig) -> Content:
+    """Every retrained network: cost, accuracy on test images and adversarial set, and under each white-box attack."""
+    again = several(config)
+    curves = over_retrainings(study.curves, ["radius"])
+    values = accuracy_values(measurements(study), curves, PLACE)
+    for row in records_of(distances(study, config)):
+        values[place_of(row, PLACE)][f"{row['metric']}{DISTANCE}"] = row["distance"]
+    rows = [
+        {**_network(part, config), **values.get(place_of(part.iloc[0], PLACE), {})}
+        for _, part in study.networks.groupby(PLACE, sort=True)
+    ]
+    kept = [*PLACE, "status", "reason", "retrainings", *IDENTITY]
+    numbers = pd.DataFrame(rows, columns=number_columns(kept, rows, study, config))
+    cost = ("Parameters, M", "FLOPs, M")
+    header = (
+        "Search",
+        "Seed",
+        "Network",
+        *cost,
+        *headings(config, attacks_without_budget(config)),
+        *(["Retrainings"] if again else []),
+    )
+    images = sorted({int(n) for n in study.retrainings["white_box_images"]})
+    notes = [
+        "Accuracies in %. Each attack's share of test images that the network still classifies correctly, by our own "
+        "re-classification of what the attack returned; its settings are in the configuration below. The CSV file "
+        "holds each network's accuracy against the radius as well.",
+        *([WITHOUT_BUDGET] if attacks_without_budget(config) else []),
+        f"White-box attacks see {' or '.join(map(whole, images)) if images else 'no'} test images: "
+        f"a 95 % interval of about ±{percent(0.98 / images[0] ** 0.5) if images else NO_VALUE} points at 50 %.",
+        *(["Means over retrainings; how far these differ is in a table of its own."] if again else []),
+    ]
+    cells = (header, *(_shown(row, config) for row in records_of(numbers)))
+    return Content(numbers, cells, tuple(notes))
+
+
+def _network(part: pd.DataFrame, config: StudyConfig) -> dict[str, Any]:
+    """Where a network is, what it is, how many of its retrainings there are, and what became of the others."""
+    succeeded, failed = part[part["status"] == "ok"], part[part["status"] != "ok"]
+    told = [f"training seed {row.training_seed}: {row.reason}" for row in rows_of(failed)]
+    reason = "; ".join(told if several(config) else failed["reason"]) or None
+    state = {"status": "ok" if len(succeeded) else "failed", "reason": reason, "retrainings": len(succeeded)}
+    one = records_of(succeeded if len(succeeded) else part)[0]
+    return {name: one[name] for name in (*PLACE, *IDENTITY)} | state
+
+
+def _shown(row: Mapping[str, Any], config: StudyConfig) -> tuple[str, ...]:
+    network = network_name(row)
+    if row["status"] != "ok":
+        network = f"{network}, failed: {row['reason']}"
+    elif row["retrainings"] < len(config.retraining.seeds):
+        network = f"{network}, in part failed: {row['reason']}"
+    shown = [
+        distance_and_left(row[f"{metric}{DISTANCE}"], row[metric])
+        if metric in attacks_without_budget(config)
+        else percent(row[metric])
+        for metric in metrics(config)
+    ]
+    cost = (millions(row["parameters"]), millions(row["flops"]))
+    trained = [whole(row["retrainings"])] if several(config) else []
+    return (str(row["search"]), str(row["seed"]), network, *cost, *shown, *trained)

@@ -1,0 +1,61 @@
+"""Types of budgets and steps of Linf attacks. They are numbers of levels, each 1/255 of the range of pixels.
+
+Other libraries give them in [0, 1], where 8/255 is 0.031. Taken for levels, that number would make an attack that does
+nothing, and a network that looks robust. So a number that is too small to be meant in levels is refused where a user
+wrote it. A text such as 0.1/255 is always clear.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
+
+# Smaller numbers are refused: 0.3, for example, is a usual budget on MNIST in [0, 1].
+SMALLEST_BUDGET, SMALLEST_STEP = 1.0, 0.2
+# The validation context that says: a user wrote these values, the program has not computed them.
+WRITTEN = {"written": True}
+
+
+def _in_levels(value: Any, *, smallest: float, written: bool) -> Any:
+    if isinstance(value, str):
+        number, slash, range_of_pixels = value.partition("/")
+        try:
+            if not slash or float(range_of_pixels) != 255:
+                raise ValueError
+            return float(number)
+        except ValueError:
+            raise ValueError(f"expected a number of levels such as 8.0, or text such as 8/255, got '{value}'") from None
+    number_is_small = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < smallest
+    if written and number_is_small:
+        raise ValueError(
+            f"expected levels, which are 1/255 of the range of pixels, got {value}: write {255 * value:.3g}/255 if "
+            f"this is a share of that range, as other libraries have it, and {value}/255 if not"
+        )
+    return value
+
+
+def _is_written(info: ValidationInfo) -> bool:
+    return bool(info.context and info.context.get("written"))
+
+
+def _budget(value: Any, info: ValidationInfo) -> Any:
+    return _in_levels(value, smallest=SMALLEST_BUDGET, written=_is_written(info))
+
+
+def _step(value: Any, info: ValidationInfo) -> Any:
+    return _in_levels(value, smallest=SMALLEST_STEP, written=_is_written(info))
+
+
+# Dumped in the form that a user has to write, so that it can be read again.
+def _budget_as_text(value: float) -> float | str:
+    return f"{value!r}/255" if value < SMALLEST_BUDGET else value
+
+
+def _step_as_text(value: float) -> float | str:
+    return f"{value!r}/255" if value < SMALLEST_STEP else value
+
+
+_BUDGET = (BeforeValidator(_budget), PlainSerializer(_budget_as_text, when_used="json"))
+_STEP = (BeforeValidator(_step), PlainSerializer(_step_as_text, when_used="json"))
+Eps = Annotated[float, Field(gt=0, le=255), *_BUDGET]
+Radius = Annotated[float, Field(gt=0, le=255), *_STEP]
+Step = Annotated[float, Field(gt=0, allow_inf_nan=False), *_STEP]

@@ -1,0 +1,87 @@
+"""The files of a study, each declared once: its path with wildcards, and what the logs of its rules are called."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+# Published networks are retrained once, under the first seed.
+REFERENCES = "references"
+INITIAL = "initial"
+
+_SEARCH = "search/{search}/seed_{seed}"
+_GENERATION = f"{_SEARCH}/generation_{{generation}}"
+_FRONT = "retrained/{search}/seed_{seed}"
+_TRAINING = f"{_FRONT}/slot_{{slot}}/training_{{training_seed}}"
+
+# Wildcards that are written with three digits, so that files are listed in their order.
+THREE_DIGITS = ("generation", "shard", "slot")
+# Wildcards whose values say what they are.
+SELF_EXPLANATORY = ("search", "split", "targets", "target", "norm")
+
+
+class File(StrEnum):
+    """A file of a study, from the study's folder, with Snakemake's wildcards in braces."""
+
+    DATASET = "dataset.h5"
+    TARGET_NETWORK = "{targets}/{target}/network.safetensors"
+    TARGET_METRICS = "{targets}/{target}/metrics.json"
+    ADVERSARIAL_CELL = "adversarial/{split}/{target}/{norm}_{threshold}.h5"
+    ADVERSARIAL_SET = "adversarial/{split}.h5"
+    TRANSFER = "adversarial/transfer.json"
+    GENOMES = f"{_GENERATION}/genomes.json"
+    EVALUATIONS = f"{_GENERATION}/evaluations/shard_{{shard}}.json"
+    POPULATION = f"{_GENERATION}/population.json"
+    FRONT = f"{_SEARCH}/front.json"
+    RETRAINED_NETWORK = f"{_TRAINING}/network.safetensors"
+    RETRAINING = f"{_TRAINING}/training.json"
+    ROBUSTNESS = f"{_TRAINING}/robustness.json"
+    TABLE = "tables/{table}.{format}"
+    FIGURE = "figures/{figure}.{format}"
+    PAGE = "report.html"
+
+    def at(self, **wildcards: object) -> str:
+        """The path with values in the place of wildcards; those without a value stay in braces."""
+        return filled(self.value, wildcards)
+
+
+# What the log and the benchmark of a rule's job are called, within logs/ and benchmarks/.
+JOB_NAMES = {
+    "dataset": "dataset",
+    "target": "{targets}/{target}",
+    "adversarial_cells": "adversarial/{split}/{target}/{norm}",
+    "adversarial_set": "adversarial/{split}",
+    "transfer": "adversarial/transfer",
+    "initial_genomes": f"{_SEARCH}/genomes",
+    "offspring_genomes": f"{_GENERATION}/genomes",
+    "evaluate": f"{_GENERATION}/shard_{{shard}}",
+    "survivors": f"{_GENERATION}/survivors",
+    "front": f"{_SEARCH}/front",
+    "references": f"{_SEARCH}/front",
+    "retrain": f"{_FRONT}/training",
+    "robustness": f"{_TRAINING}/robustness",
+    "tables": "tables",
+    "figures": "figures",
+    "report_page": "report_page",
+}
+
+
+def filled(pattern: str, wildcards: Mapping[str, object]) -> str:
+    """A pattern with values in the place of wildcards; those without a value stay in braces, as a rule wants them."""
+    texts = {
+        name: f"{int(str(value)):03d}" if name in THREE_DIGITS else str(value) for name, value in wildcards.items()
+    }
+    return pattern.format_map(_Open(texts))
+
+
+class _Open(dict[str, str]):
+    """Values of wildcards; a wildcard without one stands for itself."""
+
+    def __missing__(self, name: str) -> str:
+        return f"{{{name}}}"
+
+
+def in_words(wildcards: Mapping[str, object]) -> str:
+    """Wildcards for people to read, such as `roco, seed 0, generation 2`."""
+    named = wildcards.items()
+    return ", ".join(
+        str(each) if name in SELF_EXPLANATORY else f"{name.replace('_', ' ')} {each}" for name, each in named
+    )

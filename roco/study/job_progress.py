@@ -1,0 +1,93 @@
+"""How far a job is, from the progress file beside its log: a line of JSON for each log line; roco.runtime writes it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """How far a job is.
+
+    Attributes:
+        begun: when its first line was written.
+        written: when its last line was.
+        message: what its last line says.
+        state: running, done, failed or interrupted.
+        error: the last line that is an error, which says why it failed; empty if there is none.
+        networks: how many networks are trained, those that the store had included.
+    """
+
+    begun: datetime
+    written: datetime
+    message: str
+    state: str
+    error: str
+    networks: int
+
+    @property
+    def ended(self) -> bool:
+        """Whether it ended well."""
+        return self.state == "done"
+
+    @property
+    def seconds(self) -> float:
+        """From its first line to its last."""
+        return (self.written - self.begun).total_seconds()
+
+
+@dataclass
+class ProgressFiles:
+    """Progress files, each read again only when it has changed: a study has many, and most of their jobs have ended.
+
+    Attributes:
+        known: by path, the time and size that a file had when it was read, and what it said.
+    """
+
+    known: dict[Path, tuple[tuple[int, int], JobProgress | None]] = field(default_factory=dict)
+
+    def read(self, path: Path) -> JobProgress | None:
+        """See `read_progress`."""
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        version = status.st_mtime_ns, status.st_size
+        if self.known.get(path, (None, None))[0] != version:
+            self.known[path] = version, read_progress(path)
+        return self.known[path][1]
+
+
+def read_progress(path: str | Path) -> JobProgress | None:
+    """A job's progress; None if there is no such file yet, or nothing in it."""
+    lines = list(_lines(path))
+    if not lines:
+        return None
+    begun, written = (datetime.fromtimestamp(line["time"]) for line in (lines[0], lines[-1]))
+    errors = [line["message"] for line in lines if line["level"] in ("ERROR", "CRITICAL")]
+    return JobProgress(
+        begun=begun,
+        written=written,
+        message=lines[-1]["message"],
+        state=next((line["state"] for line in reversed(lines) if "state" in line), "running"),
+        error=errors[-1] if errors else "",
+        networks=sum(line.get("networks", 0) for line in lines),
+    )
+
+
+def _lines(path: str | Path) -> Iterator[dict[str, Any]]:
+    """The lines that are whole: the last one may just be written, and a full disk may have cut one short."""
+    try:
+        text = Path(path).read_text(errors="replace")
+    except OSError:
+        return
+    for line in text.splitlines():
+        try:
+            content = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(content, dict) and {"time", "level", "message"} <= content.keys():
+            yield content
