@@ -4,6 +4,7 @@ Images that are done leave the batch, and nothing is random, so that a result do
 attacked beside it.
 """
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -11,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from roco.attacks.l0.attack import PushedAttack
-from roco.attacks.l0.pixels import CORNERS, Array, Generators, Problem
+from roco.attacks.l0.pixels import CORNERS, Array, Problem
 from roco.attacks.norms import DECIDED, gradient_batch, margins_of
 from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
@@ -38,48 +39,43 @@ class Greedy(PushedAttack):
     rivals: Count = 1
     corners: Annotated[int, Field(ge=0)] = 0
 
-    def push(self, problem: Problem, *, n_pixels: int, generators: Generators, start: Tensor | None = None) -> Tensor:
-        """See `PixelAttack.perturb`; nothing is random."""
-        del generators
-        return _grown(problem, n_pixels, settings=self, start=start)
+    def push(self, problem: Problem) -> Tensor:
+        """Adds one pixel in a corner colour after the other, until the margin is reached or k pixels are changed.
+
+        The gradient says to first order what each pixel would gain in its best corner colour. The pixels that promise
+        most are tried, and the one with the largest margin stays. The last pixel counts most: gradients are taken for
+        several of the likeliest other classes (`rivals`); more pixels are tried, in blocks until one reaches the
+        margin; where none does, all corner colours of the best pixels are tried (`corners`). An image that the first
+        block leaves far from being fooled is given up.
+
+        Source: the pixel choice of CornerSearch (Croce and Hein 2019), which tries every pixel; here the gradient
+        chooses those that are tried, as in the Jacobian-based saliency map attack (Papernot et al. 2016).
+        """
+        import torch
+
+        clean, labels, n_pixels = problem.images, problem.labels, problem.n_pixels
+        best = (clean if problem.start is None else problem.start).clone()
+        margins = margins_of(problem.network, best, labels=labels, batch_size=problem.batch_size)
+        current = best.clone()
+        for _ in range(n_pixels):
+            changed = _changed(clean, current)
+            active = torch.nonzero((margins < self.margin_to_reach) & (changed.sum(dim=1) < n_pixels))[:, 0]
+            if not len(active):
+                break
+            # Goes on from the pixel that was added even if the margin fell: the next one may gain with it.
+            left = n_pixels - changed[active].sum(dim=1)
+            now = replace(problem, images=current[active], labels=labels[active])
+            current[active], new_margins = _with_best_pixel(now, changed[active], last=left == 1, settings=self)
+            better = active[new_margins > margins[active]]
+            best[better] = current[better]
+            margins[active] = torch.maximum(margins[active], new_margins)
+        return best
 
     def push_passes(self, *, pixels: int, thresholds: int) -> Passes:
         """Each threshold has a last pixel; the pixels of the smaller threshold are kept."""
         before = pixels - thresholds
         last = Passes(forward=self.candidates + len(CORNERS) * self.corners, gradient=self.rivals)
         return Passes(forward=min(self.candidates, FIRST_BLOCK), gradient=1) * before + last * thresholds
-
-
-def _grown(problem: Problem, n_pixels: int, *, settings: Greedy, start: Tensor | None) -> Tensor:
-    """Adds one pixel in a corner colour after the other, until the margin is reached or k pixels are changed.
-
-    The gradient says to first order what each pixel would gain in its best corner colour. The pixels that promise most
-    are tried, and the one with the largest margin stays. For the last pixel it is taken for several of the likeliest
-    other classes (`rivals`), more pixels are tried, in blocks until one reaches the margin, and where none does all
-    corner colours of the best ones (`corners`); but not for an image that the first block leaves far from being fooled.
-
-    Source: the pixel choice of CornerSearch (Croce and Hein 2019), which tries every pixel; here the gradient chooses
-    those that are tried, as in the Jacobian-based saliency map attack (Papernot et al. 2016).
-    """
-    import torch
-
-    network, clean, labels = problem.network, problem.images, problem.labels
-    best = (clean if start is None else start).clone()
-    margins = margins_of(network, best, labels=labels, batch_size=problem.batch_size)
-    current = best.clone()
-    for _ in range(n_pixels):
-        changed = _changed(clean, current)
-        active = torch.nonzero((margins < settings.margin_to_reach) & (changed.sum(dim=1) < n_pixels))[:, 0]
-        if not len(active):
-            break
-        # Goes on from the pixel that was added even if the margin fell: the next one may gain with it.
-        left = n_pixels - changed[active].sum(dim=1)
-        now = Problem(network, current[active], labels[active], problem.batch_size)
-        current[active], new_margins = _with_best_pixel(now, changed[active], last=left == 1, settings=settings)
-        better = active[new_margins > margins[active]]
-        best[better] = current[better]
-        margins[active] = torch.maximum(margins[active], new_margins)
-    return best
 
 
 def _changed(clean: Tensor, images: Tensor) -> Tensor:

@@ -17,11 +17,24 @@ CORNERS = np.array(list(product((0, 255), repeat=3)), dtype=np.uint8)
 
 @dataclass(frozen=True)
 class Problem:
-    """A network in evaluation mode to fool on some images: uint8 `(n, 3, h, w)`, labels int64 `(n,)`, on one device."""
+    """A network to fool on some images by changing a few pixels of each.
+
+    Attributes:
+        network: float32 images in [0, 1] to logits, in evaluation mode.
+        images: uint8 `(n, 3, h, w)`, correctly classified, on the network's device.
+        labels: int64 `(n,)`.
+        n_pixels: k, how many pixels may change.
+        generators: one for each image, so that its result does not depend on which others are attacked.
+        start: uint8 `(n, 3, h, w)` with at most k changed pixels each, if there are such; the result is never worse.
+        batch_size: how many images pass the network at once.
+    """
 
     network: Network
     images: Tensor
     labels: Tensor
+    n_pixels: int
+    generators: Generators
+    start: Tensor | None
     batch_size: int
 
     @property
