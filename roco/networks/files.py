@@ -75,7 +75,7 @@ def digest_of(network: "nn.Module") -> str:
 def _read(path: str | Path) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     tensors, plain = read_tensors(path, KIND)
     if not tensors:
-        raise ArtifactError(f"{path}: holds no network: its place in the front is empty, or its training failed")
+        raise ArtifactError(f"{path}: holds no network: its slot is past the end of the front, or its training failed")
     return tensors, plain
 
 

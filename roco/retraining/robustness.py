@@ -23,7 +23,7 @@ from roco.storage.store import Store
 
 log = logging.getLogger("roco")
 
-# Raised by hand when an attack comes to give other numbers: it invalidates what is in the store.
+# Raised by hand when an attack gives other numbers than before, so that those in the store no longer count.
 ROBUSTNESS_VERSION = 3
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("roco")
 
-# Raised by hand when an evaluation comes to give other numbers: it invalidates what is in the store.
+# Raised by hand when evaluations give other numbers than before, so that those in the store no longer count.
 EVALUATION_VERSION = 7
 
 
@@ -180,7 +180,7 @@ class Evaluator:
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def _evaluation(self, genome: Genome, training: "Training", facts: dict[str, Any]) -> Evaluation:
-        """The worst evaluation, with what was measured in place of it."""
+        """The evaluation of a failed training, updated with the facts that were measured."""
         if training.failure is not None:
             log.warning("%s failed: %s", genome.key, training.failure)
         failed = failed_evaluation(self._spec(genome), self.settings, reason=training.failure)

@@ -34,8 +34,8 @@ def hypervolumes(populations: pd.DataFrame, objectives: Sequence[str]) -> pd.Dat
     spread = (values.max(axis=0) if len(values) else np.ones(len(objectives))) - best
     spread[spread == 0] = 1.0
     indicator = HV(ref_point=np.full(len(objectives), REFERENCE_POINT))
-    for place, members in populations.groupby(["search", "seed", "generation"], sort=True):
-        found = members[members["status"] == "ok"][list(objectives)].to_numpy(dtype=float)
-        volume = float(indicator((found - best) / spread)) if len(found) else 0.0
-        rows.append((*place, members["evaluations"].iloc[0], volume / REFERENCE_POINT ** len(objectives)))
+    for population, members in populations.groupby(["search", "seed", "generation"], sort=True):
+        points = members[members["status"] == "ok"][list(objectives)].to_numpy(dtype=float)
+        volume = float(indicator((points - best) / spread)) if len(points) else 0.0
+        rows.append((*population, members["evaluations"].iloc[0], volume / REFERENCE_POINT ** len(objectives)))
     return pd.DataFrame(rows, columns=["search", "seed", "generation", "evaluations", "hypervolume"])

@@ -169,8 +169,8 @@ def parse(text: str) -> tuple[str, dict[str, str | int]]:
     Raises:
         ValueError: there is no such objective, or its selection is malformed; the message says what was expected.
     """
-    found = re.fullmatch(r"([a-z][a-z0-9_]*)(?:\[([^\[\]]*)\])?", text)
-    name, inside = found.groups() if found else (text, None)
+    match = re.fullmatch(r"([a-z][a-z0-9_]*)(?:\[([^\[\]]*)\])?", text)
+    name, inside = match.groups() if match else (text, None)
     if name not in OBJECTIVES:
         raise ValueError(f"expected {', '.join(OBJECTIVES)}, got {text!r:.60}")
     if inside is None:

@@ -39,7 +39,7 @@ class SearchKind(Section):
     @model_validator(mode="after")
     def _objectives_differ(self) -> Self:
         parsed = [parse(text) for text in self.objectives]
-        if not parsed or any(one in parsed[:place] for place, one in enumerate(parsed)):
+        if not parsed or any(objective in parsed[:position] for position, objective in enumerate(parsed)):
             raise ValueError(f"objectives: expected different objectives, at least one, got {self.objectives}")
         if self.method in ("nsga3", "sms_emoa") and len(parsed) < 2:
             raise ValueError(f"objectives: expected at least two for {self.method}, got {self.objectives}")

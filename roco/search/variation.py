@@ -175,10 +175,10 @@ def offspring_genomes(
     return [_genome(child.X, space) for child in children]
 
 
-def _warn_if_fewer(found: int, wanted: int) -> None:
-    if found < wanted:
+def _warn_if_fewer(made: int, wanted: int) -> None:
+    if made < wanted:
         log.warning(
             "no more new phenotypes were found: %d genomes instead of %d; going on with fewer",
-            found,
+            made,
             wanted,
         )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("roco")
 
-# Raised by hand when a training comes to give other weights: it invalidates what is in the store.
+# Raised by hand when trainings give other weights than before, so that those in the store no longer count.
 TRAINING_VERSION = 7
 
 

@@ -271,5 +271,5 @@ def test_a_network_of_dense_nodes_is_exported_like_the_others(tmp_path: Path, im
 
 def test_an_empty_slot_holds_no_network(tmp_path: Path) -> None:
     save_no_network(tmp_path / "network.safetensors")
-    with pytest.raises(ArtifactError, match="holds no network: its place in the front is empty"):
+    with pytest.raises(ArtifactError, match="holds no network: its slot is past the end of the front"):
         roco.load(tmp_path / "network.safetensors")

@@ -208,9 +208,9 @@ def _check_together(contents: Sequence[tuple[str | Path, Mapping[str, object]]])
         if content.get("dataset_fingerprint"):
             check_provenance(path, content, {"dataset_fingerprint": fingerprints[0]})
         below = r"(?:slot_(?P<slot>\d+)/training_(?P<training_seed>\d+)/)?"
-        if place := re.search(rf"\b(?:search|retrained)/([^/]+)/seed_(?P<seed>\d+)/{below}", Path(path).as_posix()):
-            numbers = {name: int(number) for name, number in place.groupdict().items() if number}
-            where: dict[str, object] = {"search": place[1], **numbers}
+        if match := re.search(rf"\b(?:search|retrained)/([^/]+)/seed_(?P<seed>\d+)/{below}", Path(path).as_posix()):
+            numbers = {name: int(number) for name, number in match.groupdict().items() if number}
+            where: dict[str, object] = {"search": match[1], **numbers}
             check_provenance(path, content, where)
 
 
@@ -233,8 +233,8 @@ def _cells(paths: Iterable[str | Path]) -> list[Row]:
 
 
 def _evaluation_rows(path: str | Path) -> Iterator[Row]:
-    found = re.search(r".*\bsearch/([^/]+)/(?:seed_(\d+)/)?(?:generation_(\d+)/)?", Path(path).as_posix())
-    search, seed, generation = found.groups() if found else ("", None, None)
+    match = re.search(r".*\bsearch/([^/]+)/(?:seed_(\d+)/)?(?:generation_(\d+)/)?", Path(path).as_posix())
+    search, seed, generation = match.groups() if match else ("", None, None)
     place = {"search": search, "seed": int(seed or 0), "generation": int(generation or 0)}
     return ({**dict(evaluation), **place} for evaluation in read_evaluations(path))
 

@@ -24,19 +24,25 @@ def example_rows(sets: Sequence[str | Path], images: Sequence[str | Path]) -> li
     """
     rows: list[Row] = []
     tests = [path for path in sets if read_attributes(path, KIND).get("split") == "test"]
-    for place in images if tests else ():
-        dataset = Dataset.load(place)
+    for dataset_path in images if tests else ():
+        dataset = Dataset.load(dataset_path)
         for path in tests:
-            found = AdversarialSet.load(path, {"dataset_fingerprint": dataset.fingerprint})
+            adversarial = AdversarialSet.load(path, {"dataset_fingerprint": dataset.fingerprint})
             with schema(path, KIND):
-                rows += [_example(found, cell, dataset) for cell in found.attacked if found.rows(cell).any()]
+                rows += [
+                    _example(adversarial, cell, dataset)
+                    for cell in adversarial.attacked
+                    if adversarial.rows(cell).any()
+                ]
     return rows
 
 
-def _example(found: AdversarialSet, cell: Mapping[str, Any], dataset: Dataset) -> Row:
-    members = np.flatnonzero(found.rows(cell))
-    row = int(members[found.source_index[members].argmin()])
-    source, label, prediction = (int(a[row]) for a in (found.source_index, found.labels, found.target_prediction))
+def _example(adversarial: AdversarialSet, cell: Mapping[str, Any], dataset: Dataset) -> Row:
+    members = np.flatnonzero(adversarial.rows(cell))
+    row = int(members[adversarial.source_index[members].argmin()])
+    source, label, prediction = (
+        int(a[row]) for a in (adversarial.source_index, adversarial.labels, adversarial.target_prediction)
+    )
     return {
         **{name: cell[name] for name in ("target", "norm", "threshold")},
         "source_index": source,
@@ -44,7 +50,7 @@ def _example(found: AdversarialSet, cell: Mapping[str, Any], dataset: Dataset) -
         "class_name": dataset.class_names[label],
         "prediction": prediction,
         "predicted_class": dataset.class_names[prediction],
-        "margin": float(found.margin[row]),
+        "margin": float(adversarial.margin[row]),
         "clean": dataset.test.images[source],
-        "adversarial": found.images[row],
+        "adversarial": adversarial.images[row],
     }
