@@ -37,7 +37,7 @@ from roco.networks.targets import LeNetConfig
 from roco.runtime import numpy_generator, seed_from, start_torch, versions
 from roco.settings import Recipe
 from roco.storage.store import Store
-from roco.training.loop import to_unit
+from roco.training.batches import to_unit
 from roco.training.stored import fit
 from roco.training.stored import measure as error_on
 

@@ -164,7 +164,7 @@ class Evaluator:
         )
 
     def _records(self, genomes: Sequence[Genome], trainings: "Sequence[Training]") -> list[dict[str, Any]]:
-        from roco.training.loop import predict_together
+        from roco.training.prediction import predict_together
 
         sound = [training.network for training in trainings if training.failure is None]
         images = (self.validation_images, self.adversarial_images)

@@ -208,7 +208,7 @@ def measure(network: "nn.Module", split: "Split") -> float:
     """The share of a split's images that the network, on its device, gets wrong."""
     import torch
 
-    from roco.training.loop import error_of
+    from roco.training.prediction import error_of
 
     place = next(network.parameters()).device
     images, labels = torch.from_numpy(split.images).to(place), torch.from_numpy(split.labels).to(place)

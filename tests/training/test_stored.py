@@ -12,7 +12,7 @@ from roco.networks.files import describe_genome, describe_target
 from roco.settings import Recipe
 from roco.storage.store import Store
 from roco.training import loop
-from roco.training.loop import to_unit
+from roco.training.batches import to_unit
 from roco.training.stored import Fit, Request, fit, fit_all, measure
 
 DESCRIPTION = describe_genome(GENOMES[1], channels=2, classes=3, stem_padding=0)
