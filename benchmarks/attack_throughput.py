@@ -38,7 +38,7 @@ from roco.networks.targets import LeNetConfig
 from roco.runtime import numpy_generator, seed_from, start_torch, versions
 from roco.settings import Recipe
 from roco.storage.store import Store
-from roco.training.loop import to_unit
+from roco.training.batches import to_unit
 from roco.training.train_or_load import TrainingRequest, error_on, train_or_load
 
 # Network, uint8 images, labels, budget, number of the group; back come uint8 images.

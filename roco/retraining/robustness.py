@@ -86,7 +86,7 @@ def measure_robustness(
     """
     import torch
 
-    from roco.training.loop import predict
+    from roco.training.prediction import predict
 
     used = start_torch(device)
     dataset = Dataset.load(dataset_path)

@@ -188,7 +188,7 @@ class Evaluator:
 
     def _measured(self, trainings: "Sequence[Training]") -> list[dict[str, Any]]:
         """For each training the fields that differ from those of a failed one; none where it failed."""
-        from roco.training.loop import predict_together
+        from roco.training.prediction import predict_together
 
         sound = [training.network for training in trainings if training.failure is None]
         images = (self.validation_images, self.adversarial_images)

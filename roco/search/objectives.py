@@ -89,7 +89,7 @@ def latency(network: "nn.Module", images: "Tensor", labels: "Tensor") -> float:
     """
     import torch
 
-    from roco.training.loop import to_unit
+    from roco.training.batches import to_unit
 
     batch = to_unit(images[:LATENCY_IMAGES])
     seconds = []
@@ -132,7 +132,7 @@ def _noisy_sources(images: "Tensor", adversarial: "AdversarialSet") -> "Tensor":
 
 def _error_on(network: "nn.Module", images: "Tensor", adversarial: "AdversarialSet") -> float:
     from roco.attacks.sets import adversarial_error
-    from roco.training.loop import predict
+    from roco.training.prediction import predict
 
     return adversarial_error(predict(network, images).cpu().numpy(), adversarial)
 

@@ -245,7 +245,7 @@ def error_on(split: "Split", network: "nn.Module") -> float:
     """The share of a split's images that the network, on its device, gets wrong."""
     import torch
 
-    from roco.training.loop import error_of
+    from roco.training.prediction import error_of
 
     device = next(network.parameters()).device
     images, labels = torch.from_numpy(split.images).to(device), torch.from_numpy(split.labels).to(device)

@@ -13,7 +13,7 @@ from roco.networks.spec import TargetSpec
 from roco.settings import Recipe
 from roco.storage.store import Store
 from roco.training import loop
-from roco.training.loop import to_unit
+from roco.training.batches import to_unit
 from roco.training.train_or_load import TrainingRequest, TrainingResult, error_on, train_or_load, train_or_load_all
 
 LENET = TargetSpec(name="lenet", architecture={"width": 0.5}, classes=3, image_size=16)
