@@ -4,8 +4,8 @@ from roco.config import check_config
 from roco.gpus import usable_device
 from roco.runtime import job
 from roco.search.evaluation import EvaluationSettings
+from roco.search.pool import evaluate_genomes
 from roco.search.population import read_genomes
-from roco.search.workers import evaluate_genomes
 from roco.storage.artifacts import write_json
 from roco.storage.store import Store
 

@@ -1,4 +1,4 @@
-"""Genomes in, their objectives out: evaluations in this process. Spreading many over processes is in workers.py."""
+"""Genomes in, their objectives out: evaluations in this process. pool.py spreads many over processes."""
 
 import logging
 import time
