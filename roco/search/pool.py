@@ -20,21 +20,19 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from roco.errors import RocoError
 from roco.runtime import progress, resolve_device
-from roco.search.evaluation import EvaluationSettings, dataset_shape, failed_record
+from roco.search.evaluation import EvaluationSettings, failed_evaluation
+from roco.search.records import Evaluation, load_evaluation
 from roco.space.genome import Genome
 from roco.storage.store import Store
 
 log = logging.getLogger("roco")
-
-Evaluation = dict[str, Any]
-# Of finished evaluations in the store.
-KIND = "evaluation"
 
 # How often a genome is given to a worker alone before its evaluation counts as failed.
 ATTEMPTS = 2
@@ -81,7 +79,11 @@ def evaluate_genomes(
     if any(result is None for result in results):
         raise RocoError(f"{store.root}: evaluations that were just written cannot be read; is the disk full?")
     # The genome text is this caller's own; an equal phenotype may have been stored under another text.
-    return [result | {"genome": str(genome)} for genome, result in zip(genomes, results, strict=True) if result]
+    return [
+        result.model_copy(update={"genome": str(genome)})
+        for genome, result in zip(genomes, results, strict=True)
+        if result
+    ]
 
 
 @dataclass
@@ -110,8 +112,7 @@ class _Pool:
 
     def result(self, genome: Genome) -> Evaluation | None:
         """The evaluation of a genome, if there is one by now."""
-        stored: Evaluation | None = self.store.read(KIND, self.settings.store_key(genome))
-        return self.failures.get(genome.key) or stored
+        return self.failures.get(genome.key) or load_evaluation(self.store, self.settings.store_key(genome))
 
     def run(self, genomes: Sequence[Genome], *, processes: int) -> None:
         """Evaluates genomes; raises RocoError with the first reason for which work had to stop."""
@@ -186,8 +187,7 @@ class _Pool:
         log.warning("%s, attempt %d: %s", keys, self.deaths[keys], how)
         if not time_is_up and self.deaths[keys] < ATTEMPTS:
             return [task]
-        size, classes = dataset_shape(self.settings.dataset)
-        self.failures[keys] = failed_record(task[0], self.settings, reason=how, image_size=size, classes=classes)
+        self.failures[keys] = failed_evaluation(self.settings.spec(task[0]), self.settings, reason=how)
         log.warning("%s failed", keys, extra=progress(networks=1))
         return []
 
@@ -230,7 +230,7 @@ class _Worker:
         finally:
             if stderr is not None:
                 stderr.close()
-        request = {"settings": asdict(settings), "store": str(store.root), "largest_stack": largest_stack}
+        request = {"settings": settings.model_dump(), "store": str(store.root), "largest_stack": largest_stack}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
 
@@ -274,7 +274,7 @@ def _answer(line: str, *, time_is_up: bool) -> _Answer:
     not_stored = None
     if word == "done":
         try:
-            not_stored = json.loads(rest or "{}")
+            not_stored = TypeAdapter(dict[str, Evaluation]).validate_json(rest or "{}")
         except ValueError:
             not_stored = None
     return _Answer(not_stored, rest if word == "error" else "", time_is_up)

@@ -9,8 +9,8 @@ import sys
 
 from roco.errors import RocoError
 from roco.runtime import configure_logging, leave, pause_collection
-from roco.search.evaluation import EvaluationSettings, Evaluator, tells_of_the_machine
-from roco.search.pool import KIND
+from roco.search.evaluation import EvaluationSettings, Evaluator, ran_out_of_memory
+from roco.search.records import store_evaluation
 from roco.space.genome import Genome
 from roco.storage.store import Store
 
@@ -26,7 +26,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     request = json.loads(sys.stdin.readline())
-    settings, store = EvaluationSettings(**request["settings"]), Store(request["store"])
+    settings, store = EvaluationSettings.model_validate(request["settings"]), Store(request["store"])
     try:
         pause_collection()
         evaluator = Evaluator(settings)
@@ -36,10 +36,10 @@ def main() -> None:
                 genomes, largest_stack=request["largest_stack"], checkpoints=store.root / "checkpoint"
             ):
                 for genome, evaluation in ended:
-                    if tells_of_the_machine(evaluation):
-                        not_stored[genome.key] = evaluation
+                    if ran_out_of_memory(evaluation):
+                        not_stored[genome.key] = evaluation.model_dump()
                     else:
-                        store.write(KIND, settings.store_key(genome), evaluation)
+                        store_evaluation(store, settings.store_key(genome), evaluation)
             print("done", json.dumps(not_stored), file=answers)
     except RocoError as error:
         print(f"error {error}", file=answers)
