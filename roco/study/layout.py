@@ -219,11 +219,7 @@ class Layout:
         if published := len(self.config.retraining.references):
             fronts.append((REFERENCES, self.config.seeds[0], published))
         for search, seed, slots in fronts:
-            trainings = itertools.product(range(slots), self.config.retraining.seeds)
-            yield [
-                {"search": search, "seed": seed, "slot": slot, "training_seed": training}
-                for slot, training in trainings
-            ]
+            yield [{"search": search, "seed": seed, **training} for training in self.trainings(slots=slots)]
 
     def _job(self, rule: str, file: File, wildcards: Wildcards, *, networks: int = 0, **others: object) -> Job:
         """A job of a rule; `others` are wildcards of its output that the rule does not have."""
