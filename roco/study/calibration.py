@@ -21,7 +21,7 @@ from roco.study.workload import Images, Work, typical_genome
 if TYPE_CHECKING:
     import torch
 
-# A measurement is repeated until it took so long, and made with so few images where a network is slow.
+# A measurement is repeated for so many seconds; a slow network is measured with so few images.
 SHORTEST_SECONDS, FEWEST_IMAGES = 0.15, 8
 
 
@@ -90,7 +90,7 @@ def calibrate(
 
 
 def cpu_seconds_of(command: list[str], **options: Any) -> tuple[float, subprocess.CompletedProcess[str]]:
-    """Runs a command; the CPU time that it took, and what came of it."""
+    """Runs a command; returns the CPU time that it took, and its result."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     ended = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -98,13 +98,13 @@ def cpu_seconds_of(command: list[str], **options: Any) -> tuple[float, subproces
 
 
 def _start_seconds() -> float:
-    # As a job starts and ends.
+    # What every job does at its start and its end.
     code = "from roco.runtime import leave, pause_collection; pause_collection(); import roco.training.loop; leave()"
     return cpu_seconds_of([sys.executable, "-c", code])[0]
 
 
 def _targets(config: StudyConfig) -> Mapping[str, Architecture]:
-    """Of both splits; where both have one, it is equally fast."""
+    """The targets of both splits by name; where both have the same target, it is equally fast."""
     return {**config.targets.architectures("validation"), **config.targets.architectures("test")}
 
 
