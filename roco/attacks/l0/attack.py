@@ -12,9 +12,7 @@ from roco.settings import NonNegative, Section
 
 
 class PixelAttack(Section):
-    """An L0 attack: its settings, and how it changes at most k pixels of an image."""
-
-    method: str
+    """An L0 attack: its settings, among them its `method`, and how it changes at most k pixels of an image."""
 
     def perturb(self, problem: Problem) -> Tensor:
         """For each image the perturbed one with the largest margin, uint8 `(n, 3, h, w)`; the caller judges it."""
