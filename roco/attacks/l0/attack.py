@@ -16,7 +16,7 @@ class PixelAttack(Section):
     """An L0 attack: its settings, and how it changes at most k pixels of an image."""
 
     if TYPE_CHECKING:
-        # Each attack declares it. A field here would come before the keys that attacks share, wherever settings are shown.
+        # Each attack declares it: a field here would come before shared keys wherever settings are shown.
         method: str
 
     def perturb(self, problem: Problem) -> Tensor:
