@@ -1,4 +1,4 @@
-"""Intervals, differences and hypervolumes from counts and objectives. No files, no wording.
+"""Intervals and differences from counts and objectives. No files, no wording.
 
 Accuracies and objectives are fractions, FLOPs multiply-adds. Networks are rows of counts as in shares.py.
 What is claimed of a search is claimed of its seeds: the networks that it found with one seed, and their trainings, are
