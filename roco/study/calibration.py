@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from roco.config import Part, StudyConfig
+from roco.networks.spec import GenomeSpec, TargetSpec
 from roco.networks.targets import Architecture
 from roco.runtime import start_torch
 from roco.settings import Recipe
@@ -82,9 +83,11 @@ def calibrate(
     names = [name for name in names if networks is None or name in networks]
     speeds, flops = {}, {}
     for name in names:
-        network = _network(config, name, images).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        spec = _spec(config, name, images)
+        network = spec.build(mean=[0.5] * 3, std=[0.25] * 3)
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         speeds[name] = _speed(network, _recipe(config, name), images, device=device)
-        flops[name] = _forward_flops(config, name, network, images)
+        flops[name] = _forward_flops(spec, network)
     words = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {cores} cores"
     return Calibration(words, cores, device.type == "cuda", speeds, flops, _start_seconds())
 
@@ -108,28 +111,13 @@ def _targets(config: StudyConfig) -> Mapping[str, Architecture]:
     return {**config.targets.architectures("validation"), **config.targets.architectures("test")}
 
 
-def _network(config: StudyConfig, name: str, images: Images) -> "torch.nn.Module":
-    from roco.networks.decoder import build_network
-    from roco.networks.targets import build_target
-
-    look = {"mean": [0.5] * 3, "std": [0.25] * 3}
+def _spec(config: StudyConfig, name: str, images: Images) -> GenomeSpec | TargetSpec:
+    """The network of a target's name, or the typical genome's in the search (`evaluation`) or `retraining`."""
+    classes, image_size = images.classes, images.size
     if name in (targets := _targets(config)):
-        architecture = targets[name]
-        return build_target(name, architecture, classes=images.classes, image_size=images.size, **look)
-    part = _part(name)
-    return build_network(
-        typical_genome(config, images).phenotype,
-        channels=getattr(config, part).channels,
-        classes=images.classes,
-        stem_padding=config.space.stem_padding,
-        mean=look["mean"],
-        std=look["std"],
-        node=config.node_of(part),
-    )
-
-
-def _part(name: str) -> Part:
-    return "retraining" if name == "retraining" else "evaluation"
+        return TargetSpec(name=name, architecture=targets[name], classes=classes, image_size=image_size)
+    part: Part = "retraining" if name == "retraining" else "evaluation"
+    return config.decoder_of(part).spec(typical_genome(config, images), classes=classes, image_size=image_size)
 
 
 def _recipe(config: StudyConfig, name: str) -> Recipe:
@@ -200,14 +188,12 @@ def _timed(action: Callable[[int], None], count: int, device: "torch.device") ->
     return time.perf_counter() - begun
 
 
-def _forward_flops(config: StudyConfig, name: str, network: "torch.nn.Module", images: Images) -> int:
-    from roco.study.workload import genome_flops
-
-    if name not in _targets(config):
-        return genome_flops(config, typical_genome(config, images), images, part=_part(name))
+def _forward_flops(spec: GenomeSpec | TargetSpec, network: "torch.nn.Module") -> int:
+    if isinstance(spec, GenomeSpec):
+        return spec.cost.flops
     from ptflops import get_model_complexity_info
 
-    size = (3, images.size, images.size)
+    size = (3, spec.image_size, spec.image_size)
     macs, _ = get_model_complexity_info(
         network.cpu().eval(), size, as_strings=False, print_per_layer_stat=False, backend="pytorch", verbose=False
     )

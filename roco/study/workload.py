@@ -13,7 +13,6 @@ from roco.config import Part, StudyConfig
 from roco.files import is_there
 from roco.networks.settings import SplitName
 from roco.runtime import numpy_generator
-from roco.space.complexity import complexity
 from roco.space.genome import Genome
 
 TYPICAL_GENOMES = 9
@@ -153,12 +152,4 @@ def typical_genome(config: StudyConfig, images: Images) -> Genome:
 
 def genome_flops(config: StudyConfig, genome: Genome, images: Images, *, part: Part) -> int:
     """FLOPs of one image's forward pass through a genome's network, as it is in the search or as it is retrained."""
-    cost = complexity(
-        genome.phenotype,
-        channels=getattr(config, part).channels,
-        classes=images.classes,
-        stem_padding=config.space.stem_padding,
-        image_size=images.size,
-        node=config.node_of(part),
-    )
-    return cost.flops
+    return config.decoder_of(part).spec(genome, classes=images.classes, image_size=images.size).cost.flops
