@@ -20,25 +20,13 @@ CAPTION = (
     "that the threshold is black or white, L0 differences are halved. Shown is the first success of each cell by its "
     "number in the test images. The CSV file holds that number, the margin in logits and the distances."
 )
-
-
 # Arrays, which a figure draws and no CSV file holds.
 PIXELS = ["clean", "adversarial"]
-
-
 NUMBERS = ["norm", "threshold", "target", "attacked", "successes", "source_index", "label", "class_name"]
-
-
 NUMBERS += ["prediction", "predicted_class", "margin", "changed_pixels", "linf", "l2"]
-
-
 # In tiles: from one image to the next, from one target to the next, from one row to the next.
 _STEP, _TARGET, _ROW = 1.05, 3.5, 1.55
-
-
 _LARGEST_TILE = 0.42
-
-
 _LONGEST_NAME = 10
 
 

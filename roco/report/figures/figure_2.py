@@ -17,8 +17,6 @@ CAPTION = (
     BARS + " References: given genomes, retrained here like the others. Published (CIFAR-10 only): as their authors "
     "report them, after 300 epochs or more; their sources are at the end of the page."
 )
-
-
 # Labels of published points stand where they meet neither each other nor our networks, which are smaller.
 _LABEL_LEFT = ("DARTS", "NSGA-Net", "SMASH")
 

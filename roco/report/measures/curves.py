@@ -19,5 +19,5 @@ def accuracy_curves(study: Study, config: StudyConfig) -> pd.DataFrame:
             part = of_search[of_search["radius"] == radius]
             found = mean_accuracy(part, search)
             counts = (part["seed"].nunique(), len(part), int(part["retrainings"].sum()), int(part["images"].max()))
-            rows.append((search, float(radius), found.value, found.low, found.high, found.basis, *counts))
+            rows.append((search, float(radius), *found.bounds, found.basis, *counts))
     return pd.DataFrame(rows, columns=CURVE)

@@ -15,7 +15,6 @@ ADVERSARIAL_SET = "adversarial_set"
 TEST = "test"
 # The name of the metric that is the accuracy within a radius of the curve begins with this.
 RADIUS = "radius_"
-
 # accuracies: of each retraining; accuracy: their mean; sizes: images of each cluster that is drawn as one; counts: of
 # each retraining and cluster how many are right, (retrainings, clusters).
 MEASUREMENTS = [*PLACE, "key", "flops", "metric", "images", "sizes", "counts", "accuracies", "retrainings", "accuracy"]

@@ -16,8 +16,6 @@ def hypervolume_course(study: Study) -> pd.DataFrame:
 
 
 NETWORK = ["search", "seed", "key", "genome", "generation", "last", "front"]
-
-
 NETWORK += ["error", "adversarial_error", "flops", "parameters"]
 
 

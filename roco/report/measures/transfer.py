@@ -15,5 +15,5 @@ def transfer_shares(study: Study) -> pd.DataFrame:
         share = wilson(int(pair.fooled), int(pair.images))
         place = (pair.norm, pair.threshold, pair.source, pair.target, pair.images, pair.fooled)
         noise = wilson(int(pair.noise), int(pair.images))
-        rows.append((*place, share.value, share.low, share.high, pair.noise, noise.value))
+        rows.append((*place, *share.bounds, pair.noise, noise.value))
     return pd.DataFrame(rows, columns=NUMBERS)

@@ -55,6 +55,11 @@ class Interval:
     deviation: float = math.nan
 
     @property
+    def bounds(self) -> tuple[float, float, float]:
+        """The estimate, its lower and its upper bound."""
+        return self.value, self.low, self.high
+
+    @property
     def excludes_zero(self) -> bool:
         """Whether zero lies outside; False where there is no interval."""
         return self.low > 0 or self.high < 0

@@ -9,13 +9,11 @@ from roco.config import StudyConfig
 from roco.report.measures.differences import judged
 from roco.report.measures.searched import hypervolume_course
 from roco.report.numbers.format import signed_interval, whole
-from roco.report.numbers.statistics import FEWEST_SEEDS, Interval, interval_over_seeds
+from roco.report.numbers.statistics import FEWEST_SEEDS, interval_over_seeds
 from roco.report.read.collect import Study, rows_of
 from roco.report.tables.table import Content
 
 CONTROL = ["search", "control", "objectives", "generation", "evaluations", "seeds"]
-
-
 CONTROL += ["hypervolume", "control_hypervolume", "difference", "low", "high", "p"]
 
 
@@ -44,12 +42,8 @@ def _rows(study: Study, config: StudyConfig) -> list[tuple[Any, ...]]:
                 interval = interval_over_seeds(gain.to_numpy(dtype=float))
                 means = found[["evaluations", "hypervolume", "control_hypervolume"]].mean().to_list()
                 place = (search, control, objectives, generation, round(means[0]), len(found))
-                rows.append((*place, *means[1:], *_numbers(interval)))
+                rows.append((*place, *means[1:], *interval.bounds, interval.p))
     return rows
-
-
-def _numbers(interval: Interval) -> tuple[float, float, float, float]:
-    return interval.value, interval.low, interval.high, interval.p
 
 
 def _paired(course: pd.DataFrame, search: str, control: str, generation: int) -> pd.DataFrame:

@@ -15,28 +15,18 @@ from roco.report.numbers.format import (
     signed_interval,
     whole,
 )
-from roco.report.numbers.over_seeds import Fit, coefficient, fit, over_seeds, resolved
+from roco.report.numbers.over_seeds import Fit, OverSeeds, coefficient, fit, over_seeds, resolved
 from roco.report.numbers.shares import Array
-from roco.report.numbers.statistics import FEWEST_SEEDS, Interval
+from roco.report.numbers.statistics import FEWEST_SEEDS
 from roco.report.read.collect import Study, rows_of
 from roco.report.tables.table import Content
 
 TOPOLOGY = ("depth", "width", "ends", "residual")
-
-
 COVARIATES = ("log2_flops", "error")
-
-
 EXPLAINED = ["term", "kind", "coefficient", "low", "high", "basis", "p", "resolved"]
-
-
 EXPLAINED += ["standard_deviation", "seeds", "networks"]
-
-
 # So many networks more than coefficients a seed has to have.
 FREEDOM = 10
-
-
 _TITLES = {
     "log2_flops": "FLOPs, doubled",
     "error": "clean validation error, a point more",
@@ -86,19 +76,19 @@ def _rows(fits: list[tuple[Fit, float, int]], terms: list[str], networks: pd.Dat
     verdicts = iter(resolved([one for one, counts in zip(found, of_topology, strict=True) if counts]))
     spreads = [float(networks.groupby("seed")[name].std().mean()) for name in terms]
     rows = [
-        (name, kinds[tested], *_bounded(one.interval), next(verdicts) if tested else None, spread, one.seeds, count)
+        (name, kinds[tested], *_tested(one), next(verdicts) if tested else None, spread, one.seeds, count)
         for name, one, tested, spread in zip(terms, found, of_topology, spreads, strict=True)
     ]
     shares = {
         "covariates": over_seeds([alone for _, alone, _ in fits]),
         "topology": over_seeds([one.adjusted_r2 - alone for one, alone, _ in fits]),
     }
-    rows += [(name, "share", *_bounded(one.interval), None, math.nan, one.seeds, count) for name, one in shares.items()]
+    rows += [(name, "share", *_tested(one), None, math.nan, one.seeds, count) for name, one in shares.items()]
     return rows
 
 
-def _bounded(found: Interval) -> tuple[float, float, float, str, float]:
-    return found.value, found.low, found.high, found.basis, found.p
+def _tested(estimate: OverSeeds) -> tuple[float, float, float, str, float]:
+    return *estimate.interval.bounds, estimate.interval.basis, estimate.interval.p
 
 
 def _shown(row: Any) -> tuple[str, ...]:

@@ -8,8 +8,6 @@ from roco.report.read.collect import Study, records_of
 from roco.report.tables.table import Content
 
 FLAGS = ["search", "seed", "slot", "training_seed", "key", "flag", "raised", "detail"]
-
-
 # What a flag says when it is raised.
 MEANINGS = {
     "more_steps": "more steps help the defender",

@@ -12,8 +12,6 @@ from roco.report.read.collect import PLACE, Study, records_of
 from roco.report.tables.table import Content
 
 ACCURACY_NUMBERS = ["search", "top", "seeds", "networks", "retrainings", "accuracy", "low", "high", "basis"]
-
-
 ACCURACY_NUMBERS += ["paper_accuracy"]
 
 
@@ -51,7 +49,7 @@ def _numbers(study: Study, config: StudyConfig, metric: str, paper: Mapping[tupl
             found = mean_accuracy(values, search)
             size = (values["seed"].nunique(), len(values), int(values["retrainings"].sum()))
             published = paper.get((search, count))
-            rows.append((search, count, *size, found.value, found.low, found.high, found.basis, published))
+            rows.append((search, count, *size, *found.bounds, found.basis, published))
     return pd.DataFrame(rows, columns=ACCURACY_NUMBERS)
 
 

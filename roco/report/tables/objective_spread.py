@@ -22,14 +22,8 @@ from roco.report.read.collect import Study, rows_of
 from roco.report.tables.table import Content
 
 QUARTILES = ["minimum", "lower_quartile", "median", "upper_quartile", "maximum"]
-
-
 NUMBERS = ["search", "seed", "networks", "images", *QUARTILES, "standard_deviation", "noise"]
-
-
 NUMBERS += ["correlation", "low", "high"]
-
-
 ALL = "all"
 
 

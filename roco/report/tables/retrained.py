@@ -17,25 +17,15 @@ from roco.report.read.collect import Study, records_of
 
 # Columns of a network's accuracy within a radius, in the norm of the curve.
 AT_RADIUS = "accuracy_at_"
-
-
 # After an attack's name: the median length in L2 of what it found, where it has no budget.
 DISTANCE = "_median_l2"
-
-
 HOW_FAR = ", L₂ (left, %)"
-
-
 IDENTITY = ["key", "genome", "channels", "parameters", "flops"]
-
-
 WITHOUT_BUDGET = (
     "DeepFool, C&W and FAB have no budget and go as far as they must. What says something is how far: the median "
     "length (L₂) over the images that were right before. In parentheses the share of images in % that they leave "
     "right: the attack's failure and not the network's strength. No distance is given where half of the images hold."
 )
-
-
 Values = dict[tuple[Any, ...], dict[str, float]]
 
 

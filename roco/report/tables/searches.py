@@ -9,11 +9,7 @@ from roco.report.tables.table import Content
 from roco.search.hypervolume import hypervolumes
 
 SEARCHES = ["search", "seed", "method", "objectives", "evaluated", "failed", "front"]
-
-
 SEARCHES += ["hypervolume_first", "hypervolume_last"]
-
-
 VOLUME_OBJECTIVES = ("error", "adversarial_error", "flops")
 
 

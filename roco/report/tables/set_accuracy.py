@@ -25,12 +25,8 @@ from roco.report.read.collect import Study, rows_of
 from roco.report.tables.table import Content
 
 SET_ACCURACY = ["search", "reference", "top", "quantity", "value", "low", "high", "basis", "seeds", "networks"]
-
-
 # What is shown, in this order, by its name: of which images, and how many of them are right under what.
 ALL, GIVEN, NOISE, BEYOND = "all", "given_right", "noise_given_right", "lost_beyond_noise"
-
-
 _TITLES = {
     ALL: "All images",
     GIVEN: "Clean image right",
@@ -50,15 +46,20 @@ def make(study: Study, config: StudyConfig) -> Content:
         for top in config.report.top:
             chosen = lightest(networks, top)
             seeds = _by_seed(chosen, search), _by_seed(chosen, reference) if reference else None
-            found = {name: _over_seeds(name, *seeds) for name in _TITLES}
-            if not found[ALL].seeds:
+            shares = {name: _over_seeds(name, *seeds) for name in _TITLES}
+            if not shares[ALL].seeds:
                 continue
             count = int((chosen["search"] == search).sum())
-            place = (search, reference, top)
-            rows += [(*place, name, *_numbers(one), count) for name, one in found.items()]
-            shown = [_shown(one.interval, sign=bool(reference) or name == BEYOND) for name, one in found.items()]
+            rows += [
+                (search, reference, top, name, *share.interval.bounds, share.interval.basis, share.seeds, count)
+                for name, share in shares.items()
+            ]
+            shown = [
+                percent_interval(*share.interval.bounds, sign=bool(reference) or name == BEYOND)
+                for name, share in shares.items()
+            ]
             label = f"{search} − {reference}" if reference else search
-            cells.append((label, f"top-{top}", *shown, whole(found[ALL].seeds), whole(count)))
+            cells.append((label, f"top-{top}", *shown, whole(shares[ALL].seeds), whole(count)))
     numbers = pd.DataFrame(rows, columns=SET_ACCURACY)
     return Content(numbers, tuple(cells), _notes(study))
 
@@ -145,15 +146,6 @@ def _over_seeds(name: str, ours: dict[int, dict[str, _Share]], other: dict[int, 
     if is_share and not missing(bounded.low):
         bounded = replace(bounded, low=max(0.0, bounded.low), high=min(1.0, bounded.high))
     return OverSeeds(bounded, found.seeds)
-
-
-def _numbers(found: OverSeeds) -> tuple[float, float, float, str, int]:
-    interval = found.interval
-    return interval.value, interval.low, interval.high, interval.basis, found.seeds
-
-
-def _shown(found: Interval, *, sign: bool) -> str:
-    return percent_interval(found.value, found.low, found.high, sign=sign)
 
 
 def _notes(study: Study) -> tuple[str, ...]:

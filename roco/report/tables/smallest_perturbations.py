@@ -15,11 +15,7 @@ from roco.report.read.collect import PLACE, Study, rows_of
 from roco.report.tables.table import Content
 
 SMALLEST = ["search", "seed", "slot", "key", "norm", "median", "low", "high", "basis", "networks", "images", "unbroken"]
-
-
 SMALLEST += ["retrainings"]
-
-
 NORMS = {"l2": "L₂", "linf": "L∞, 1/255"}
 
 
@@ -70,7 +66,7 @@ def _smallest(part: pd.DataFrame, purpose: str) -> tuple[Any, ...]:
     found: Interval = mean_of_medians(groups, purpose=f"{purpose} {norm}")
     images = max(map(len, everything), default=0)
     unbroken = sum(int(np.isinf(distances).sum()) for distances in everything)
-    return (found.value, found.low, found.high, found.basis, sum(map(len, groups)), images, unbroken, len(part))
+    return (*found.bounds, found.basis, sum(map(len, groups)), images, unbroken, len(part))
 
 
 def _length(value: float, low: float, high: float, *, scale: float) -> str:

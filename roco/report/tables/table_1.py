@@ -20,7 +20,7 @@ def make(study: Study, config: StudyConfig) -> Content:
         rate = wilson(int(cell.successes), int(cell.attacked))
         published = ADVERSARIAL_SAMPLES.get(str(cell.target), {}).get((str(cell.norm), int(cell.threshold)))
         place = (cell.split, cell.target, cell.norm, cell.threshold, cell.attacked, cell.successes)
-        rows.append((*place, rate.value, rate.low, rate.high, published))
+        rows.append((*place, *rate.bounds, published))
     numbers = pd.DataFrame(rows, columns=CELL_NUMBERS)
     numbers["paper_samples"] = numbers["paper_samples"].astype("Int64")
     attacks = [(norm, threshold) for norm in NORM_TITLES for threshold in config.adversarial.thresholds]

@@ -15,14 +15,8 @@ from roco.report.tables.retrained import HOW_FAR, distance_and_left
 from roco.report.tables.table import Content
 
 _SHARES = ("test", "adversarial_set", "pgd", "cw")
-
-
 _COUNTS = ["parameters", "flops", "search_parameters", "search_flops", "retrainings"]
-
-
 _BOUNDED = [f"{share}{end}" for share in _SHARES for end in ("", "_low", "_high")]
-
-
 TABLE_5 = ["source", "search", "seed", "slot", "key", "genome", "channels", *_COUNTS, *_BOUNDED, "cw_median_l2"]
 
 

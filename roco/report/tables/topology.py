@@ -50,12 +50,12 @@ def make(study: Study, config: StudyConfig) -> Content:
         for name in role.others:
             found = seed_difference(sides[name], sides[role.reference])
             rows.append((feature, "difference", name, *_numbers(found, sides[name][1])))
-            shown.append(signed_interval(found.value, found.low, found.high))
+            shown.append(signed_interval(*found.bounds))
         seeds = robust["seed"].to_list()
         generator = numpy_generator("report", "topology", feature, "pgd")
         found = spearman(robust[feature].to_list(), robust["accuracy"].to_list(), seeds, generator) if pgd else NOTHING
         rows.append((feature, "correlation_with_pgd", "", *_numbers(found, seeds)))
-        cells.append((*shown, signed_interval(found.value, found.low, found.high)))
+        cells.append((*shown, signed_interval(*found.bounds)))
     notes = (
         "Means over the networks of each final front, then over seeds; differences over the seeds that both searches "
         "have. The last column is Spearman's rank correlation over all retrained networks, each once a seed, from "
@@ -76,4 +76,4 @@ def _interval(found: Interval) -> str:
 
 
 def _numbers(found: Interval, seeds: list[int]) -> tuple[Any, ...]:
-    return found.value, found.low, found.high, len(seeds), len(set(seeds))
+    return *found.bounds, len(seeds), len(set(seeds))
