@@ -71,8 +71,8 @@ def origin_of(
     """
     attributes, images = dataset_facts(dataset_path)
     for path in beside:
-        found = read_attributes(path, "adversarial_set")
-        check_provenance(path, found, {"dataset_fingerprint": attributes["fingerprint"]})
+        of_set = read_attributes(path, "adversarial_set")
+        check_provenance(path, of_set, {"dataset_fingerprint": attributes["fingerprint"]})
     counts = ", ".join(f"{whole(count)} {split}" for split, count in images.items())
     facts = {"Data set": f"{attributes['name']}, {len(attributes['class_names'])} classes; images: {counts}"}
     facts |= {"Data set's fingerprint (SHA-256)": attributes["fingerprint"]}

@@ -1,4 +1,4 @@
-"""A section of the page for each network of a front: its drawing, what the search saw, and what became of it."""
+"""A section of the page for each network of a front: its drawing, what the search saw, and what retraining gave."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -103,18 +103,18 @@ def network_sections(tables: Mapping[str, Table], config: StudyConfig, drawings:
 def _section(
     key: str, genome: str, fronts: pd.DataFrame, retrained: pd.DataFrame, config: StudyConfig, drawings: Drawings
 ) -> NetworkSection:
-    found = front_networks(fronts[fronts["key"] == key])
+    seen = front_networks(fronts[fronts["key"] == key])
     trainings = retrainings_in(retrained[retrained["key"] == key], config) if "key" in retrained else []
     measured, drawn = [each for each in trainings if each.failure is None], drawings.of(genome)
     return NetworkSection(
         key=key,
         genome=genome,
-        summary=_summary(genome, [*found, *(each for each in trainings if each.search == REFERENCES)]),
+        summary=_summary(genome, [*seen, *(each for each in trainings if each.search == REFERENCES)]),
         phases=tuple(
             DrawnPhase(symbol, f"{width} channels")
             for symbol, width in zip(drawn, widths_of(config.retraining.channels, len(drawn)), strict=True)
         ),
-        searched=_searched(found, config),
+        searched=_searched(seen, config),
         retrained=_retrained(measured, config),
         curve=_curve(measured),
         chart=_chart(measured, config),

@@ -35,27 +35,27 @@ def _rows(study: Study, config: StudyConfig) -> list[tuple[Any, ...]]:
     for search in [name for name, kind in kinds.items() if control and kind.method != "random"]:
         for objectives, part in course.groupby("objectives", sort=False):
             for generation in range(config.search.generations + 1):
-                found = _paired(part, search, str(control), generation)
-                if found.empty:
+                paired = _paired(part, search, str(control), generation)
+                if paired.empty:
                     continue
-                gain = found["hypervolume"] - found["control_hypervolume"]
+                gain = paired["hypervolume"] - paired["control_hypervolume"]
                 interval = interval_over_seeds(gain.to_numpy(dtype=float))
-                means = found[["evaluations", "hypervolume", "control_hypervolume"]].mean().to_list()
-                place = (search, control, objectives, generation, round(means[0]), len(found))
-                rows.append((*place, *means[1:], *interval.bounds, interval.p))
+                means = paired[["evaluations", "hypervolume", "control_hypervolume"]].mean().to_list()
+                counted = (search, control, objectives, generation, round(means[0]), len(paired))
+                rows.append((*counted, *means[1:], *interval.bounds, interval.p))
     return rows
 
 
 def _paired(course: pd.DataFrame, search: str, control: str, generation: int) -> pd.DataFrame:
-    """A row for each seed of both: evaluations, hypervolume, and the control's at no more evaluations."""
+    """A row for each seed that both have: evaluations, hypervolume, and the control's at no more evaluations."""
     of_search = course[(course["search"] == search) & (course["generation"] == generation)]
     rows = []
-    for one in rows_of(of_search):
-        before = course["evaluations"] <= one.evaluations
-        reached = course[(course["search"] == control) & (course["seed"] == one.seed) & before]
+    for row in rows_of(of_search):
+        before = course["evaluations"] <= row.evaluations
+        reached = course[(course["search"] == control) & (course["seed"] == row.seed) & before]
         if len(reached):
             last = reached.sort_values("generation")["hypervolume"].iloc[-1]
-            rows.append((one.evaluations, one.hypervolume, last))
+            rows.append((row.evaluations, row.hypervolume, last))
     return pd.DataFrame(rows, columns=["evaluations", "hypervolume", "control_hypervolume"])
 
 

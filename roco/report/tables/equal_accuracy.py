@@ -39,7 +39,7 @@ class _Comparison:
 
     @property
     def compared(self) -> tuple[str, str, str]:
-        """What is compared with what, in what."""
+        """The two searches and the metric."""
         return self.search, self.reference, self.metric
 
 
@@ -87,7 +87,7 @@ def _with_clean(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def _compare(networks: pd.DataFrame, search: str, reference: str, metric: str) -> _Comparison | None:
-    """All comparisons over the same seeds: those in which each of them can be made; None where there is none."""
+    """The coefficients over the seeds in which every regression can be made; None without such a seed."""
     fits: list[dict[str, Fit]] = []
     count = 0
     for _, part in networks[networks["search"].isin([search, reference])].groupby("seed", sort=True):

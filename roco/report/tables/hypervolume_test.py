@@ -78,12 +78,12 @@ def _volumes(study: Study, config: StudyConfig) -> pd.DataFrame:
 
     `selected` is missing where an objective was not measured in the search.
     """
-    found = study.retrained[study.retrained["search"] != REFERENCES]
+    retrained = study.retrained[study.retrained["search"] != REFERENCES]
     attack = attack_of(config, "pgd")
     shares = measurements(study).pivot(index=["search", "seed", "slot"], columns="metric", values="accuracy")
-    tested = found.merge((1 - shares).reset_index(), on=["search", "seed", "slot"])
+    tested = retrained.merge((1 - shares).reset_index(), on=["search", "seed", "slot"])
     on_test = {"error": TEST, "adversarial_error": ADVERSARIAL_SET, f"{attack}_error": attack, "flops": "flops"}
-    searched = study.fronts[[*_NETWORK, "error", "adversarial_error", "flops"]].merge(found[_NETWORK], on=_NETWORK)
+    searched = study.fronts[[*_NETWORK, "error", "adversarial_error", "flops"]].merge(retrained[_NETWORK], on=_NETWORK)
     under_attack = [("error", f"{attack}_error", "flops")] if attack in tested else []
     parts = []
     for names in (*VOLUMES, *under_attack):
@@ -109,9 +109,9 @@ def _of_pair(volumes: pd.DataFrame, search: str, reference: str) -> Any:
     ours = volumes[volumes["search"] == search].set_index("seed")
     other = volumes[volumes["search"] == reference].set_index("seed")
     gains = {values: (ours[values].astype(float) - other[values].astype(float)) for values in ("selected", "test")}
-    found = {values: over_seeds(gain.to_list()) for values, gain in gains.items()}
+    over = {values: over_seeds(gain.to_list()) for values, gain in gains.items()}
     means = tuple(float(ours[values].astype(float).mean()) for values in ("selected", "test"))
-    return found, means, (len(ours), int(ours["networks"].sum()))
+    return over, means, (len(ours), int(ours["networks"].sum()))
 
 
 def _tested(gain: OverSeeds) -> tuple[float, float, float, float]:

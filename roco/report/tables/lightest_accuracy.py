@@ -46,10 +46,10 @@ def _numbers(study: Study, config: StudyConfig, metric: str, paper: Mapping[tupl
     for search in config.retrained_searches:
         for count in config.report.top:
             values = lightest(of_metric[of_metric["search"] == search], count)
-            found = mean_accuracy(values, search)
+            mean = mean_accuracy(values, search)
             size = (values["seed"].nunique(), len(values), int(values["retrainings"].sum()))
             published = paper.get((search, count))
-            rows.append((search, count, *size, *found.bounds, found.basis, published))
+            rows.append((search, count, *size, *mean.bounds, mean.basis, published))
     return pd.DataFrame(rows, columns=ACCURACY_NUMBERS)
 
 

@@ -32,9 +32,9 @@ def make(study: Study, config: StudyConfig) -> Content:
             # More accurate is better, a smaller objective is better: the sign is turned so that +1 is agreement.
             values = (-part[name].astype(float)).to_list()
             generator = numpy_generator("report", "objective", name, metric)
-            found = spearman(values, part["accuracy"].to_list(), part["seed"].to_list(), generator)
+            correlation = spearman(values, part["accuracy"].to_list(), part["seed"].to_list(), generator)
             counts = (len(part), part["seed"].nunique(), int(part["retrainings"].sum()))
-            rows.append((name, metric, *counts, *found.bounds))
+            rows.append((name, metric, *counts, *correlation.bounds))
     numbers = pd.DataFrame(rows, columns=OBJECTIVE)
     cells = [("Accuracy of the retrained network on", *_PREDICTORS.values(), "Networks")]
     for metric in compared_metrics(config):

@@ -29,25 +29,25 @@ WITHOUT_BUDGET = (
 Values = dict[tuple[Any, ...], dict[str, float]]
 
 
-def accuracy_values(measured: pd.DataFrame, curves: pd.DataFrame, place: list[str]) -> Values:
+def accuracy_values(measured: pd.DataFrame, curves: pd.DataFrame, columns: list[str]) -> Values:
     """Accuracies by metric and by radius of each network or retraining."""
     values: Values = {}
     for row in records_of(measured):
-        values.setdefault(place_of(row, place), {})[str(row["metric"])] = row["accuracy"]
+        values.setdefault(place_of(row, columns), {})[str(row["metric"])] = row["accuracy"]
     for row in records_of(curves):
-        values.setdefault(place_of(row, place), {})[f"{AT_RADIUS}{row['radius']:g}"] = row["accuracy"]
+        values.setdefault(place_of(row, columns), {})[f"{AT_RADIUS}{row['radius']:g}"] = row["accuracy"]
     return values
 
 
 def number_columns(kept: list[str], rows: list[Any], study: Study, config: StudyConfig) -> list[str]:
-    """The columns of the numbers: `kept`, each metric, distances, and accuracies by radius; few without networks."""
+    """The columns of the CSV file: `kept`, metrics, distances, accuracies by radius; without networks the first ones."""
     radii = list(dict.fromkeys(f"{AT_RADIUS}{radius:g}" for radius in sorted(study.curves["radius"])))
     measured = [*metrics(config), *(f"{name}{DISTANCE}" for name in attacks_without_budget(config))]
     return [*kept, *measured, *radii] if rows else [*kept[: kept.index("status") + 1], *metrics(config)]
 
 
 def headings(config: StudyConfig, far: Sequence[str] = ()) -> tuple[str, ...]:
-    """Of the columns of accuracies, in the order of `metrics`; `far` are the attacks whose distance comes first."""
+    """The headings of the columns of accuracies, in the order of `metrics`; `far` are the attacks whose distance comes first."""
     titles = [f"{metric_title(name)}{HOW_FAR * (name in far)}" for name in config.robustness.attacks]
     return ("Adversarial set", "Test", *titles)
 

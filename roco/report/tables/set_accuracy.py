@@ -85,13 +85,13 @@ def _networks(study: Study) -> pd.DataFrame:
         if row.adversarial_images
     ]
     columns = ["search", "seed", "slot", "flops", "shares"]
-    found = pd.DataFrame(rows, columns=columns)
-    place = ["search", "seed", "slot", "flops"]
-    return found.groupby(place, sort=False)["shares"].agg(list).reset_index() if rows else found
+    table = pd.DataFrame(rows, columns=columns)
+    network = ["search", "seed", "slot", "flops"]
+    return table.groupby(network, sort=False)["shares"].agg(list).reset_index() if rows else table
 
 
 def _shares(row: Any) -> dict[str, _Share]:
-    """Of one retraining."""
+    """The shares of one retraining."""
     columns = (row.adversarial_before, row.adversarial_sizes, row.adversarial_right, row.adversarial_noise_right)
     before, images, right, noise = (np.asarray(column, dtype=float) for column in columns)
     given, under_noise = _share(before * right, before * images), _share(before * noise, before * images)
@@ -109,19 +109,23 @@ def _share(right: Array, images: Array) -> _Share:
 
 
 def _by_seed(networks: pd.DataFrame, search: str) -> dict[int, dict[str, _Share]]:
-    """For each seed of a search the means over its networks, of the means over their retrainings."""
-    found = {}
+    """For each seed of a search its mean shares, over retrainings and then over networks."""
+    means = {}
     for seed, part in networks[networks["search"] == search].groupby("seed", sort=True):
-        of_networks = [{name: _mean([one[name] for one in shares]) for name in _TITLES} for shares in part["shares"]]
-        found[int(str(seed))] = {name: _mean([one[name] for one in of_networks]) for name in _TITLES}
-    return found
+        of_networks = [
+            {name: _mean([training[name] for training in trainings]) for name in _TITLES}
+            for trainings in part["shares"]
+        ]
+        means[int(str(seed))] = {name: _mean([network[name] for network in of_networks]) for name in _TITLES}
+    return means
 
 
 def _mean(shares: Sequence[_Share]) -> _Share:
-    """The mean of those that have a value: a network that has no clean image right has none."""
-    there = [one for one in shares if not missing(one.value)] or list(shares)
+    """The mean of the shares that have a value; a network that has no clean image right has none."""
+    there = [share for share in shares if not missing(share.value)] or list(shares)
     return _Share(
-        float(np.mean([one.value for one in there])), np.asarray(np.mean([one.movements for one in there], axis=0))
+        float(np.mean([share.value for share in there])),
+        np.asarray(np.mean([share.movements for share in there], axis=0)),
     )
 
 
@@ -137,15 +141,15 @@ def _over_seeds(name: str, ours: dict[int, dict[str, _Share]], other: dict[int, 
             )
             for seed in sorted(set(ours) & set(other))
         ]
-    found = over_seeds_and_images([one.value for one in shares], [one.movements for one in shares])
+    estimate = over_seeds_and_images([share.value for share in shares], [share.movements for share in shares])
     if name == ALL:
-        return OverSeeds(Interval(found.interval.value, math.nan, math.nan, "in Table III"), found.seeds)
+        return OverSeeds(Interval(estimate.interval.value, math.nan, math.nan, "in Table III"), estimate.seeds)
     # A share is one of images; what is lost, and differences, may lie below zero.
     is_share = other is None and name != BEYOND
-    bounded = found.interval
+    bounded = estimate.interval
     if is_share and not missing(bounded.low):
         bounded = replace(bounded, low=max(0.0, bounded.low), high=min(1.0, bounded.high))
-    return OverSeeds(bounded, found.seeds)
+    return OverSeeds(bounded, estimate.seeds)
 
 
 def _notes(study: Study) -> tuple[str, ...]:

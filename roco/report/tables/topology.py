@@ -42,20 +42,22 @@ def make(study: Study, config: StudyConfig) -> Content:
         sides = {name: (part[feature].to_list(), part["seed"].to_list()) for name, part in columns.items()}
         shown = [title]
         for name in searches:
-            found = seed_mean(*sides[name])
+            interval = seed_mean(*sides[name])
             # They are counts.
-            found = replace(found, low=float(np.maximum(0, found.low)))
-            rows.append((feature, "mean", name, *_numbers(found, sides[name][1])))
-            shown.append(_interval(found))
+            interval = replace(interval, low=float(np.maximum(0, interval.low)))
+            rows.append((feature, "mean", name, *_numbers(interval, sides[name][1])))
+            shown.append(_interval(interval))
         for name in role.others:
-            found = seed_difference(sides[name], sides[role.reference])
-            rows.append((feature, "difference", name, *_numbers(found, sides[name][1])))
-            shown.append(signed_interval(*found.bounds))
+            interval = seed_difference(sides[name], sides[role.reference])
+            rows.append((feature, "difference", name, *_numbers(interval, sides[name][1])))
+            shown.append(signed_interval(*interval.bounds))
         seeds = robust["seed"].to_list()
         generator = numpy_generator("report", "topology", feature, "pgd")
-        found = spearman(robust[feature].to_list(), robust["accuracy"].to_list(), seeds, generator) if pgd else NOTHING
-        rows.append((feature, "correlation_with_pgd", "", *_numbers(found, seeds)))
-        cells.append((*shown, signed_interval(*found.bounds)))
+        interval = (
+            spearman(robust[feature].to_list(), robust["accuracy"].to_list(), seeds, generator) if pgd else NOTHING
+        )
+        rows.append((feature, "correlation_with_pgd", "", *_numbers(interval, seeds)))
+        cells.append((*shown, signed_interval(*interval.bounds)))
     notes = (
         "Means over the networks of each final front, then over seeds; differences over the seeds that both searches "
         "have. The last column is Spearman's rank correlation over all retrained networks, each once a seed, from "
@@ -69,11 +71,11 @@ def make(study: Study, config: StudyConfig) -> Content:
     return Content(numbers, tuple(cells), notes)
 
 
-def _interval(found: Interval) -> str:
-    if missing(found.value):
+def _interval(interval: Interval) -> str:
+    if missing(interval.value):
         return NO_VALUE
-    return f"{found.value:.2f}" + ("" if missing(found.low) else f" ({found.low:.2f}–{found.high:.2f})")
+    return f"{interval.value:.2f}" + ("" if missing(interval.low) else f" ({interval.low:.2f}–{interval.high:.2f})")
 
 
-def _numbers(found: Interval, seeds: list[int]) -> tuple[Any, ...]:
-    return *found.bounds, len(seeds), len(set(seeds))
+def _numbers(interval: Interval, seeds: list[int]) -> tuple[Any, ...]:
+    return *interval.bounds, len(seeds), len(set(seeds))
