@@ -72,7 +72,7 @@ def metrics(config: StudyConfig) -> list[str]:
 
 
 def compared_metrics(config: StudyConfig) -> list[str]:
-    """The metrics that say how accurate a network is; what an attack without a budget leaves right says nothing of it."""
+    """The metrics that say how accurate a network is; what attacks without a budget leave right does not."""
     return [ADVERSARIAL_SET, TEST, *config.robustness.with_budget]
 
 

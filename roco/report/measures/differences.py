@@ -1,4 +1,4 @@
-"""The differences between the searches in numbers, each with its interval, and which of them are resolved. No wording."""
+"""The differences between the searches in numbers, with their intervals, and which are resolved. No wording."""
 
 from dataclasses import dataclass, fields
 from typing import Any

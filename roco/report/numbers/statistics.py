@@ -197,7 +197,7 @@ def interval_over_seeds(values: Sequence[float] | Array) -> Interval:
 
 
 def seeds_interval(rows: Sequence[Array], sizes: Array) -> Interval:
-    """A difference over two seeds or more: Student's t over their values, and the part of the images' luck that all share.
+    """A difference over two seeds or more: Student's t, and the part of the images' luck that all share.
 
     Args:
         rows: the difference within each seed, a weighted sum of networks' rows, `(clusters,)`.

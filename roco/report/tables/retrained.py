@@ -40,14 +40,14 @@ def accuracy_values(measured: pd.DataFrame, curves: pd.DataFrame, columns: list[
 
 
 def number_columns(kept: list[str], rows: list[Any], study: Study, config: StudyConfig) -> list[str]:
-    """The columns of the CSV file: `kept`, metrics, distances, accuracies by radius; without networks the first ones."""
+    """The columns of the CSV file: `kept`, metrics, distances, accuracies by radius; without networks fewer."""
     radii = list(dict.fromkeys(f"{AT_RADIUS}{radius:g}" for radius in sorted(study.curves["radius"])))
     measured = [*metrics(config), *(f"{name}{DISTANCE}" for name in attacks_without_budget(config))]
     return [*kept, *measured, *radii] if rows else [*kept[: kept.index("status") + 1], *metrics(config)]
 
 
 def headings(config: StudyConfig, far: Sequence[str] = ()) -> tuple[str, ...]:
-    """The headings of the columns of accuracies, in the order of `metrics`; `far` are the attacks whose distance comes first."""
+    """The headings of accuracies, in the order of `metrics`; `far` are the attacks whose distance comes first."""
     titles = [f"{metric_title(name)}{HOW_FAR * (name in far)}" for name in config.robustness.attacks]
     return ("Adversarial set", "Test", *titles)
 
