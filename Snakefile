@@ -5,10 +5,10 @@ from snakemake.utils import min_version
 
 min_version("9.19")
 
-# The default configuration is this folder's own, where it has one (`--directory`), else this repository's.
+# The default configuration is that of the working directory, where it has one, else this repository's.
 DEFAULT_CONFIG = "config.yaml"
 if not Path(DEFAULT_CONFIG).exists():
-    DEFAULT_CONFIG = workflow.source_path("config.yaml")
+    DEFAULT_CONFIG = str(Path(workflow.basedir, DEFAULT_CONFIG))
 
 # A configuration given with --configfile stands alone: the default one is not mixed into it.
 if not workflow.overwrite_configfiles:

@@ -5,18 +5,18 @@ RocoError
 ├── GenomeError      a genome text or bit string that is malformed
 ├── DatasetError     images or labels that cannot be used, or are missing
 ├── ArtifactError    a result file that is missing, damaged or of another kind
-├── FileAccessError  a file that the system cannot read or write now, whatever is in it
-├── AttackError      an attack that cannot be run on what it was given
+├── FileAccessError  a file that the system cannot read or write now; its content may be whole
+├── AttackError      an attack that cannot be run on these images or networks
 ├── ClusterError     SLURM does not answer
 └── TrainingFailed   a network whose training did not end (NaN, out of memory, killed, too slow)
 """
 
-# How the reason of a training begins that memory did not do for.
+# The beginning of the reason of a training that failed because memory ran out.
 OUT_OF_MEMORY = "out of memory"
 
 
 class RocoError(Exception):
-    """The root: anything below it is shown to a user as one line, without a traceback."""
+    """The root of the tree. Users see its errors as one line, without a traceback."""
 
 
 class ConfigError(RocoError):
@@ -36,11 +36,11 @@ class ArtifactError(RocoError):
 
 
 class FileAccessError(RocoError):
-    """A file that the system cannot read or write now; nothing is known of its content."""
+    """A file that the system cannot read or write now; its content may be whole."""
 
 
 class AttackError(RocoError):
-    """An attack that cannot be run on what it was given."""
+    """An attack that cannot be run on these images or networks."""
 
 
 class ClusterError(RocoError):
@@ -48,4 +48,4 @@ class ClusterError(RocoError):
 
 
 class TrainingFailed(RocoError):
-    """A network whose training did not end; the message is the reason that its record keeps."""
+    """A training that did not reach its end; the message is the reason that stands in the record."""

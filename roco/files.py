@@ -1,8 +1,8 @@
-"""Files as the system gives them: whole or not there when written, and its errors told as what they are when not.
+"""Files are written as a whole or not at all, and errors of the system are told apart from damaged content.
 
-What a system cannot do now (no permission, no space, a disk or a server that does not answer, too many open files) says
-nothing of a file's content: it is a FileAccessError, and never a reason to delete the file. What contents mean is in
-artifacts.py.
+If the system cannot read or write a file now (no permission, no space, a disk or a server that does not answer, too
+many open files), its content may still be whole. That is a FileAccessError, and never a reason to delete the file.
+Contents are checked in roco.storage.artifacts.
 """
 
 import contextlib
@@ -14,23 +14,23 @@ from typing import BinaryIO
 
 from roco.errors import ArtifactError, FileAccessError
 
-# Of making a file in a folder that others may take away meanwhile.
+# Attempts to make a file in a folder that another process may delete at the same time.
 MOST_ATTEMPTS = 100
 
 
 @contextlib.contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yields the name of an empty file; what is written to it becomes `path` if nothing is raised.
+    """Yields the name of an empty file, which is renamed to `path` at the end if nothing is raised.
 
-    That file is in a folder of its own, `.{name}.partial`, beside `path`: what killed processes had begun to write of
-    `path` is found there without a look at everything that lies beside it. The folder is gone at the end.
+    The file lies in a folder of its own, `.{name}.partial`, beside `path`. So files that killed processes left there
+    are found without searching all that lies beside `path`. The folder is deleted at the end.
 
     Raises:
-        FileAccessError: it cannot be written (no space, no permission); `path` is as it was before.
+        FileAccessError: it cannot be written (no space, no permission); `path` is unchanged.
     """
     path = Path(path)
     folder = path.with_name(f".{path.name}.partial")
-    # With the machine's name: two machines may have one folder, and processes of the same number.
+    # With the machine's name, because processes of two machines that share a folder may have the same number.
     ending = f".{platform.node()}{path.suffix}"
     temporary = folder / f"{os.getpid()}{ending}"
     try:
@@ -42,7 +42,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     except OSError as error:
         raise FileAccessError(
-            f"{path}: cannot be written ({reason(error)}); see to it and run the same command again"
+            f"{path}: cannot be written ({reason(error)}); solve that and run the same command again"
         ) from None
     finally:
         with contextlib.suppress(OSError):
@@ -53,7 +53,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 
 def _begin(temporary: Path) -> None:
-    """Makes an empty file and its folder, which another process that has just ended may take away in between."""
+    """Makes an empty file and its folder, which another process may delete in between when it has finished."""
     for attempt in range(MOST_ATTEMPTS):
         try:
             temporary.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def _begin(temporary: Path) -> None:
 
 
 def _drop_leftovers(folder: Path, ending: str) -> None:
-    """Deletes what processes of this machine that were killed had begun to write in such a folder."""
+    """Deletes the unfinished files of killed processes of this machine in such a folder."""
     for leftover in folder.iterdir():
         process = leftover.name.removesuffix(ending)
         if leftover.name == f"{process}{ending}" and process.isdigit():
@@ -78,7 +78,7 @@ def _drop_leftovers(folder: Path, ending: str) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a new name in a folder outlive a power failure, where the file system can."""
+    """Makes sure that a new name in a folder survives a power failure, if the file system supports that."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
@@ -88,10 +88,11 @@ def _sync_folder(folder: Path) -> None:
 
 
 def is_there(path: str | Path) -> bool:
-    """Whether there is something of this name.
+    """Whether a file or folder of this name exists.
 
     Raises:
-        FileAccessError: the system does not say; `Path.exists` would say no, or raise, depending on Python's version.
+        FileAccessError: the system cannot tell. `Path.exists` would then give False, or raise, depending on Python's
+            version.
     """
     try:
         os.stat(path)  # noqa: PTH116 (Path.stat is the same with more around it)
@@ -104,7 +105,7 @@ def is_there(path: str | Path) -> bool:
 
 @contextlib.contextmanager
 def opened(path: str | Path) -> Iterator[BinaryIO]:
-    """A file, for nothing but its bytes to be read in the context: the errors of the system are told as what they are.
+    """Opens a file to read its bytes. Errors of the system within the context become the errors below.
 
     Raises:
         ArtifactError: there is no such file.
@@ -120,13 +121,13 @@ def opened(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def unreadable(path: str | Path, error: OSError) -> FileAccessError:
-    """The error of a file that the system does not let us read."""
+    """The error of a file that the system cannot read."""
     return FileAccessError(
-        f"{path}: cannot be read now ({reason(error)}); nothing says that it is damaged, so keep it, "
-        "see to what the system says and run the same command again"
+        f"{path}: cannot be read now ({reason(error)}); it may be whole, so keep it, solve what the system says and "
+        "run the same command again"
     )
 
 
 def reason(error: OSError) -> str:
-    """What the system says, in one line."""
+    """The system's message in one line."""
     return (error.strerror or " ".join(str(error).split()))[:200]

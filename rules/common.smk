@@ -44,7 +44,9 @@ def threads_of(rule, processes):
 
     Whether there is a GPU where the job runs, a profile knows better than this machine, which may only submit.
     """
-    asked = workflow.resource_settings.overwrite_resources.get(rule, {})
+    # As part of another workflow the rule may have another name there.
+    name = workflow.modifier.modify_rulename(rule)
+    asked = workflow.resource_settings.overwrite_resources.get(name, {})
     # As the profile has it: it may be an expression that only a job can evaluate.
     asked = {name: str(getattr(value, "raw", value)) for name, value in asked.items()}
     gpu, gres = asked.get("gpu", str(GPU)), asked.get("gres", "")

@@ -6,16 +6,13 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from roco.attacks.types import Network, Tensor, TorchDevice
 from roco.errors import AttackError
 from roco.runtime import seed_from
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -29,9 +26,9 @@ class Batch:
         seed: of this batch. Torch's and NumPy's global random numbers are seeded with it as well.
     """
 
-    network: "nn.Module"
-    images: "Tensor"
-    labels: "Tensor"
+    network: Network
+    images: Tensor
+    labels: Tensor
     seed: int
 
     @property
@@ -44,15 +41,15 @@ class Batch:
 
 
 def run_in_batches(
-    perturb: "Callable[[Batch], Tensor]",
-    network: "nn.Module",
-    images: "Tensor",
+    perturb: Callable[[Batch], Tensor],
+    network: Network,
+    images: Tensor,
     *,
-    labels: "Tensor",
+    labels: Tensor,
     method: str,
     seed: int,
     batch_size: int,
-) -> "Tensor":
+) -> Tensor:
     """The images that an attack returns; the caller checks success and budget.
 
     The network is used in evaluation mode with its parameters frozen, and left as it was. Global random numbers (torch
@@ -88,7 +85,7 @@ def run_in_batches(
     return torch.cat(results)
 
 
-def _perturbed(perturb: "Callable[[Batch], Tensor]", batch: Batch, *, method: str) -> "Tensor":
+def _perturbed(perturb: Callable[[Batch], Tensor], batch: Batch, *, method: str) -> Tensor:
     import torch
 
     try:
@@ -103,7 +100,7 @@ def _perturbed(perturb: "Callable[[Batch], Tensor]", batch: Batch, *, method: st
     return result.float()
 
 
-def torchattack(batch: Batch, attack: str | type, **settings: Any) -> "Tensor":
+def torchattack(batch: Batch, attack: str | type, **settings: Any) -> Tensor:
     """The images that an attack of torchattacks returns. Torchattacks' own normalisation is never used.
 
     Args:
@@ -141,7 +138,7 @@ def postpone_scipy_stats() -> None:
 
 
 @contextlib.contextmanager
-def _frozen(network: "nn.Module") -> Iterator[None]:
+def _frozen(network: Network) -> Iterator[None]:
     """Evaluation mode, and no gradients of the weights: attacks such as C&W would compute them and throw them away."""
     training = [module for module in network.modules() if module.training]
     learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -158,7 +155,7 @@ def _frozen(network: "nn.Module") -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _seeded(seed: int, device: "torch.device") -> Iterator[None]:
+def _seeded(seed: int, device: TorchDevice) -> Iterator[None]:
     """Global random numbers from `seed`, and afterwards as they were: torchattacks takes no generators."""
     import torch
 

@@ -3,11 +3,9 @@
 Attacks never judge themselves; their images are judged here, on the stored uint8 pixels.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
+from roco.attacks.types import Network, Tensor, TorchDevice
 
 Norm = Literal["l0", "linf"]
 
@@ -16,24 +14,24 @@ Norm = Literal["l0", "linf"]
 DECIDED = 1e-3
 
 
-def changed_pixels(clean: "Tensor", images: "Tensor") -> "Tensor":
+def changed_pixels(clean: Tensor, images: Tensor) -> Tensor:
     """L0: the number of positions with any channel changed, int64 `(n,)`, for images `(n, c, h, w)`."""
     return (clean != images).any(dim=1).flatten(1).sum(dim=1)
 
 
-def largest_change(clean: "Tensor", images: "Tensor") -> "Tensor":
+def largest_change(clean: Tensor, images: Tensor) -> Tensor:
     """Linf in 1/255: the largest change of a value, int64 `(n,)`, for uint8 images `(n, c, h, w)`."""
     # Wider than uint8, whose differences would wrap around.
     return (clean.short() - images.short()).abs().flatten(1).amax(dim=1).long()
 
 
-def within_budget(clean: "Tensor", images: "Tensor", *, norm: Norm, threshold: int) -> "Tensor":
+def within_budget(clean: Tensor, images: Tensor, *, norm: Norm, threshold: int) -> Tensor:
     """Whether each uint8 image is at most `threshold` (pixels or 1/255) from its clean one, bool `(n,)`."""
     distance = changed_pixels(clean, images) if norm == "l0" else largest_change(clean, images)
     return distance <= threshold
 
 
-def margins(logits: "Tensor", labels: "Tensor") -> "Tensor":
+def margins(logits: Tensor, labels: Tensor) -> Tensor:
     """The best wrong logit minus the true one, `(n,)`: positive where the network is wrong, -inf if it is not finite.
 
     Args:
@@ -48,16 +46,14 @@ def margins(logits: "Tensor", labels: "Tensor") -> "Tensor":
     return torch.where(logits.isfinite().all(dim=1), margin, -torch.inf)
 
 
-def margins_of(network: "nn.Module", images: "Tensor", *, labels: "Tensor", batch_size: int) -> "Tensor":
+def margins_of(network: Network, images: Tensor, *, labels: Tensor, batch_size: int) -> Tensor:
     """Margins float32 `(n,)` of a network on uint8 images `(n, 3, h, w)`; at least one image."""
     from roco.training.loop import logits_of
 
     return margins(logits_of(network, images, batch_size=batch_size), labels)
 
 
-def margin_gradients(
-    network: "nn.Module", images: "Tensor", *, labels: "Tensor", batch_size: int
-) -> "tuple[Tensor, Tensor]":
+def margin_gradients(network: Network, images: Tensor, *, labels: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
     """Margins float32 `(n,)` and their gradients by the values of uint8 images, float32 `(n, 3, h, w)`.
 
     A gradient that is not finite is 0: its image then stays where it is.
@@ -77,11 +73,11 @@ def margin_gradients(
     return torch.cat(all_margins), torch.cat(slopes)
 
 
-def forward_batch(device: "torch.device") -> int:
+def forward_batch(device: TorchDevice) -> int:
     """How many images pass a network at once: what fits a core's cache, or what fills a GPU."""
     return 1024 if device.type == "cuda" else 64
 
 
-def gradient_batch(device: "torch.device") -> int:
+def gradient_batch(device: TorchDevice) -> int:
     """How many images are attacked by gradient at once; their activations are kept."""
     return 256 if device.type == "cuda" else 64

@@ -93,7 +93,8 @@ def _show(config: "StudyConfig", stages: "Sequence[StagePlan]", calibration: "Ca
     seconds = sum(stage.seconds for stage in stages)
     if sentence := _verdict(config):
         console.print(sentence)
-    console.print(f"about {duration(seconds)} in all, if nothing else runs there; attacks that end early take less")
+    console.print(f"about {duration(seconds)} in all, if nothing else runs there")
+    console.print("images that fall early take less; of autoattack and l0 only the first attack is counted")
 
 
 def _verdict(config: "StudyConfig") -> str:

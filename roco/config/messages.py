@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a configuration, in one line: the key, what was expected, what came."""
+"""Turns pydantic's errors into one line: the key, what was expected, and what was given."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -46,7 +46,7 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
     for problem in error.errors(include_url=False):
         key, message = _describe(problem, model)
         problems.setdefault(key, []).append(message)
-    # Of a union of a value and a list, what is wrong inside the list says more than that it is no such value.
+    # For a union of a value and a list, the error inside the list says more than the one that the list is no value.
     deepest = {key: m for key, m in problems.items() if not any(other.startswith(f"{key}.") for other in problems)}
     (key, messages), *others = deepest.items()
     more = f" (and {len(others)} more)" if others else ""
@@ -55,7 +55,7 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _joined(messages: list[str]) -> str:
-    """Several problems of one key are the members of a union: any of them would have been right."""
+    """Joins several problems of one key, which come from the members of a union: each names a type that is allowed."""
     pattern = re.compile(r"expected (.*), got (.*)")
     parts = [pattern.fullmatch(message) for message in messages]
     if len(messages) == 1 or None in parts:
@@ -75,7 +75,7 @@ def _describe(problem: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, 
     if kind == "union_tag_not_found":
         return f"{key}.method", f"expected one of {', '.join(_tags(section))}, got nothing"
     if kind == "value_error":
-        # Our own validators begin with the key where they know better than pydantic which one is wrong.
+        # The message of a validator of roco may begin with the key that is wrong, if pydantic cannot know it.
         own_key, message = re.findall(r"^(?:([a-z_0-9.]+): )?(.*)", str(context["error"]), re.DOTALL)[0]
         return ".".join(filter(None, [*keys, own_key])), message
     if kind in _EXPECTED:
@@ -85,7 +85,7 @@ def _describe(problem: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, 
 
 
 def _shown(value: object) -> str:
-    """A value as its author wrote it in YAML, cut where it is long."""
+    """A value as it stands in YAML, shortened if it is long."""
     if isinstance(value, Mapping):
         return "keys and values"
     if value is None or isinstance(value, bool):
@@ -102,10 +102,10 @@ def _hint(problem: Mapping[str, Any]) -> str:
 
 
 def _locate(location: Iterable[int | str], model: type[BaseModel]) -> tuple[list[str], list[Any]]:
-    """The keys of a location as a user wrote them, and the types that its last key was looked up in.
+    """The keys of a location as a user wrote them, and the types in which its last key was looked up.
 
-    Pydantic puts labels between the keys (the tag of a union's member, `[key]`, `constrained-int`); they name no
-    key of the section that they stand in, and are left out, unless such a name is what is wrong.
+    Pydantic puts labels between the keys (the tag of a union's member, `[key]`, `constrained-int`). They are left out,
+    because they are no keys of the section, except for an unknown key at the end.
     """
     parts, keys, types = list(location), list[str](), list[Any]([model])
     for position, part in enumerate(parts):
@@ -121,7 +121,7 @@ def _locate(location: Iterable[int | str], model: type[BaseModel]) -> tuple[list
 
 
 def _inside(option: Any, part: int | str) -> list[Any]:
-    """The types that a key or index of a section, dict or list can have; none, if it has no such key."""
+    """The types that a key or index of a section, dict or list can have; none if there is no such key."""
     if _is_section(option):
         field = option.model_fields.get(part)
         return [] if field is None else _options(field.annotation)
@@ -132,7 +132,7 @@ def _inside(option: Any, part: int | str) -> list[Any]:
 
 
 def _options(annotation: Any) -> list[Any]:
-    """The members of a union, without what annotates them; a type alone is its only member."""
+    """The members of a union without their annotations; another type is its own only member."""
     if get_origin(annotation) is Annotated:
         return _options(get_args(annotation)[0])
     members = () if get_origin(annotation) in (dict, list, Literal) else get_args(annotation)

@@ -1,4 +1,4 @@
-"""YAML files of configurations, read as what they say: plain data, no key twice."""
+"""Reads YAML files of configurations as plain data, and refuses keys that are given twice."""
 
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,13 @@ from roco.errors import ConfigError
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML in which a key that stands twice in one place is an error; PyYAML takes the last one silently."""
+    """Safe YAML that refuses a key given twice in the same mapping, of which PyYAML would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         first: dict[str, int] = {}
         for key, _ in node.value:
             line = key.start_mark.line + 1
-            # Keys that are merged in (`<<: *other`) may be given again.
+            # Keys that a merge brings (`<<: *other`) may be given again.
             if key.value in first and key.tag != "tag:yaml.org,2002:merge":
                 raise ConfigError(f"{key.value}: expected once, got twice (lines {first[key.value]} and {line})")
             first[key.value] = line

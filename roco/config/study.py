@@ -23,10 +23,10 @@ from roco.space.complexity import NodeKind, channels_in_words
 from roco.space.genome import Genome
 from roco.space.settings import PUBLISHED_GENOMES, SpaceConfig
 
-# The two places where a genome becomes a network; each has widths, and a recipe to train it by.
+# The two sections that say how wide a genome's network is and how it is trained.
 Part = Literal["evaluation", "retraining"]
 
-# The name of the folder beside those of the experiments.
+# The name of the store's folder, which lies beside the folders of experiments.
 STORE = "store"
 
 
@@ -139,7 +139,7 @@ class StudyConfig(Section):
 
     @property
     def store(self) -> str:
-        """The folder of finished work by its content, which the experiments of one results folder share."""
+        """The folder of the store of finished work, which all experiments of a results folder share."""
         return str(Path(self.results) / STORE)
 
     @property
@@ -153,14 +153,14 @@ class StudyConfig(Section):
         return self.space.node if part == "evaluation" else self.retraining.node or self.space.node
 
     def width_in_words(self, part: Part) -> str:
-        """How wide networks are there, with the kind of node where the study has another than the paper's."""
+        """The width of the networks in that section, and the kind of node if the study uses others than the paper."""
         words, node = channels_in_words(getattr(self, part).channels), self.node_of(part)
         usual = {self.node_of("evaluation"), self.node_of("retraining")} == {"residual"}
         return words if usual else f"{words}, {node} nodes"
 
     @property
     def slots(self) -> int:
-        """How many networks of one front are retrained at most."""
+        """The largest number of networks of one front that are retrained."""
         networks = self.retraining.networks
         return self.search.population if networks == "all" else min(networks, self.search.population)
 

@@ -1,1 +1,1 @@
-"""Data sets: readers of many sources, and the split and fingerprinted set that later steps read."""
+"""Data sets: their declarations and readers (sets/), and the split and fingerprinted images that later steps read."""

@@ -1,4 +1,4 @@
-"""The data set of a study: train, validation and test images with labels, fingerprinted. Sources are elsewhere."""
+"""The data set of a study: training, validation and test images with labels, and a fingerprint. Readers: sets/."""
 
 import hashlib
 import logging
@@ -23,9 +23,9 @@ Array = np.ndarray[Any, Any]
 SplitName = Literal["train", "validation", "test"]
 
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
-# The share of images cut off as test images where a source has none of its own.
+# The share of images that become test images if the source has no test images of its own.
 TEST_FRACTION = 0.2
-# A constant channel has no spread; networks divide by it.
+# Networks divide by the standard deviation, which is zero for a constant channel.
 SMALLEST_STD = 1e-3
 
 
@@ -47,19 +47,19 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Everything that later steps know of the images.
+    """The images of a study with everything that later steps need to know of them.
 
     Attributes:
         name: the name in the configuration.
         class_names: one for each label.
-        train: what networks learn from.
-        validation: what choices are made on, cut from the training images.
-        test: what the report alone looks at.
-        channel_mean: of the training images, in [0, 1] units.
-        channel_std: likewise, at least 0.001.
+        train: the images that networks are trained on.
+        validation: images cut from the training images, on which choices are made.
+        test: images that only the report uses.
+        channel_mean: of the training images, in [0, 1].
+        channel_std: of the training images, in [0, 1], at least 0.001.
         fingerprint: SHA-256 over all images and labels, in hex.
-        notes: what was resized, padded, converted or limited, one sentence each.
-        source_fingerprint: SHA-256 over the files it was made from, in hex; None where it comes with a package.
+        notes: one sentence for each change of the images: resized, padded, converted, limited.
+        source_fingerprint: SHA-256 over the source files, in hex; None if the images come with a package.
     """
 
     name: str
@@ -132,7 +132,7 @@ class Dataset:
 
 
 def make_dataset(config: DatasetConfig) -> Dataset:
-    """Reads, limits and splits the configured data set; the same configuration gives the same bytes.
+    """Reads, limits and splits the configured data set. The same configuration gives the same bytes.
 
     Images keep the order of their source within a split, so the splits of an image folder are sorted by class.
 
@@ -218,7 +218,7 @@ def _limited(
 
 
 def _cut(indices: Array, labels: Array, count: int, *, seed: int, key: str) -> tuple[Array, Array]:
-    """Cuts `indices` in two, `count` and the rest, each with the classes' shares kept and in rising order."""
+    """Cuts `indices` into `count` and the rest, both in rising order and with equal shares of the classes."""
     from sklearn.model_selection import train_test_split
 
     total, classes = len(indices), len(np.unique(labels[indices]))
@@ -257,7 +257,7 @@ def _take(pool: Pool, indices: Array) -> Split:
 def channel_statistics(images: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel in [0, 1] units, exact, from uint8 `(n, c, h, w)`.
 
-    Counts of the 256 values are enough, so no copy in floating point is made of all images.
+    It counts the 256 values, so that no floating-point copy of all images is made.
     """
     channels = images.shape[1]
     counts = np.zeros((channels, 256), dtype=np.int64)
@@ -283,7 +283,7 @@ def _fingerprint(splits: Sequence[Split]) -> str:
 
 
 def dataset_facts(path: str | Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """What a dataset file says of itself (its attributes), and the number of images of each split.
+    """The attributes of a dataset file, and the number of images of each split.
 
     Raises:
         ArtifactError: the file is missing, damaged, or no data set.

@@ -1,4 +1,4 @@
-"""Arrays of images brought to one form: uint8 `(n, 3, size, size)`. Where they come from is elsewhere."""
+"""Converts arrays of images to uint8 `(n, 3, size, size)`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-# Up to this many pixels a side, zeros are added rather than pixels invented: 28 to 32, as is usual for MNIST.
+# Up to so many pixels are added on each side as zeros, without resizing: 28 becomes 32, as is usual for MNIST.
 LARGEST_PADDING = 4
 
 
@@ -16,9 +16,9 @@ def fit(images: Array, size: int, *, pad: bool = True) -> Array:
 
     Args:
         images: uint8 `(n, h, w)`, `(n, h, w, 1)` or `(n, h, w, 3)`; grey becomes three equal channels.
-        size: the height and width in pixels that are wanted.
-        pad: whether images that are a little smaller (4 pixels a side at most) get a border of zeros; all others
-            are resized bilinearly.
+        size: the height and width of the result in pixels.
+        pad: whether images that are smaller by at most 4 pixels on each side get a border of zeros. All others are
+            resized bilinearly.
     """
     grey = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
     if border := _border(grey.shape[1:3], size) if pad else None:
@@ -31,7 +31,7 @@ def fit(images: Array, size: int, *, pad: bool = True) -> Array:
 
 
 def describe_fit(shape: Sequence[int], size: int, *, pad: bool = True) -> tuple[str, ...]:
-    """What `fit` does to images of this shape, one sentence a change."""
+    """One sentence for each change that `fit` makes to images of this shape."""
     height, width = shape[1:3]
     notes = []
     if len(shape) == 3 or shape[3] == 1:
@@ -44,7 +44,7 @@ def describe_fit(shape: Sequence[int], size: int, *, pad: bool = True) -> tuple[
 
 
 def _border(shape: Sequence[int], size: int) -> list[tuple[int, int]] | None:
-    """Zeros before and after for height and width, or None where padding is not the way."""
+    """The numbers of zeros before and after, for height and width; None if the images are to be resized."""
     missing = [size - length for length in shape]
     if min(missing) < 0 or max(missing) > 2 * LARGEST_PADDING:
         return None

@@ -1,4 +1,4 @@
-"""The files that a data set is made from, and whether they are the same: by names, sizes, times, then by content."""
+"""Notices when the source files of a data set change: by names, sizes and times, then by content."""
 
 import contextlib
 import hashlib
@@ -15,18 +15,19 @@ from roco.errors import ArtifactError, DatasetError, RocoError
 from roco.files import atomic
 from roco.storage.artifacts import read_attributes
 
-# A file that was written so recently may be written again within the same tick of its file system's clock.
+# A file that was written so recently may be written again without a change of its time, which has a coarse clock.
 _SETTLED_SECONDS = 2.0
 _BLOCK = 1 << 20
 
 
 def source_fingerprint(config: DatasetConfig) -> str | None:
-    """SHA-256 over the names and contents of the files that a data set is made from, in hex.
+    """SHA-256 over the names and contents of the source files of a data set, in hex.
 
-    Contents are read only where names, sizes or times are not those of the last reading, which the user's cache keeps.
+    Contents are read only if names, sizes or times differ from those of the last reading, which are kept in the user's
+    cache folder.
 
     Returns:
-        None where there are none: digits come with a package, published ones may still have to be downloaded.
+        None if there are no files: digits come with a package, and published ones may not have been downloaded yet.
 
     Raises:
         DatasetError: they cannot be read.
@@ -45,17 +46,17 @@ def source_fingerprint(config: DatasetConfig) -> str | None:
             raise DatasetError(f"{told(config.path or config.name)}: was changed while it was read; run again")
     except OSError as error:
         where = told(error.filename or config.path or config.name)
-        raise DatasetError(f"{where}: cannot be read ({error.strerror or error}); see to it and run again") from None
+        raise DatasetError(f"{where}: cannot be read ({error.strerror or error}); solve that and run again") from None
     if _newest(files) < begun - _SETTLED_SECONDS:
         _keep(config, {"state": state, "fingerprint": fingerprint})
     return fingerprint
 
 
 def change_since(config: DatasetConfig, dataset_path: str | Path) -> str | None:
-    """Whether a data set file has to be made anew, as its source is not what it was made from.
+    """Whether a data set file has to be made again because its source files have changed.
 
     Returns:
-        One sentence if so; None if the source is the same, or is not there any more, or there is no data set yet.
+        One sentence if so; None if they are the same, or have been deleted, or there is no data set yet.
 
     Raises:
         DatasetError: the source cannot be read.
@@ -65,7 +66,7 @@ def change_since(config: DatasetConfig, dataset_path: str | Path) -> str | None:
     try:
         attributes = read_attributes(dataset_path, "dataset")
     except ArtifactError:
-        # Whoever needs it says so.
+        # The steps that read the file report it.
         return None
     fingerprint = source_fingerprint(config)
     if fingerprint is None or fingerprint == attributes.get("source_fingerprint"):
@@ -77,7 +78,7 @@ def change_since(config: DatasetConfig, dataset_path: str | Path) -> str | None:
 
 
 def _state(files: Sequence[NamedFile]) -> str:
-    """A digest of names, sizes and times. The time of the last change of the entry is one that `cp -p` cannot set."""
+    """A digest of names, sizes, times and inodes. They include ctime, which `cp -p` cannot set."""
     checksum = hashlib.sha256()
     for name, path in files:
         found = path.stat()
@@ -101,14 +102,14 @@ def _content(files: Sequence[NamedFile]) -> str:
 
 
 def _cache_file(config: DatasetConfig) -> Path:
-    # Not from roco.networks.compiled, which wants torch.
+    # Not by roco.networks.compiled's `cache_folder`, because its package imports torch.
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "roco" / "sources"
     path = os.path.abspath(config.source_path)  # noqa: PTH100 (resolve would follow a link, which is another source)
     return root / f"{hashlib.sha256(f'{config.name}:{path}'.encode()).hexdigest()[:24]}.json"
 
 
 def _cached(config: DatasetConfig) -> dict[str, str] | None:
-    # RuntimeError: of a user without a home.
+    # RuntimeError: the user has no home folder.
     try:
         kept = json.loads(_cache_file(config).read_text())
     except (OSError, ValueError, RuntimeError):
@@ -117,6 +118,6 @@ def _cached(config: DatasetConfig) -> dict[str, str] | None:
 
 
 def _keep(config: DatasetConfig, kept: dict[str, str]) -> None:
-    # It only saves time.
+    # Errors are ignored because the cache only saves time.
     with contextlib.suppress(OSError, RuntimeError, RocoError), atomic(_cache_file(config)) as temporary:
         temporary.write_text(json.dumps(kept))

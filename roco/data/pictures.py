@@ -1,4 +1,4 @@
-"""Single image files: which of them can be read, what reading changes in them, and their pixels as RGB."""
+"""Single image files: which can be read, how reading changes them, and their pixels as RGB."""
 
 import functools
 from dataclasses import dataclass
@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-# Formats that Pillow knows by name, but leaves to other programs, or that hold no pixels.
+# Formats that Pillow knows but reads with other programs only, or that contain no pixels.
 _NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"}
-# Formats that can hold several images; what else has several (a phone's JPEG with its preview) shows one to everybody.
+# Formats with several frames. Others can contain several images too (a phone's JPEG with its preview), but programs
+# show only the first.
 _FILMS = {"AVIF", "GIF", "PNG", "TIFF", "WEBP"}
 _ORIENTATION = 0x112
 _TIFF_BITS = 258
-# Where the headers of JPEG 2000 and AVIF lie for certain.
+# Headers of JPEG 2000 and AVIF always lie within so many bytes.
 _HEAD_BYTES = 1 << 16
 
-# What reading does to a file, in the words of a note.
+# The changes that reading makes to a file, as notes word them.
 GREY = "grey, became three equal channels"
 TRANSPARENT = "with an alpha channel or transparent colour, were put on white"
 TURNED = "turned as their EXIF orientation says"
@@ -42,23 +43,23 @@ def suffixes() -> frozenset[str]:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the name of a file is that of an image which can be read."""
+    """Whether a file's name ends as that of an image that can be read."""
     return path.suffix.lower() in suffixes()
 
 
 def told(path: str | Path) -> str:
-    """A path as one line of text, whatever bytes its name has."""
+    """A path as one line of printable text, even if its name is no valid UTF-8."""
     text = str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of an image says.
+    """The header of an image.
 
     Attributes:
-        shape: height and width as it is shown.
-        changes: what reading does to it.
+        shape: height and width in which the image is shown.
+        changes: the changes that reading makes to it.
     """
 
     shape: tuple[int, int]
@@ -66,7 +67,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header | None:
-    """What the header of an image says; None if it cannot be read, which reading its pixels then tells."""
+    """The header of an image; None if it cannot be read. Reading its pixels then raises the error."""
     from PIL import Image
 
     try:
@@ -82,14 +83,14 @@ def read_header(path: Path) -> Header | None:
             }
             height, width = image.height, image.width
     except Exception:
-        # Pillow's readers raise whatever damaged bytes lead them to, and nothing else runs in here.
+        # Pillow's readers can raise any error for damaged bytes. No other code runs in this block.
         return None
     shape = (width, height) if orientation in range(5, 9) else (height, width)
     return Header(shape, tuple(change for change, does in happens.items() if does))
 
 
 def read_picture(path: Path, size: int) -> Array:
-    """The pixels of an image as people see it: turned by its EXIF orientation, on white, uint8 `(3, size, size)`.
+    """The pixels of an image as viewers show it, turned by its EXIF orientation, on white: uint8 `(3, size, size)`.
 
     Raises:
         DatasetError: it cannot be read, or has more than 8 bits a channel.
@@ -122,7 +123,7 @@ def _on_white(image: "Image") -> "Image":
 
 
 def _bits_per_channel(image: "Image", path: Path) -> int:
-    """Of the file. Pillow's mode does not say it: it cuts colour of 16 bits to 8 when it reads."""
+    """The bits of the file. Pillow's mode does not tell, because it cuts colours of 16 bits to 8 when it reads."""
     if image.mode[0] in "IF":
         return 16 if ";16" in image.mode else 32
     tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
@@ -139,10 +140,13 @@ def _bits_per_channel(image: "Image", path: Path) -> int:
 
 
 def bits_in_head(head: bytes) -> int:
-    """Of a JPEG 2000 codestream (its SIZ marker, ISO 15444-1 A.5.1) or an AVIF (its av1C box, AV1-ISOBMFF 2.3.3)."""
+    """The bits of a channel in a JPEG 2000 codestream or an AVIF.
+
+    Source: the SIZ marker (ISO 15444-1, A.5.1) and the av1C box (AV1-ISOBMFF, 2.3.3).
+    """
     codestream, box = head.find(b"\xff\x4f\xff\x51"), head.find(b"av1C")
     if codestream >= 0:
-        # Behind the two markers, 36 bytes of sizes and the number of components: the depth of the first.
+        # The depth of the first component comes after two markers, 36 bytes of sizes, and the number of components.
         return (head[codestream + 42] & 0x7F) + 1
     if box >= 0:
         flags = head[box + 6]

@@ -1,4 +1,4 @@
-"""Images that are whole and still cannot be meant: values of another range, images that are all equal."""
+"""Refuses images that are intact but cannot be right: values in another range, or images that are all equal."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +9,12 @@ from roco.errors import DatasetError
 
 Array = np.ndarray[Any, Any]
 
-# Below this largest value all images are darker than any camera or drawing program makes them.
+# If no value is larger than this, the images are darker than those of any camera or drawing program.
 DARK = 128
 
 
 def check_range(name: str, parts: Sequence[Array]) -> str | None:
-    """Looks at the largest value of all images; budgets of attacks are in 1/255, so that a wrong range shows nowhere.
+    """Checks the largest value of all images. Budgets of attacks are in 1/255, so a wrong range would go unnoticed.
 
     Args:
         name: of the data set.

@@ -1,4 +1,4 @@
-"""What every reader gives: labels at once, and images only when they are chosen, so that a limit saves reading too."""
+"""The result of every reader: labels at once, and images only when they are chosen, so that a limit saves reading."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What a reader found; `test` is None where the source has no test images of its own."""
+    """The images of a source; `test` is None if the source has no test images of its own."""
 
     class_names: tuple[str, ...]
     train: Pool
@@ -37,7 +37,7 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class LabelledArrays:
-    """Images and labels as a file had them: uint8 `(n, h, w)` or `(n, h, w, 1 or 3)`, integers `(n,)`."""
+    """Images and labels of a file: uint8 `(n, h, w)` or `(n, h, w, 1 or 3)`, and integers `(n,)`."""
 
     images: Array
     labels: Array
@@ -46,7 +46,7 @@ class LabelledArrays:
 def source_of_arrays(
     train: LabelledArrays, test: LabelledArrays, *, class_names: tuple[str, ...], size: int, where: str
 ) -> Source:
-    """The source of two labelled arrays, whose images are brought to `size` pixels when they are taken.
+    """The source of two labelled arrays. Images are resized or padded to `size` pixels when they are taken.
 
     Raises:
         DatasetError: numbers of images and labels differ, a label is out of range, or a class has no training image.

@@ -22,7 +22,7 @@ DEFAULT_FOLDER = "data"
 
 
 class DatasetConfig(Section):
-    """The images: which, from where, how many, and how validation images are cut from the training images."""
+    """The images: which data set, how many images, and how validation images are cut from the training images."""
 
     name: Name
     path: PlainPath | None = None
@@ -60,5 +60,5 @@ class DatasetConfig(Section):
 
     @property
     def title(self) -> str:
-        """What readers know the images by: the user's own file or folder by its name, others by theirs."""
+        """The name of the images in the report: that of the user's own file or folder, or of the data set."""
         return Path(self.path).absolute().name if self.path and self.source.users_own else self.name

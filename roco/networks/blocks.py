@@ -12,7 +12,7 @@ def scaled(channels: int, width: float) -> int:
 
 
 def convolution(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
-    """A convolution that keeps the size but for its stride; without bias, as batch normalisation is beside it.
+    """A padded convolution without bias, because batch normalisation comes before or after it.
 
     Source: weights as He et al. 2015.
     """
@@ -53,8 +53,8 @@ class ResidualUnit(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Feature maps `(n, inputs, h, w)` to `(n, outputs, h / stride, w / stride)`, rounded up."""
         active = self.activate(images)
-        # Skipping pixels before a 1x1 convolution is the same as a stride within it. That one crashes on the CPU with
-        # fewer than 8 channels in channels-last order (torch 2.15, oneDNN's AVX2 code).
+        # Equal to a stride within the 1x1 convolution, which crashes on a CPU with fewer than 8 channels in the memory
+        # order "channels last" (torch 2.15, oneDNN's AVX2 code).
         skipped = active[:, :, :: self.stride, :: self.stride]
         start = images if self.shortcut is None else self.shortcut(skipped)
         return start + self.residual(active)  # type: ignore[no-any-return]

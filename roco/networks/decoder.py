@@ -1,4 +1,4 @@
-"""From a phenotype to a torch network: the decoder of the paper, Section III. Complexity is elsewhere."""
+"""The decoder of the paper, Section III, which builds the torch network of a phenotype."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,9 +13,9 @@ from roco.space.genome import PhaseGraph, Phenotype
 
 
 class Normalise(nn.Module):
-    """Shifts and scales images in [0, 1] channel by channel, so that a network takes plain pixels.
+    """Normalises images in [0, 1] by the mean and standard deviation of each channel, inside the network.
 
-    The authors attacked normalised inputs while the attacks clip to [0, 1]; with this inside, both agree.
+    Attacks clip images to [0, 1]. The authors attacked normalised images, which have another range.
     """
 
     mean: Tensor
@@ -46,27 +46,27 @@ def preactivation_node(channels: int) -> FusedSequential:
 
 
 class Join(nn.Module):
-    """Concatenates several inputs and reduces them to `channels` by a 1x1 convolution; one input passes as it is."""
+    """Joins several inputs by a 1x1 convolution to `channels`; a single input passes unchanged."""
 
     def __init__(self, inputs: int, channels: int) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(inputs * channels, channels, 1, bias=False) if inputs > 1 else None
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Inputs of shape `(n, channels, h, w)` each to one of that shape."""
+        """Maps of shape `(n, channels, h, w)` to a single one of the same shape."""
         return inputs[0] if self.reduce is None else convolve_together(self.reduce, inputs, training=self.training)
 
 
 def convolve_together(convolution: nn.Conv2d, pieces: Sequence[Tensor], *, training: bool) -> Tensor:
-    """A 1x1 convolution without bias of several maps `(n, any, h, w)` as if they stood side by side.
+    """A 1x1 convolution without bias of the concatenation of several maps `(n, any, h, w)`.
 
-    In training nothing is copied side by side: each is convolved with its slice of the weight and the results are
-    added, which is the same sum in another order.
+    In training the maps are not concatenated, which saves copying. Each is convolved with its slice of the weight, and
+    the results are added: the same sum in another order.
     """
     if not training:
-        # As a module, which those who count FLOPs look for.
+        # Calls the module, because counters of FLOPs look for modules.
         return convolution(torch.cat(list(pieces), dim=1))  # type: ignore[no-any-return]
-    # Else autocast casts it slice by slice.
+    # Cast as a whole; autocast would cast each slice.
     weight = convolution.weight.to(pieces[0].dtype)
     first, *others = weight.split([maps.shape[1] for maps in pieces], dim=1)
     total = F.conv2d(pieces[0], first)
@@ -120,7 +120,7 @@ class Phase(GenomePhase):
 
 
 class DenseNode(FusedSequential):
-    """A node on inputs side by side: BN, ReLU, 1x1 convolution to 4k channels, BN, ReLU, 3x3 convolution to k.
+    """A node on concatenated inputs: BN, ReLU, 1x1 convolution to 4k channels, BN, ReLU, 3x3 convolution to k.
 
     Source: NSGA-Net's DenseNode (Lu et al. 2019), after DenseNet-B (Huang et al. 2017). Its k is `growth_of` a phase.
     """
@@ -140,9 +140,9 @@ class DenseNode(FusedSequential):
 class DensePhase(GenomePhase):
     """A phase of dense nodes: each gives k channels, and a 1x1 convolution brings the phase's output to its width.
 
-    Source: NSGA-Net's DensePhase (Lu et al. 2019). That convolution is there for a single end too, because k is not the
-    width. Differs from NSGA-Net: k follows the width (`growth_of`); and where a phase's width is its k, their code
-    concatenates the ends along the batch, which is a mistake.
+    Source: NSGA-Net's DensePhase (Lu et al. 2019). A phase with a single output node has this convolution too, because
+    k is not the width. Differs from NSGA-Net: k depends on the width (`growth_of`). If the width of a phase equals k,
+    their code concatenates the outputs along the batch, which is a mistake.
     """
 
     def __init__(self, graph: PhaseGraph, channels: int, widen: nn.Module) -> None:

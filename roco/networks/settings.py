@@ -27,9 +27,9 @@ def _among(section: Section) -> dict[str, Architecture]:
 
 
 class IndependentTargetsConfig(Section):
-    """The networks that the test set is made from: the targets trained anew, and one that the search never saw.
+    """The networks that the test set is made from: the targets, trained again, and one that the search does not use.
 
-    Their weights differ from those of the search's targets also where `seed` is the same.
+    Their weights differ from those of the search's targets even if `seed` is the same.
     """
 
     seed: Seed = 0
@@ -39,7 +39,7 @@ class IndependentTargetsConfig(Section):
 class TargetsConfig(Section):
     """The networks that the adversarial images are made from; a target set to null is left out.
 
-    With `test: null` those of the search make the test set as well.
+    With `test: null` the test set is made from the same networks as the search's set.
     """
 
     lenet: LeNetConfig | None = LeNetConfig()

@@ -55,10 +55,13 @@ def _whole(value: Any) -> Any:
     return value
 
 
+NamedSearch = Annotated[SearchKind, BeforeValidator(_whole, json_schema_input_type=list[str] | SearchKind)]
+
+
 class SearchConfig(Section):
     """The searches by name, and their common settings (paper, Algorithm 1, Table II)."""
 
-    searches: Annotated[dict[Name, Annotated[SearchKind, BeforeValidator(_whole)]], Field(min_length=1)] = {
+    searches: Annotated[dict[Name, NamedSearch], Field(min_length=1)] = {
         "baseline": SearchKind(objectives=["error", "flops"]),
         "roco": SearchKind(objectives=["error", "flops", "adversarial_error"]),
     }

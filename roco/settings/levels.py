@@ -54,8 +54,16 @@ def _step_as_text(value: float) -> float | str:
     return f"{value!r}/255" if value < SMALLEST_STEP else value
 
 
-_BUDGET = (BeforeValidator(_budget), PlainSerializer(_budget_as_text, when_used="json"))
-_STEP = (BeforeValidator(_step), PlainSerializer(_step_as_text, when_used="json"))
+# What editors are told to expect.
+_AS_WRITTEN = Annotated[float, Field(gt=0)] | Annotated[str, Field(pattern=r"^[0-9.e-]+/255$")]
+_BUDGET = (
+    BeforeValidator(_budget, json_schema_input_type=_AS_WRITTEN),
+    PlainSerializer(_budget_as_text, when_used="json"),
+)
+_STEP = (
+    BeforeValidator(_step, json_schema_input_type=_AS_WRITTEN),
+    PlainSerializer(_step_as_text, when_used="json"),
+)
 Eps = Annotated[float, Field(gt=0, le=255), *_BUDGET]
 Radius = Annotated[float, Field(gt=0, le=255), *_STEP]
 Step = Annotated[float, Field(gt=0, allow_inf_nan=False), *_STEP]

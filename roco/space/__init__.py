@@ -1,1 +1,1 @@
-"""The search space: genomes, phenotypes and their complexity. Never torch."""
+"""The search space: genomes, phenotypes and their complexity, without torch."""

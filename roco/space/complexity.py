@@ -1,10 +1,10 @@
 """Parameters and FLOPs of a phenotype's network, from its graph alone: neither torch nor ptflops is imported.
 
 FLOPs are those of ptflops 0.7.5 with its pytorch backend, for one image: multiply-adds of convolutions and the linear
-layer (its bias counted), 2 per value of a batch normalisation, 2 per value of a ReLU, 2 per value that enters a pool
-(ptflops sees a ReLU or a pool twice, as a module and as the function in it; it is kept, so that the numbers are the
-ones that others get from ptflops). The tests hold both numbers against ptflops and torch themselves. Differs from the
-paper: the authors' own counter gives 32.2237M and 34.2289M for the networks of Table V, ptflops 32.3640M and 34.3836M.
+layer (its bias counted), 2 per value of a batch normalisation, 2 per value of a ReLU, 2 per value that enters a pool.
+ptflops counts a ReLU or a pool twice, as a module and as the function in it; this is kept, so that others get the same
+numbers from ptflops. The tests compare both numbers with ptflops and torch. Differs from the paper: the authors' own
+counter gives 32.2237M and 34.2289M for the networks of Table V, ptflops 32.3640M and 34.3836M.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Literal
 
 from roco.space.genome import PhaseGraph, Phenotype
 
-# The width of the first active phase, which each later one doubles; or a width for each, in order.
+# The width of the first active phase, which doubles with each later phase; or the width of each active phase, in order.
 Channels = int | Sequence[int]
-# The convolution inside a dense node has so many times as many channels as the node gives (DenseNet-B).
+# The channels of the convolution inside a dense node, as a multiple of the node's output channels (DenseNet-B).
 BOTTLENECK = 4
 
 
 def widths_of(channels: Channels, phases: int) -> list[int]:
-    """The widths of so many active phases, in order: c, 2c, 4c and so on, or the first of those that are given.
+    """The widths of so many active phases, in order: c, 2c, 4c and so on, or the first of the given widths.
 
     Raises:
         ValueError: fewer are given than there are phases.
@@ -34,16 +34,15 @@ def widths_of(channels: Channels, phases: int) -> list[int]:
 
 
 def channels_in_words(channels: Channels) -> str:
-    """Widths as tables and cards have them: `16 initial channels`, or `16, 32, 64 channels`."""
+    """Widths in words, for tables and cards: `16 initial channels`, or `16, 32, 64 channels`."""
     return f"{channels} initial channels" if isinstance(channels, int) else f"{', '.join(map(str, channels))} channels"
 
 
 def growth_of(channels: int) -> int:
-    """How many channels a dense node gives in a phase of this width: half of it.
+    """The number of output channels of a dense node in a phase of this width: half of it.
 
-    Differs from NSGA-Net, where it is 64 at any width: the cost of a network would hardly depend on `channels` then,
-    and narrow phases would be nothing but growth. At 128 channels, the width of the dense network in its code, both are
-    one.
+    Differs from NSGA-Net, where it is 64 at any width. The cost of a network would then hardly depend on `channels`.
+    At 128 channels, the width of the dense network in its code, both are equal.
     """
     return max(1, channels // 2)
 
@@ -105,8 +104,8 @@ def phase_of(node: Callable[[int, int], Complexity], graph: PhaseGraph, channels
     return total
 
 
-# What a phase costs, behind the convolution to its width, by what its nodes compute: from the graph, the width, and the
-# pixels of a map. roco.networks.decoder has the modules of the same names.
+# The cost of a phase without the convolution to its width, by the kind of its nodes: a function of the graph, the
+# width, and the pixels of a map. roco.networks.decoder has the modules of the same names.
 PHASE_COSTS: Mapping[str, Callable[[PhaseGraph, int, int], Complexity]] = {
     "residual": partial(phase_of, _convolution_node),
     "preactivation": partial(phase_of, _convolution_node),
@@ -129,7 +128,7 @@ def complexity(
     image_channels: int = 3,
     node: NodeKind = "residual",
 ) -> Complexity:
-    """Parameters and FLOPs of the network that `build_network` makes of the phenotype.
+    """Parameters and FLOPs of the network that `build_network` builds from the phenotype.
 
     Args:
         phenotype: the active phases.

@@ -1,4 +1,4 @@
-"""Genomes as bits, their repair to phenotypes, and the key that equal networks share. No torch here.
+"""Genomes as bits, their repair to phenotypes, and the key that equal networks share.
 
 Source: paper, Section III; the encoding is NSGA-Net's (Lu et al. 2019) after Genetic CNN (Xie and Yuille 2017).
 """
@@ -17,7 +17,7 @@ from roco.errors import GenomeError
 
 Density = Literal["half", "uniform"]
 
-# Canonical forms try the orders that colours leave open: 5,040 for 8 nodes, years for 20.
+# A canonical form may need all orders of nodes with equal colours: 5,040 for 8 nodes, far too many for 20.
 LARGEST_PHASE = 8
 
 
@@ -56,8 +56,8 @@ class Genome:
 
         Args:
             text: one group of bits for each phase, joined by '-'.
-            phases: the number of phases that is expected; any, if not given.
-            nodes: the number of nodes that is expected; read off the first group's length, if not given.
+            phases: the expected number of phases; any, if not given.
+            nodes: the expected number of nodes; by default the one that fits the length of the first group.
 
         Raises:
             GenomeError: the text is malformed.
@@ -82,7 +82,7 @@ class Genome:
         """The genome of `phases * bits_per_phase(nodes)` bits in one row.
 
         Raises:
-            GenomeError: the number of bits is another, or one is neither 0 nor 1.
+            GenomeError: the number of bits differs, or a bit is neither 0 nor 1.
         """
         flat, length = [int(bit) for bit in bits], bits_per_phase(nodes)
         if len(flat) != phases * length:
@@ -91,14 +91,14 @@ class Genome:
 
     @classmethod
     def random(cls, generator: np.random.Generator, *, phases: int, nodes: int, density: Density = "half") -> "Genome":
-        """A genome at random.
+        """A random genome.
 
         Args:
             generator: of the bits.
-            phases: how many.
-            nodes: in a phase at most.
-            density: `half`: each bit is 1 with a chance of one half, so that hardly any network is light; `uniform`:
-                the chance is drawn for each phase first, so that light and heavy phases come alike often.
+            phases: the number of phases.
+            nodes: the largest number of nodes in a phase.
+            density: `half`: each bit is 1 with a probability of one half, so that few networks are light. `uniform`:
+                the probability is drawn for each phase, so that light and heavy phases are equally frequent.
         """
         length = bits_per_phase(nodes)
         chances = 0.5 if density == "half" else generator.random(phases).repeat(length)
@@ -114,7 +114,7 @@ class Genome:
 
     @cached_property
     def phenotype(self) -> "Phenotype":
-        """The network that the genome decodes to, in canonical form."""
+        """The network that the genome encodes, in canonical form."""
         graphs = (_phase_graph(phase, self.nodes) for phase in self.phases)
         return Phenotype(tuple(graph for graph in graphs if graph is not None))
 
@@ -126,10 +126,10 @@ class Genome:
 
 @dataclass(frozen=True)
 class PhaseGraph:
-    """An active phase in canonical form: its nodes in a topological order, without those that were dropped.
+    """An active phase in canonical form: its nodes in a topological order, without nodes that have no edge.
 
     Attributes:
-        inputs: for each node the nodes (smaller numbers, rising) that feed it; empty: the phase input feeds it.
+        inputs: for each node the nodes that feed it, with smaller numbers, rising; empty: the phase's input feeds it.
         residual: whether the phase input joins the phase output.
     """
 
@@ -154,7 +154,7 @@ class PhaseGraph:
 
     @property
     def width(self) -> int:
-        """The largest number of nodes side by side: at the same depth."""
+        """The largest number of nodes at the same depth."""
         return max(self._depths.count(depth) for depth in self._depths)
 
     @property
@@ -168,7 +168,7 @@ class PhaseGraph:
 
 @dataclass(frozen=True)
 class Phenotype:
-    """What a genome decodes to: its active phases in order. Equal networks have equal phenotypes."""
+    """The network of a genome: its active phases in order. Equal networks have equal phenotypes."""
 
     phases: tuple[PhaseGraph, ...]
 
@@ -195,11 +195,11 @@ def _phase_graph(bits: tuple[int, ...], nodes: int) -> PhaseGraph | None:
 
 
 def _canonical(size: int, edges: Sequence[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
-    """The canonical form of a directed acyclic graph: the same for all its isomorphs.
+    """The canonical form of a directed acyclic graph, which isomorphic graphs share.
 
-    Nodes are sorted by colours refined from their neighbourhoods (Weisfeiler and Leman); the orders that this leaves
-    open are all tried, and the smallest adjacency wins. A node's colour begins with its depth, so every order is a
-    topological one.
+    Nodes are sorted by colours, which are refined from their neighbourhoods (Weisfeiler and Leman). All orders of nodes
+    with equal colours are tried, and the smallest adjacency is taken. Colours start as the depths of the nodes, so
+    every order is a topological one.
     """
     before: list[list[int]] = [[] for _ in range(size)]
     after: list[list[int]] = [[] for _ in range(size)]

@@ -1,1 +1,1 @@
-"""Files of results: written whole or not at all, checked when read; and the store of finished work by its content."""
+"""Files of results, which are checked when they are read, and the store of finished work by content keys."""

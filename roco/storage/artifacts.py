@@ -1,9 +1,9 @@
 """Reading and writing results: JSON, HDF5 and safetensors files that are whole, checked and reproducible.
 
-Every file is written under a temporary name, synced and renamed, so that it is either complete or not there.
-Every file names its kind and carries a SHA-256 of its content; a file that was read and is truncated, edited or of
-another kind raises ArtifactError with one line; one that cannot be read now raises FileAccessError (files.py). Nothing
-here unpickles. What the contents mean is known to the callers.
+Every file is written under a temporary name, synced and renamed, so that it is either complete or does not exist.
+Every file names its kind and has a SHA-256 of its content. Reading a file that is truncated, edited or of another kind
+raises ArtifactError with one line; a file that the system cannot read now raises FileAccessError (roco.files). Nothing
+is ever unpickled. The callers know what the contents mean.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Taken = TypeVar("Taken")
 
-# As safetensors itself has it.
+# The limit of safetensors itself.
 LONGEST_HEADER = 100_000_000
 
 
@@ -38,7 +38,7 @@ def digest(payload: object, *, length: int = 64) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON gives it back: keys are text, which sorts otherwise than numbers do, and tuples are lists."""
+    """A value after a round trip through JSON: keys become text, which sorts differently, and tuples become lists."""
     return json.loads(json.dumps(value, allow_nan=False))
 
 
@@ -61,12 +61,12 @@ def _check_kind(path: str | Path, found: object, kind: str) -> None:
 
 
 def check_provenance(path: str | Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Refuses a file that is whole, but was made for something else.
+    """Refuses a file that is whole but was made for something else.
 
     Args:
         path: of the file.
-        found: what the file says of itself.
-        expected: some of that, as it has to be.
+        found: the file's own attributes.
+        expected: the values that some of them must have.
 
     Raises:
         ArtifactError: they differ.
@@ -80,7 +80,10 @@ def check_provenance(path: str | Path, found: Mapping[str, Any], expected: Mappi
 
 @contextlib.contextmanager
 def schema(path: str | Path, kind: str) -> Iterator[None]:
-    """Raises ArtifactError for what is missing or misplaced in the content of a file whose checksum is right."""
+    """Turns errors about content that is missing or of a wrong type into ArtifactError.
+
+    For use on files whose checksum is right, so that their content was written by another version of the program.
+    """
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, GenomeError) as error:
@@ -133,9 +136,9 @@ def write_arrays(
     import h5py
 
     attributes = _plain(dict(attributes))
-    # Made in memory: HDF5 that runs out of disk while it writes brings the process down.
-    # From v110 on HDF5 keeps checksums of its own structures, but not of the heap that texts of variable length
-    # lie in, and a damaged heap can make it loop for ever: attributes are texts of fixed length.
+    # Made in memory, because HDF5 ends the process when the disk is full.
+    # From v110 on HDF5 keeps checksums of its own structures, but not of the heap with texts of variable length, and a
+    # damaged heap can make it loop for ever. So attributes are texts of fixed length.
     with h5py.File(Path(path).name, "w", libver="v110", driver="core", backing_store=False) as file:
         file.attrs["kind"] = np.bytes_(kind)
         file.attrs["sha256"] = np.bytes_(_array_digest(arrays, attributes))
@@ -187,12 +190,12 @@ def read_lengths(path: str | Path) -> dict[str, int]:
 
 
 def _from_hdf5(path: str | Path, take: "Callable[[h5py.File], Taken]") -> Taken:
-    """What `take` takes from an HDF5 file.
+    """Applies `take` to an open HDF5 file.
 
-    It is opened without a lock, which not every file system has and no artifact needs, as they are replaced as a whole.
-    What HDF5 says when it fails does not tell whether the system failed or the content is wrong. So the file is then
-    read without HDF5, where the system's errors are clear; what was read is damaged if HDF5 fails on it too. It does
-    not if the file is open for writing elsewhere, which HDF5 refuses, or if the system has recovered.
+    The file is opened without a lock: not every file system has locks, and artifacts do not need them because they are
+    replaced as a whole. An error of HDF5 does not tell whether the system failed or the content is damaged. So the file
+    is then read again without HDF5, where errors of the system are clear. If HDF5 fails on those bytes too, they are
+    damaged. It succeeds if HDF5 had refused a file that is open for writing, or if the system has recovered.
     """
     import h5py
 
@@ -204,11 +207,11 @@ def _from_hdf5(path: str | Path, take: "Callable[[h5py.File], Taken]") -> Taken:
         with opened(path) as source:
             content = source.read()
     try:
-        # By a Python file, as HDF5 takes no notice there of a mark that another program is writing.
+        # From a Python file object, where HDF5 ignores the mark that another program is writing.
         with h5py.File(io.BytesIO(content), "r") as file:
             return take(file)
     except wrong as error:
-        # What h5py's frames hold would end the process with a signal, if it were freed after Python's own end.
+        # Objects that h5py's frames hold would end the process with a signal if they were freed at Python's exit.
         traceback.clear_frames(error.__traceback__)
         raise _damaged(path, f"not a whole HDF5 artifact ({type(error).__name__})") from None
 
@@ -228,7 +231,7 @@ def write_tensors(path: str | Path, kind: str, tensors: "Mapping[str, Tensor]", 
     from safetensors.numpy import save_file
 
     attributes = _plain(dict(attributes))
-    # As NumPy arrays: a file without tensors is then written without importing torch.
+    # As NumPy arrays, so that a file without tensors is written without importing torch.
     plain = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
     checksum = _array_digest(plain, attributes)
     metadata = {"kind": kind, "sha256": checksum, "attributes": json.dumps(dict(attributes), sort_keys=True)}
@@ -259,7 +262,7 @@ def read_tensors(path: str | Path, kind: str) -> "tuple[dict[str, Tensor], dict[
         file.seek(0)
         data = file.read()
     try:
-        # Not mapped into memory: what cannot be read would then end the process.
+        # Not mapped into memory, because an unreadable page would then end the process.
         tensors = load(data)
         checksum = metadata["sha256"]
         attributes: dict[str, Any] = json.loads(metadata["attributes"])
@@ -271,13 +274,13 @@ def read_tensors(path: str | Path, kind: str) -> "tuple[dict[str, Tensor], dict[
 
 
 def read_checksum(path: str | Path, kind: str) -> str:
-    """The checksum that a safetensors artifact carries, without reading its tensors."""
+    """The checksum in a safetensors artifact, without reading its tensors."""
     with opened(path) as file:
         return str(_safetensors_metadata(path, file, kind)["sha256"])
 
 
 def _safetensors_metadata(path: str | Path, file: BinaryIO, kind: str) -> dict[str, Any]:
-    """What `write_tensors` keeps in the header: eight bytes that give the length of a JSON text, then that text."""
+    """What `write_tensors` writes to the header, which is the length of a JSON text in eight bytes and that text."""
     try:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length)) if length <= LONGEST_HEADER else {}

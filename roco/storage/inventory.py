@@ -1,4 +1,4 @@
-"""What a store of finished work holds: its entries, whether they are whole, and its evaluations as one table."""
+"""The content of a store: its entries, whether they are whole, and its evaluations as one table."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EVALUATION = "evaluation"
-# Of a record, in the order of the table; what else a record may hold follows them.
+# The first columns of the table, from a record; further ones follow them.
 COLUMNS = (
     "entry", "genome", "key", "status", "reason", "error", "adversarial_error", "flops", "parameters", "epochs",
     "seed", "device", "seconds", "dataset_fingerprint", "settings_hash",
@@ -24,7 +24,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Kind:
-    """How much there is of one kind of entry."""
+    """The number and size of the entries of one kind."""
 
     name: str
     entries: int
@@ -32,14 +32,14 @@ class Kind:
 
 
 def entries_of(root: str | Path) -> Iterator[tuple[str, Path]]:
-    """The kind and file of each entry; what a job at work is about to write is none."""
+    """The kind and file of each entry, without unfinished files."""
     for path in sorted(Path(root).glob("*/*")):
         if path.is_file() and not path.name.startswith("."):
             yield path.parent.name, path
 
 
 def inventory(root: str | Path) -> list[Kind]:
-    """How many entries of each kind a store has, and what they take."""
+    """The number and size of the entries of each kind in a store."""
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for kind, path in entries_of(root):
@@ -49,7 +49,7 @@ def inventory(root: str | Path) -> list[Kind]:
 
 
 def problems(root: str | Path) -> Iterator[ArtifactError | FileAccessError]:
-    """What is wrong with each entry that is not whole, not of its kind, not the one of its name, or cannot be read."""
+    """The problem of each entry that is damaged, of another kind, under another name, or cannot be read."""
     for kind, path in entries_of(root):
         try:
             _check(kind, path)
@@ -64,7 +64,7 @@ def _check(kind: str, path: Path) -> None:
         found = read_tensors(path, kind)[1]
     else:
         found = read_json(path, kind)
-    # A checkpoint goes by the name of its file.
+    # A checkpoint has its name as an attribute, other entries their key.
     name = "name" if kind == "checkpoint" else "key"
     with schema(path, kind):
         check_provenance(path, found, {name: path.stem})
@@ -73,9 +73,9 @@ def _check(kind: str, path: Path) -> None:
 def evaluation_table(root: str | Path) -> "pd.DataFrame":
     """All evaluations of a store, one row each, by the key of their entry; entries that are damaged are left out.
 
-    Beside COLUMNS there is `adversarial_error_{target}_{norm}_{threshold}` for each part of the adversarial set, the
-    objectives that were measured, and the last training loss. Rows with one `settings_hash` come from one recipe, data
-    set and adversarial set, and can be compared.
+    After COLUMNS come `adversarial_error_{target}_{norm}_{threshold}` for each part of the adversarial set, the
+    objectives that were measured, and the last training loss. Rows with the same `settings_hash` have the same recipe,
+    data set and adversarial set, and can be compared.
 
     Raises:
         ConfigError: the store has no evaluation.

@@ -1,8 +1,8 @@
-"""A store of finished work by content key, outside of Snakemake's sight: what is in it is never computed again.
+"""A store of finished work by content keys. Snakemake does not know it, and nothing in it is computed again.
 
-Snakemake deletes the outputs of a job that fails or is killed; what the job had finished by then is here. An entry is
-written atomically and read with its checksum; one that is damaged counts as missing. One that cannot be read now does
-not: it may be whole, and to compute it again would hide what is wrong with the system.
+Snakemake deletes the outputs of a job that fails or is killed; the work that the job had finished stays in the store.
+Entries are written atomically and checked when they are read. A damaged entry counts as missing. An entry that the
+system cannot read now raises an error instead: it may be whole, and computing it again would hide the problem.
 """
 
 import logging
@@ -18,20 +18,20 @@ log = logging.getLogger("roco")
 
 
 class Store:
-    """Entries below `root`, one file each, at `root/{kind}/{key}`; each holds its own key.
+    """Entries below `root`, one file each, at `root/{kind}/{key}`. Each file contains its own key.
 
-    Several processes may use one folder at once: they would write the same content under the same key.
+    Several processes may use the same folder at once, because they write the same content under the same key.
     """
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
 
     def path(self, kind: str, key: str, *, suffix: str = ".json") -> Path:
-        """Where the entry of a kind and key is, whether it exists or not."""
+        """The file of an entry, which may not exist."""
         return self.root / kind / f"{key}{suffix}"
 
     def read(self, kind: str, key: str) -> Any | None:
-        """The content of an entry, or None if it is not there, damaged, or that of another key.
+        """The content of an entry, or None if it is missing, damaged, or belongs to another key.
 
         Raises:
             FileAccessError: it cannot be read now.
@@ -49,11 +49,11 @@ class Store:
             return None
 
     def write(self, kind: str, key: str, content: object) -> None:
-        """Keeps the content of an entry."""
+        """Writes the content of an entry."""
         write_json(self.path(kind, key), kind, {"key": key, "content": content})
 
     def read_arrays(self, kind: str, key: str) -> dict[str, Array] | None:
-        """The arrays of an entry, or None if it is not there, damaged, or that of another key.
+        """The arrays of an entry, or None if it is missing, damaged, or belongs to another key.
 
         Raises:
             FileAccessError: it cannot be read now.
@@ -70,5 +70,5 @@ class Store:
             return None
 
     def write_arrays(self, kind: str, key: str, arrays: Mapping[str, Array]) -> None:
-        """Keeps the arrays of an entry."""
+        """Writes the arrays of an entry."""
         write_arrays(self.path(kind, key, suffix=".h5"), kind, arrays, {"key": key}, compress=True)

@@ -1,6 +1,6 @@
-"""What training steps are fed with: an epoch's order and augmentation, drawn once, and the augmented images themselves.
+"""The images of training steps: order and augmentation of an epoch, drawn once, and the augmented images.
 
-All networks that are trained side by side read the same images; nothing here knows of networks.
+All networks that are trained side by side read the same images.
 """
 
 import math
@@ -14,21 +14,21 @@ from torch.nn import functional as F
 from roco.runtime import torch_generator
 from roco.settings import Recipe
 
-# Augmented images that may lie on a GPU at once; an epoch that is larger comes in several windows.
+# The most memory that augmented images take on a GPU. A larger epoch is cut into several windows.
 WINDOW_BYTES = 2**31
-# So many are augmented at once: their indices are larger than they are.
+# The number of images that are augmented at once, because their indices take more memory than the images.
 CHUNK = 8192
 
 
 @dataclass(frozen=True)
 class EpochPlan:
-    """All that chance decides in one epoch, on the CPU, so that a seed gives the same on every device.
+    """The random choices of one epoch. They are drawn on the CPU, so that a seed gives the same on every device.
 
     Attributes:
-        order: the images' numbers, int64 `(n,)`; the others are for images in this order.
-        flips: whether an image is mirrored, bool `(n,)`; None: none is.
+        order: the numbers of the images, int64 `(n,)`. The other attributes follow this order.
+        flips: whether an image is mirrored, bool `(n,)`; None: no image is.
         shifts: row and column in the padded image where the crop begins, int64 `(2, n)`; None: no crop.
-        centres: row and column of the middle of the square that is blanked, int64 `(2, n)`; None: no cutout.
+        centres: row and column of the centre of the square that is cut out, int64 `(2, n)`; None: no cutout.
     """
 
     order: Tensor
@@ -66,19 +66,19 @@ def mean_colour(images: Tensor) -> Tensor:
 
 
 def augment(images: Tensor, recipe: Recipe, plan: EpochPlan, *, blank: Tensor | None = None) -> Tensor:
-    """The images of a plan in its order: cropped after zero padding, mirrored, with a square cut out, as it says.
+    """The images of a plan in its order: cropped after zero padding, mirrored, and with a square cut out.
 
-    A square is cut out to the mean colour. Source: DARTS and NSGA-Net, whose cutout comes after normalisation and sets
-    0; here the mean is rounded to a whole value of a pixel, and is that of the images that are trained on.
+    The square gets the mean colour. Source: DARTS and NSGA-Net, whose cutout comes after normalisation and sets 0. Here
+    the mean is that of the training images, rounded to a whole pixel value.
 
     Args:
-        images: uint8 `(m, c, h, w)`, all that the plan's order may choose from.
-        recipe: how wide the padding and how large the square is.
+        images: uint8 `(m, c, h, w)`, which the plan's order refers to.
+        recipe: the width of the padding and the size of the square.
         plan: of `n` images.
-        blank: the colour of what is cut out, uint8 `(c,)`; the mean colour of `images`, if not given.
+        blank: the colour of the square, uint8 `(c,)`; the mean colour of `images`, if not given.
 
     Returns:
-        uint8 `(n, h, w, c)`: the values of a pixel side by side, as convolutions want them.
+        uint8 `(n, h, w, c)`: in the memory order "channels last", which convolutions need.
     """
     device, (height, width) = images.device, images.shape[2:]
     chosen = images.index_select(0, plan.order.to(device))
@@ -115,21 +115,22 @@ def to_unit(images: Tensor) -> Tensor:
 
 
 class Supply:
-    """The augmented images of an epoch, a window of some batches at a time, in tensors that keep their place.
+    """The augmented images of an epoch, a window of some batches at a time, in tensors whose memory stays the same.
 
-    They are the same for every network that reads them, and do not depend on how many do, nor on the window.
+    The images are the same for all networks that read them, and do not depend on the size of the window.
 
     Args:
-        images: uint8 `(n, c, h, w)`, on the device that works.
+        images: uint8 `(n, c, h, w)`, on the device that trains.
         labels: int64 `(n,)`, on the same device.
         recipe: batch size and augmentation.
         seed: of order and augmentation.
-        sharing: how many supplies, with this one, share the memory of the windows.
-        window: see the attribute; as large as memory allows, if not given.
+        sharing: the number of supplies, this one included, that share the memory for windows.
+        window: see the attribute; by default as large as memory allows.
 
     Attributes:
-        batches: how many an epoch has; the last may be smaller.
-        window: how many batches lie ready at once: one on a CPU, whose cache they fit, all on a GPU if they may.
+        batches: the number of batches of an epoch; the last may be smaller.
+        window: the number of batches that are ready at once: one on a CPU, where it stays in the cache, and on a GPU as
+            many as memory allows.
         images: uint8 `(window * batch size, h, w, c)`.
         labels: int64 `(window * batch size,)`.
     """
@@ -152,26 +153,26 @@ class Supply:
             bytes_a_batch = recipe.batch_size * channels * self.height * self.width
             window = max(1, WINDOW_BYTES // sharing // bytes_a_batch) if images.is_cuda else 1
         self.window = min(window, max(self.batches, 1))
-        places = min(self.window * recipe.batch_size, n)
-        self.images = images.new_empty((places, self.height, self.width, channels))
-        self.labels = labels.new_empty(places)
+        rows = min(self.window * recipe.batch_size, n)
+        self.images = images.new_empty((rows, self.height, self.width, channels))
+        self.labels = labels.new_empty(rows)
         self.blank = mean_colour(images) if recipe.cutout else None
         self.plan: EpochPlan | None = None
 
     def begin(self, epoch: int) -> None:
-        """Draws the epoch's plan: from a generator of its own, so that a resumed training needs no generator state."""
+        """Draws the epoch's plan from its own generator, so that a resumed training needs no generator state."""
         generator = torch_generator("train", self.seed, epoch)
         size = (self.height, self.width)
         self.plan = EpochPlan.draw(len(self.source), self.recipe, size=size, generator=generator)
 
     def fill(self, first: int) -> list[int]:
-        """Makes ready the window that begins with batch `first`; the sizes of its batches."""
+        """Fills the window that begins with batch `first`, and gives the sizes of its batches."""
         assert self.plan is not None
         size = self.recipe.batch_size
         start, stop = first * size, min((first + self.window) * size, len(self.source))
         for chunk in range(start, stop, CHUNK):
             part = self.plan.part(chunk, min(chunk + CHUNK, stop))
-            place = slice(chunk - start, chunk - start + len(part.order))
-            self.images[place] = augment(self.source, self.recipe, part, blank=self.blank)
-            self.labels[place] = self.source_labels.index_select(0, part.order.to(self.labels.device))
+            rows = slice(chunk - start, chunk - start + len(part.order))
+            self.images[rows] = augment(self.source, self.recipe, part, blank=self.blank)
+            self.labels[rows] = self.source_labels.index_select(0, part.order.to(self.labels.device))
         return [min(size, stop - begin) for begin in range(start, stop, size)]

@@ -1,4 +1,4 @@
-"""Checkpoints of trainings: weights, momentum and losses of a network or a stack after a whole epoch, in one file."""
+"""Checkpoints of trainings: a file with weights, momentum and losses of a network or a stack after an epoch."""
 
 import logging
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ log = logging.getLogger("roco")
 def save_checkpoint(
     path: Path, module: nn.Module, momenta: Sequence[Tensor], trainings: "Sequence[Training]", *, epochs: int
 ) -> None:
-    """Writes the state after so many epochs; the file's name is kept in it."""
+    """Writes the state after so many epochs. The file also contains its name, by which a misplaced file is noticed."""
     tensors = {f"module.{name}": tensor for name, tensor in module.state_dict().items()}
     tensors |= {f"momentum.{index}": momentum for index, momentum in enumerate(momenta)}
     about = {
@@ -36,9 +36,11 @@ def save_checkpoint(
 def restore_checkpoint(
     path: Path, module: nn.Module, momenta: Sequence[Tensor], trainings: "Sequence[Training]"
 ) -> int:
-    """Fills a module, its momenta and the trainings' losses from a checkpoint; how many epochs are done.
+    """Fills a module, its momenta and the losses of its trainings from a checkpoint.
 
-    Nothing is filled, and no epoch is done, where there is none, or where it is damaged or another training's.
+    Returns:
+        The number of epochs that are done. It is 0, and nothing is filled, if there is no checkpoint, or if it is
+        damaged or belongs to another training.
     """
     if not is_there(path):
         return 0

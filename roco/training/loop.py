@@ -1,8 +1,7 @@
-"""The one training loop, for search, retraining and targets; and predictions of trained networks.
+"""The training loop of search, retraining and targets, and the predictions of trained networks.
 
-A GPU trains networks of genomes as one stack (stacks/); anything else is trained alone. Nothing is chosen: the weights
-of the last epoch count, so no split but the training one is ever looked at. What a step does is in steps.py, what it is
-fed with in batches.py.
+A GPU trains networks of genomes as one stack (stacks/); all others are trained alone. The weights of the last epoch are
+the result: none are chosen, so only training images are used. One step is in steps.py, its images come from batches.py.
 """
 
 import math
@@ -32,7 +31,7 @@ __all__ = [
     "train_together",
 ]
 
-# Images times networks of a stack that are predicted at once.
+# The largest number of images times networks in one forward pass of a stack.
 STACKED_IMAGES = 2048
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -49,8 +48,8 @@ class Training:
         on_epoch: called after each epoch with its number (from 1) and its mean loss.
         losses: the mean training loss of each epoch so far.
         failure: why the training ended early: the loss is not a finite number, or memory ran out.
-        out_of_memory: whether it is the latter.
-        stack: how many networks were trained as one with it, itself included.
+        out_of_memory: whether memory ran out.
+        stack: the number of networks in the stack that it was trained in; 1: it was trained alone.
     """
 
     network: nn.Module
@@ -76,22 +75,23 @@ def train_together(
     """Trains a network, or several as a stack, in place: SGD with momentum, cosine schedule to zero, gradient clipping.
 
     Loss, clipping, momentum and running statistics are each network's own, so its result is what it is alone, up to
-    rounding. One whose loss is no number is marked and left behind; the others are not disturbed. On a GPU steps are
-    replayed from a CUDA graph after the first few, and the host waits for the device once an epoch.
+    rounding. If the loss of a network is not a finite number, its training gets a `failure`; the others are not
+    affected. On a GPU steps are replayed from a CUDA graph after the first few, and the host waits for the device once
+    an epoch.
 
     Args:
-        trainings: one of any network, or several of networks of one `likeness` (stacks/stack.py). What becomes of
-            them is noted there. If memory runs out, all are marked.
+        trainings: one of any network, or several of networks of equal `likeness` (stacks/stack.py). Their losses and
+            failures are written to them. If memory runs out, all of them fail.
         images: uint8 `(n, c, h, w)`, on the device that works.
         labels: int64 `(n,)`, on the same device.
-        recipe: epochs, batch size, precision and the rest. In bf16 weights, normalisation statistics and the loss stay
+        recipe: epochs, batch size, precision and so on. In bf16 weights, normalisation statistics and the loss stay
             float32. The last batch of an epoch may be smaller; one of a single image, which batch normalisation cannot
             take, is left out.
-        pieces: into how many parts a batch is cut, their gradients added up, to need less memory. Batch normalisation
-            then sees the parts, so the result differs a little.
-        checkpoint: a file, named after all that decides the trainings, that holds the state after each epoch, and from
-            which an interrupted training goes on; the result is the same, bit for bit. It is deleted at the end.
-        checkpoint_seconds: epochs that end sooner than this after the last checkpoint leave none.
+        pieces: the number of parts into which a batch is cut to need less memory; their gradients are added up. Batch
+            normalisation then uses the statistics of a part, so the result differs a little.
+        checkpoint: a file for the state after each epoch, from which an interrupted training continues with the same
+            result, bit for bit. Its name has to tell apart all that decides the result. It is deleted at the end.
+        checkpoint_seconds: the shortest time between two checkpoints.
         capture: whether a GPU replays steps from graphs; a CPU never does.
 
     Source: paper, Section IV. Differs from the paper: images are shuffled, and augmented anew in each epoch; networks
@@ -129,7 +129,7 @@ def train_together(
     finally:
         if trainee is not None:
             trainee.release()
-    # Not where memory ran out: it may do so again, and the weights are of no use.
+    # Not after memory ran out: it might run out again, and the weights are of no use.
     if isinstance(module, Stack) and not trainings[0].out_of_memory:
         module.write_back()
     for training in trainings:
@@ -139,19 +139,19 @@ def train_together(
 
 
 def _as_one(networks: Sequence[nn.Module], device: torch.device) -> nn.Module:
-    """A stack, or the network itself: a single one is a stack where those are the faster way."""
+    """A stack, or the network itself. On devices that train stacks, a single network becomes a stack too if it can."""
     if len(networks) > 1 or (stacks_on(device) and likeness(networks[0]) is not None):
         return Stack(networks)  # type: ignore[arg-type]
     return networks[0]
 
 
 def stacks_on(device: torch.device) -> bool:
-    """Whether networks are trained as stacks: on a CPU a process for each is faster (benchmarks/README.md)."""
+    """Whether the device trains stacks. On a CPU one process for each network is faster (benchmarks/README.md)."""
     return device.type == "cuda"
 
 
 def _one_epoch(trainee: Trainee, recipe: Recipe, *, epoch: int) -> None:
-    """Trains for an epoch; nothing is asked of the device."""
+    """Trains for an epoch, without waiting for the device."""
     trainee.loss_sums.zero_()
     first_supply = trainee.supplies[0]
     for supply in trainee.supplies:
@@ -237,16 +237,16 @@ def predict(network: nn.Module, images: Tensor, *, batch_size: int = 256) -> Ten
 
 
 def predict_together(networks: Sequence[nn.Module], images: Tensor, *, batch_size: int = 256) -> list[Tensor]:
-    """Predicted classes of several networks, as `predict`; of several networks of one likeness in the same passes."""
+    """Predicted classes of networks of equal likeness, as `predict`, in shared passes if there are several."""
     if len(networks) < 2 or not len(images):
         return [predict(network, images, batch_size=batch_size) for network in networks]
     stack = Stack(networks)  # type: ignore[arg-type]
-    # Fewer images for more networks: less memory than a step of their training takes.
+    # Fewer images for more networks, so that this needs less memory than a training step.
     few = max(1, min(batch_size, STACKED_IMAGES // len(networks)))
     return list(logits_of(stack, images, batch_size=few).argmax(dim=2).unbind(1))
 
 
 def error_of(network: nn.Module, images: Tensor, *, labels: Tensor, batch_size: int = 256) -> float:
-    """The share of uint8 images that the network gets wrong."""
+    """The share of uint8 images that the network classifies wrongly."""
     predictions = predict(network, images, batch_size=batch_size)
     return float((predictions != labels).double().mean())

@@ -1,8 +1,8 @@
-"""One training step of a network or of a stack, the same whether it is run by hand or replayed from a CUDA graph.
+"""One training step of a network or of a stack, executed directly or replayed from a CUDA graph.
 
-All that a step reads and changes lies in tensors that keep their place: the supplies' images, weights, momentum, the
-batch's number, the learning rates, the sums of the losses. So a GPU can be told to repeat it without a word from the
-host. Loops over epochs are in training.py.
+Everything that a step reads and changes lies in tensors whose memory stays the same: images, weights, momentum, the
+number of the batch, learning rates, sums of losses. So a GPU can replay a step without any data from the host. Loops
+over epochs are in loop.py.
 """
 
 import contextlib
@@ -21,26 +21,27 @@ from roco.settings import Recipe
 from roco.training.batches import Supply, to_unit
 from roco.training.stacks.stack import Stack
 
-# Batches of a size that are computed by hand before they are captured: by then torch has allocated what it keeps.
+# Steps that are executed directly before one is captured: by then torch has allocated what it keeps.
 WARM_UP = 3
-# Of plain RuntimeErrors: the CPU's allocator, CUDA in a capture, Triton when it loads a kernel, cuBLAS and cuDNN.
+# Texts of RuntimeErrors that mean: out of memory. From the CPU's allocator, CUDA in a capture, Triton when it loads a
+# kernel, cuBLAS and cuDNN.
 NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "[CUDA]: out of memory", "_STATUS_ALLOC_FAILED")
-# What torch says where no algorithm of cuDNN got its workspace, but also where none can do what is asked.
+# The text of an error with two possible causes: no algorithm of cuDNN got its workspace, or none supports the request.
 NO_WORKSPACE = "unable to find an engine to execute this computation"
 
 
 class Trainee:
-    """A network, or a stack of them, in training: its optimiser's state, its place in the supplies, its CUDA graphs.
+    """A network or a stack in training: the state of its optimiser, the batch that comes next, and its CUDA graphs.
 
-    The optimiser is stochastic gradient descent with momentum and weight decay by torch's own fused function. Not
-    torch.optim.SGD, which calls the same function: its first step imports torch's compiler, which costs a process of a
-    minute several seconds. Momentum begins as zeros, which gives the same first step as none.
+    The optimiser is stochastic gradient descent with momentum and weight decay by torch's own fused function.
+    torch.optim.SGD calls the same function, but its first step imports torch's compiler, which takes several seconds,
+    and a process may train for a minute only. Momentum starts as zeros, which gives the same first step as no momentum.
 
     Args:
         module: a network, or a Stack; on the device of the supplies.
         recipe: how it is trained.
-        supplies: one that all networks read, or one for each network of a stack; the same one may come several times.
-        pieces: into how many parts a batch is cut, their gradients added up, to need less memory.
+        supplies: one for all networks, or one for each network of a stack; several networks may have the same supply.
+        pieces: the number of parts into which a batch is cut to need less memory; their gradients are added up.
         capture: whether a GPU replays steps from a graph.
 
     Attributes:
@@ -69,12 +70,12 @@ class Trainee:
         self.seen: Counter[int] = Counter()
 
     def begin_window(self, rates: Sequence[float]) -> None:
-        """Goes to the first batch of a window; `rates` are the learning rates of its batches."""
+        """Starts with the first batch of a window; `rates` are the learning rates of its batches."""
         self.number.zero_()
         self.rates[: len(rates)].copy_(torch.tensor(rates))
 
     def step(self, size: int) -> None:
-        """One step of training on the next batch of the window, which has `size` images."""
+        """Trains one step on the next batch of the window, which has `size` images."""
         if size in self.graphs:
             self.graphs[size].replay()
         elif self.capture and self.seen[size] >= WARM_UP:
@@ -85,7 +86,7 @@ class Trainee:
             self._step(size)
 
     def release(self) -> None:
-        """Gives back gradients and graphs now, as no graph may be destroyed later, while another one is captured."""
+        """Frees gradients and graphs now, because no graph may be destroyed while another one is captured."""
         self._forget_gradients()
         self.graphs.clear()
 
@@ -94,7 +95,7 @@ class Trainee:
         self._forget_gradients()
         pieces = self.pieces if size >= 2 * self.pieces else 1
         for part, part_labels in zip(images.chunk(pieces), labels.chunk(pieces), strict=True):
-            # Without autocast's cache: what is kept there while a graph is captured would be lost to later ones.
+            # Without autocast's cache: tensors cached while one graph is captured would be missing in later graphs.
             with torch.autocast(self.kind, torch.bfloat16, enabled=self.in_bf16, cache_enabled=False):
                 logits = self.module(to_unit(part))
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -121,7 +122,7 @@ class Trainee:
         if not isinstance(self.module, Stack):
             return F.cross_entropy(logits, labels, reduction="sum")[None]
         labels = labels if labels.dim() == 2 else labels[:, None].expand(-1, len(self.module))
-        # A row for each image and network: with networks as a dimension, a GPU's sums would differ from run to run.
+        # One row for each image and network: with networks as a dimension, sums on a GPU would differ in each run.
         losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
         return losses.view(labels.shape).sum(0)
 
@@ -156,9 +157,9 @@ class Trainee:
         )
 
     def _capture(self, size: int) -> None:
-        """Records the step for batches of this size; nothing is computed, so nothing of the training changes."""
+        """Records the step for batches of this size. Nothing is computed, so the training's state stays the same."""
         self._forget_gradients()
-        # The graphs never run at once, and nothing in their memory outlives a step: they may share it.
+        # Graphs may share memory: they never run at the same time, and nothing in it is needed after a step.
         pool = next((graph.pool() for graph in self.graphs.values()), None)
         graph = torch.cuda.CUDAGraph()
         with _no_garbage_collection(), torch.cuda.graph(graph, pool=pool, stream=torch.cuda.current_stream()):
@@ -168,7 +169,7 @@ class Trainee:
 
 @contextlib.contextmanager
 def own_stream(device: torch.device) -> Iterator[None]:
-    """On a GPU a stream other than the default one, on which nothing can be captured; waits for it at the end."""
+    """Uses a stream of its own on a GPU, as the default stream cannot be captured; waits for it at the end."""
     if device.type != "cuda":
         yield
         return
@@ -183,7 +184,7 @@ def own_stream(device: torch.device) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Keeps Python from destroying an old graph, which is forbidden while one is captured."""
+    """Keeps Python from destroying an old graph, which is forbidden during a capture."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -194,9 +195,10 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException | None, *, networks: int = 1) -> bool:
-    """Whether memory ran out, also where what came of it hides that: the end of a broken capture raises anew.
+    """Whether memory ran out, in the error itself or in one that it led to, as at the end of an interrupted capture.
 
-    What may be something else counts for several networks at once only: a single one then tells what it is.
+    An error that may have another cause counts as out of memory for several networks only. The networks are then
+    trained again in smaller stacks, and a single network raises the error if it has another cause.
     """
     texts = NO_MEMORY if networks == 1 else (*NO_MEMORY, NO_WORKSPACE)
     while error is not None:

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from roco.attacks.batches import Batch, run_in_batches
 from roco.attacks.linf import MomentumIterative
 from roco.attacks.norms import DECIDED
-from roco.attacks.white_box import ATTACKS, WhiteBoxAttack, method_of
-from roco.attacks.white_box.attack import Attack
+from roco.attacks.white_box import WhiteBoxAttack
 from roco.errors import AttackError
 
 SETTINGS = {
@@ -49,11 +48,6 @@ def run(network: nn.Module, images: Tensor, method: str, **changes: object) -> T
     return run_in_batches(
         perturb, network, images, method=method, **{"seed": 0, "batch_size": 2, "labels": labels} | changes
     )
-
-
-def test_every_attack_that_works_batch_by_batch_is_here() -> None:
-    in_batches = [attack for attack in ATTACKS if attack.perturb is not Attack.perturb]
-    assert sorted(map(method_of, in_batches)) == sorted(SETTINGS)
 
 
 @every

@@ -173,11 +173,6 @@ def test_convolutions_start_as_he_et_al_do() -> None:
         assert convolution.weight.std().item() == pytest.approx(math.sqrt(2 / (9 * convolution.out_channels)), rel=0.05)
 
 
-def test_another_configuration_is_refused() -> None:
-    with pytest.raises(TypeError, match="expected the configuration of a target, got str"):
-        build_target("lenet", "lenet", classes=10, image_size=32, mean=[0.5] * 3, std=[0.2] * 3)  # type: ignore[arg-type]
-
-
 def test_the_test_set_has_one_target_more_unless_it_shares_those_of_the_search() -> None:
     names = ["densenet", "lenet", "resnet", "vgg16"]
     assert list(TargetsConfig().architectures("test")) == [*names, "allconv"]

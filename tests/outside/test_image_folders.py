@@ -196,7 +196,7 @@ def test_a_folder_that_may_not_be_read_is_one_line(folder: Path, part: str, monk
 
     # Not by its mode: tests may run as root, who reads everything.
     monkeypatch.setattr(os, "scandir", refuse)
-    assert refused("image_folder", folder) == f"{closed}: cannot be read (Permission denied); see to it and run again"
+    assert refused("image_folder", folder) == f"{closed}: cannot be read (Permission denied); solve that and run again"
 
 
 # Names typed on a Mac (NFD) and on Linux (NFC) look the same: "only one of them has 'é'" helps nobody.

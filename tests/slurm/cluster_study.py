@@ -17,7 +17,7 @@ from roco.study.slurm import NOTE
 
 # One target alone, so that it is known which jobs there are when.
 CONFIG = TINY | {"targets": TINY["targets"] | {"test": None}}
-PROFILE = REPOSITORY / "profiles" / "slurm" / "config.yaml"
+PROFILE = REPOSITORY / "profiles" / "slurm" / "profile.yaml"
 FAULTS = Path(__file__).parent / "faults"
 
 
@@ -38,7 +38,7 @@ class ClusterStudy(Study):
         self.faults = folder / "faults"
         self.faults.mkdir()
         (folder / "profile").mkdir()
-        (folder / "profile" / "config.yaml").write_text(yaml.safe_dump(profile))
+        (folder / "profile" / "profile.yaml").write_text(yaml.safe_dump(profile))
         path = os.pathsep.join(filter(None, (str(FAULTS), os.environ.get("PYTHONPATH"))))
         self.environment = os.environ | {"PYTHONPATH": path, "ROCO_TEST_FAULTS": str(self.faults)}
         self.log = folder / "snakemake.log"

@@ -40,7 +40,7 @@ def check_jobs(study: ClusterStudy, local_study: Study, *expected: dict[str, str
 
 
 def test_a_job_over_its_time_gets_more(study, local_study, tmp_path):
-    profile = study.folder / "profile" / "config.yaml"
+    profile = study.folder / "profile" / "profile.yaml"
     profile.write_text(profile.read_text().replace("runtime: 15 * attempt", "runtime: 1 + 9 * (attempt - 1)"))
     study.order("target", "hold")
     study.finish(study.start(WANTED))

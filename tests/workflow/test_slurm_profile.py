@@ -16,7 +16,7 @@ PROFILES = REPOSITORY / "profiles"
 
 
 def profile(name: str) -> dict:
-    return yaml.safe_load((PROFILES / name / "config.yaml").read_text())
+    return yaml.safe_load((PROFILES / name / "profile.yaml").read_text())
 
 
 def test_resources_are_set_for_the_rules_that_are_submitted_and_no_others():
@@ -66,9 +66,9 @@ def test_a_job_on_a_gpu_takes_one_core_wherever_it_is_submitted(tmp_path, asked,
     # This machine may have no GPU, as a login node: the profile says what the job gets.
     evaluation = {"channels": 2, "genomes_per_job": 4, "processes": 3}
     study = Study(tmp_path / "study", TINY | {"evaluation": evaluation})
-    text = (PROFILES / "slurm" / "config.yaml").read_text()
+    text = (PROFILES / "slurm" / "profile.yaml").read_text()
     (tmp_path / "profile").mkdir()
-    (tmp_path / "profile" / "config.yaml").write_text(text.replace("gpu: 1\n", f"{asked}\n"))
+    (tmp_path / "profile" / "profile.yaml").write_text(text.replace("gpu: 1\n", f"{asked}\n"))
     said = study.run("--cores", "8", "--dry-run", "--profile", str(tmp_path / "profile"))
     assert said.returncode == 0, said.stderr
     job = re.search(r"^rule evaluate:\n(?: .*\n)+", said.stdout + said.stderr, re.MULTILINE)

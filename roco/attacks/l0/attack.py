@@ -1,18 +1,14 @@
 """What all L0 attacks share: how they are called, when an image is done, and the exhaustive search for one pixel."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 from roco.attacks.l0.pixels import CORNERS, Generators, Problem
 from roco.attacks.norms import DECIDED, forward_batch
 from roco.attacks.passes import Passes
+from roco.attacks.types import Network, Tensor
 from roco.settings import NonNegative, Section
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor, nn
 
 
 class PixelAttack(Section):
@@ -20,23 +16,11 @@ class PixelAttack(Section):
 
     method: str
 
-    def perturb(
-        self, problem: Problem, *, n_pixels: int, generators: Generators, start: "Tensor | None" = None
-    ) -> "Tensor":
-        """Perturbed images with at most k changed pixels each; the caller decides what a success is.
-
-        Args:
-            problem: the network, and images that it classifies correctly.
-            n_pixels: k, how many pixels may change.
-            generators: one for each image, so that its result does not depend on which others are attacked.
-            start: uint8 `(n, 3, h, w)` with at most k changed pixels each; the result is never worse than these.
-
-        Returns:
-            uint8 `(n, 3, h, w)`: for each image the perturbed one with the largest margin.
-        """
+    def perturb(self, problem: Problem) -> Tensor:
+        """For each image the perturbed one with the largest margin, uint8 `(n, 3, h, w)`; the caller judges it."""
         raise NotImplementedError
 
-    def passes(self, thresholds: "Sequence[int]", *, size: int) -> Passes:
+    def passes(self, thresholds: Sequence[int], *, size: int) -> Passes:
         """Passes of an image that is attacked at rising thresholds in pixels, if it takes all queries and steps.
 
         Args:
@@ -62,21 +46,15 @@ class PushedAttack(PixelAttack):
         """The margin at which an image is done; never so small that rounding decides."""
         return max(self.margin, DECIDED)
 
-    def perturb(
-        self, problem: Problem, *, n_pixels: int, generators: Generators, start: "Tensor | None" = None
-    ) -> "Tensor":
+    def perturb(self, problem: Problem) -> Tensor:
         """See `PixelAttack`; a single pixel is searched for exhaustively where the settings say so."""
-        if self.exhaustive and n_pixels == 1:
-            return best_single_pixel(problem)
-        return self.push(problem, n_pixels=n_pixels, generators=generators, start=start)
+        return best_single_pixel(problem) if self.exhaustive and problem.n_pixels == 1 else self.push(problem)
 
-    def push(
-        self, problem: Problem, *, n_pixels: int, generators: Generators, start: "Tensor | None" = None
-    ) -> "Tensor":
+    def push(self, problem: Problem) -> Tensor:
         """The attack itself; see `PixelAttack.perturb`."""
         raise NotImplementedError
 
-    def passes(self, thresholds: "Sequence[int]", *, size: int) -> Passes:
+    def passes(self, thresholds: Sequence[int], *, size: int) -> Passes:
         """See `PixelAttack`; an exhaustive search takes the place of the attack at a threshold of one pixel."""
         if not (self.exhaustive and thresholds[0] == 1):
             return self.push_passes(pixels=thresholds[-1], thresholds=len(thresholds))
@@ -89,31 +67,21 @@ class PushedAttack(PixelAttack):
 
 
 def attack_l0(
-    network: "nn.Module",
-    images: "Tensor",
+    network: Network,
+    images: Tensor,
     *,
-    labels: "Tensor",
+    labels: Tensor,
     n_pixels: int,
     settings: PixelAttack,
     generators: Generators,
-    start: "Tensor | None" = None,
-) -> "Tensor":
-    """Images uint8 `(n, 3, h, w)` under an attack with at most k changed pixels; see `PixelAttack.perturb`.
-
-    Args:
-        network: float32 images in [0, 1] to logits.
-        images: uint8 `(n, 3, h, w)`, correctly classified, on the network's device.
-        labels: int64 `(n,)`.
-        n_pixels: k, how many pixels may change.
-        settings: the attack.
-        generators: one for each image.
-        start: uint8 `(n, 3, h, w)` with at most k changed pixels each.
-    """
-    problem = Problem(network.eval(), images, labels, forward_batch(images.device))
-    return settings.perturb(problem, n_pixels=n_pixels, generators=generators, start=start)
+    start: Tensor | None = None,
+) -> Tensor:
+    """Images uint8 `(n, 3, h, w)` under an attack with at most k changed pixels; the arguments are as in `Problem`."""
+    batch_size = forward_batch(images.device)
+    return settings.perturb(Problem(network.eval(), images, labels, n_pixels, generators, start, batch_size))
 
 
-def best_single_pixel(problem: Problem) -> "Tensor":
+def best_single_pixel(problem: Problem) -> Tensor:
     """Images uint8 `(n, 3, h, w)` with the best single pixel in a corner colour: all of them are tried."""
     positions = np.repeat(np.arange(problem.positions), len(CORNERS))[:, None]
     colours = np.tile(CORNERS, (problem.positions, 1))[:, None]

@@ -6,19 +6,17 @@ images are attacked beside it.
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from roco.attacks.l0.attack import PixelAttack
-from roco.attacks.l0.pixels import Array, Generators, Problem, changes_of
+from roco.attacks.l0.pixels import Array, Problem, changes_of
 from roco.attacks.norms import DECIDED
 from roco.attacks.passes import Passes
+from roco.attacks.types import Tensor
 from roco.settings import Count
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 log = logging.getLogger("roco")
 
@@ -33,57 +31,41 @@ class DifferentialEvolution(PixelAttack):
     population: Annotated[int, Field(ge=4)] = 100
     steps: Count = 100
 
-    def perturb(
-        self, problem: Problem, *, n_pixels: int, generators: Generators, start: "Tensor | None" = None
-    ) -> "Tensor":
-        """See `PixelAttack.perturb`; an image is done when it is misclassified."""
-        return _evolved(
-            problem, n_pixels, population=self.population, steps=self.steps, generators=generators, start=start
-        )
+    def perturb(self, problem: Problem) -> Tensor:
+        """Differential evolution (DE/rand/1 without crossover) of an image's pixels, stopped when it is misclassified.
+
+        Source: Su et al. 2019 (one pixel attack), Section III: F = 0.5, a child replaces its own parent, uniform
+        positions and normally distributed colours at first. Differs from it: fitness is the margin and not the
+        probability of the true class, which is 0 or 1 to float32 for a sure network; genes are whole numbers, as images
+        are stored in uint8.
+        """
+        images, k = problem.images, min(problem.n_pixels, problem.positions)
+        sizes = np.array([images.shape[2], images.shape[3], 256, 256, 256])
+        parents = np.stack([_first_genes(g, sizes, shape=(self.population, k)) for g in problem.generators])
+        if problem.start is not None:
+            for row, generator in enumerate(problem.generators):
+                positions, colours = changes_of(images[row], problem.start[row], n_pixels=k, generator=generator)
+                parents[row, 0] = np.column_stack([positions // sizes[1], positions % sizes[1], colours])
+        fitness = _fitness(problem, np.arange(len(images)), parents)
+        for step in range(self.steps):
+            active = np.flatnonzero(fitness.max(axis=1) < DECIDED)
+            if not len(active):
+                break
+            if step % 20 == 0:
+                log.info("differential evolution: step %d of %d, %d images", step, self.steps, len(active))
+            children = np.stack([_children(parents[row], sizes, problem.generators[row]) for row in active])
+            child_fitness = _fitness(problem, active, children)
+            better = child_fitness >= fitness[active]
+            parents[active] = np.where(better[:, :, None, None], children, parents[active])
+            fitness[active] = np.where(better, child_fitness, fitness[active])
+        rows = np.arange(len(images))
+        best = parents[rows, fitness.argmax(axis=1)]
+        return problem.changed(rows, _positions(best, sizes), colours=best[..., 2:].astype(np.uint8))
 
     def passes(self, thresholds: Sequence[int], *, size: int) -> Passes:
         """A first population and one more at each step, at each threshold."""
         del size
         return Passes(forward=len(thresholds) * self.population * (self.steps + 1))
-
-
-def _evolved(
-    problem: Problem,
-    n_pixels: int,
-    *,
-    population: int,
-    steps: int,
-    generators: Generators,
-    start: "Tensor | None",
-) -> "Tensor":
-    """Differential evolution (DE/rand/1 without crossover) over (row, column, r, g, b) of k pixels, stopped at success.
-
-    Source: Su et al. 2019 (one pixel attack), Section III: F = 0.5, a child replaces its own parent, uniform positions
-    and normally distributed colours at first. Differs from it: fitness is the margin and not the probability of the
-    true class, which is 0 or 1 to float32 for a sure network; genes are whole numbers, as images are stored in uint8.
-    """
-    images, k = problem.images, min(n_pixels, problem.positions)
-    sizes = np.array([images.shape[2], images.shape[3], 256, 256, 256])
-    parents = np.stack([_first_genes(g, sizes, shape=(population, k)) for g in generators])
-    if start is not None:
-        for row, generator in enumerate(generators):
-            positions, colours = changes_of(images[row], start[row], n_pixels=k, generator=generator)
-            parents[row, 0] = np.column_stack([positions // sizes[1], positions % sizes[1], colours])
-    fitness = _fitness(problem, np.arange(len(images)), parents)
-    for step in range(steps):
-        active = np.flatnonzero(fitness.max(axis=1) < DECIDED)
-        if not len(active):
-            break
-        if step % 20 == 0:
-            log.info("differential evolution: step %d of %d, %d images", step, steps, len(active))
-        children = np.stack([_children(parents[row], sizes, generators[row]) for row in active])
-        child_fitness = _fitness(problem, active, children)
-        better = child_fitness >= fitness[active]
-        parents[active] = np.where(better[:, :, None, None], children, parents[active])
-        fitness[active] = np.where(better, child_fitness, fitness[active])
-    rows = np.arange(len(images))
-    best = parents[rows, fitness.argmax(axis=1)]
-    return problem.changed(rows, _positions(best, sizes), colours=best[..., 2:].astype(np.uint8))
 
 
 def _first_genes(generator: np.random.Generator, sizes: Array, *, shape: tuple[int, int]) -> Array:

@@ -4,20 +4,19 @@ Images that are done leave the batch, and nothing is random, so that a result do
 attacked beside it.
 """
 
+from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from roco.attacks.l0.attack import PushedAttack
-from roco.attacks.l0.pixels import CORNERS, Array, Generators, Problem
+from roco.attacks.l0.pixels import CORNERS, Array, Problem
 from roco.attacks.norms import DECIDED, gradient_batch, margins_of
 from roco.attacks.passes import Passes
+from roco.attacks.types import Tensor
 from roco.settings import Count
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 # How many candidates are tried first, and at most for a pixel that is not the last one.
 FIRST_BLOCK = 64
@@ -40,12 +39,37 @@ class Greedy(PushedAttack):
     rivals: Count = 1
     corners: Annotated[int, Field(ge=0)] = 0
 
-    def push(
-        self, problem: Problem, *, n_pixels: int, generators: Generators, start: "Tensor | None" = None
-    ) -> "Tensor":
-        """See `PixelAttack.perturb`; nothing is random."""
-        del generators
-        return _grown(problem, n_pixels, settings=self, start=start)
+    def push(self, problem: Problem) -> Tensor:
+        """Adds one pixel in a corner colour after the other, until the margin is reached or k pixels are changed.
+
+        The gradient says to first order what each pixel would gain in its best corner colour. The pixels that promise
+        most are tried, and the one with the largest margin stays. The last pixel counts most: gradients are taken for
+        several of the likeliest other classes (`rivals`); more pixels are tried, in blocks until one reaches the
+        margin; where none does, all corner colours of the best pixels are tried (`corners`). An image that the first
+        block leaves far from being fooled is given up.
+
+        Source: the pixel choice of CornerSearch (Croce and Hein 2019), which tries every pixel; here the gradient
+        chooses those that are tried, as in the Jacobian-based saliency map attack (Papernot et al. 2016).
+        """
+        import torch
+
+        clean, labels, n_pixels = problem.images, problem.labels, problem.n_pixels
+        best = (clean if problem.start is None else problem.start).clone()
+        margins = margins_of(problem.network, best, labels=labels, batch_size=problem.batch_size)
+        current = best.clone()
+        for _ in range(n_pixels):
+            changed = _changed(clean, current)
+            active = torch.nonzero((margins < self.margin_to_reach) & (changed.sum(dim=1) < n_pixels))[:, 0]
+            if not len(active):
+                break
+            # Goes on from the pixel that was added even if the margin fell: the next one may gain with it.
+            left = n_pixels - changed[active].sum(dim=1)
+            now = replace(problem, images=current[active], labels=labels[active])
+            current[active], new_margins = _with_best_pixel(now, changed[active], last=left == 1, settings=self)
+            better = active[new_margins > margins[active]]
+            best[better] = current[better]
+            margins[active] = torch.maximum(margins[active], new_margins)
+        return best
 
     def push_passes(self, *, pixels: int, thresholds: int) -> Passes:
         """Each threshold has a last pixel; the pixels of the smaller threshold are kept."""
@@ -54,46 +78,12 @@ class Greedy(PushedAttack):
         return Passes(forward=min(self.candidates, FIRST_BLOCK), gradient=1) * before + last * thresholds
 
 
-def _grown(problem: Problem, n_pixels: int, *, settings: Greedy, start: "Tensor | None") -> "Tensor":
-    """Adds one pixel in a corner colour after the other, until the margin is reached or k pixels are changed.
-
-    The gradient says to first order what each pixel would gain in its best corner colour. The pixels that promise most
-    are tried, and the one with the largest margin stays. For the last pixel it is taken for several of the likeliest
-    other classes (`rivals`), more pixels are tried, in blocks until one reaches the margin, and where none does all
-    corner colours of the best ones (`corners`); but not for an image that the first block leaves far from being fooled.
-
-    Source: the pixel choice of CornerSearch (Croce and Hein 2019), which tries every pixel; here the gradient chooses
-    those that are tried, as in the Jacobian-based saliency map attack (Papernot et al. 2016).
-    """
-    import torch
-
-    network, clean, labels = problem.network, problem.images, problem.labels
-    best = (clean if start is None else start).clone()
-    margins = margins_of(network, best, labels=labels, batch_size=problem.batch_size)
-    current = best.clone()
-    for _ in range(n_pixels):
-        changed = _changed(clean, current)
-        active = torch.nonzero((margins < settings.margin_to_reach) & (changed.sum(dim=1) < n_pixels))[:, 0]
-        if not len(active):
-            break
-        # Goes on from the pixel that was added even if the margin fell: the next one may gain with it.
-        left = n_pixels - changed[active].sum(dim=1)
-        now = Problem(network, current[active], labels[active], problem.batch_size)
-        current[active], new_margins = _with_best_pixel(now, changed[active], last=left == 1, settings=settings)
-        better = active[new_margins > margins[active]]
-        best[better] = current[better]
-        margins[active] = torch.maximum(margins[active], new_margins)
-    return best
-
-
-def _changed(clean: "Tensor", images: "Tensor") -> "Tensor":
+def _changed(clean: Tensor, images: Tensor) -> Tensor:
     """Which pixels differ, bool `(n, h w)`."""
     return (clean != images).any(dim=1).flatten(1)
 
 
-def _with_best_pixel(
-    problem: Problem, changed: "Tensor", *, last: "Tensor", settings: Greedy
-) -> "tuple[Tensor, Tensor]":
+def _with_best_pixel(problem: Problem, changed: Tensor, *, last: Tensor, settings: Greedy) -> tuple[Tensor, Tensor]:
     """The problem's images with the best of the tried pixels set, and their margins; `changed` pixels come last."""
     import torch
 
@@ -143,7 +133,7 @@ def _tried(problem: Problem, rows: Array, positions: Array, *, colours: Array) -
     return flat.reshape(positions.shape)
 
 
-def _promises(problem: Problem, *, last: "Tensor", rivals: int) -> "tuple[Tensor, Tensor, Tensor]":
+def _promises(problem: Problem, *, last: Tensor, rivals: int) -> tuple[Tensor, Tensor, Tensor]:
     """The margins `(n,)`, what each pixel would gain to first order, `(n, h w)`, and in which corner colour.
 
     The colours are uint8 `(n, 3, h w)`. A gain is the largest lead that one of the rivals would then have over the true

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from roco.attacks.norms import margins
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from roco.attacks.types import Network, Tensor
 
 Array = np.ndarray[Any, Any]
 Generators = list[np.random.Generator]
@@ -19,11 +17,24 @@ CORNERS = np.array(list(product((0, 255), repeat=3)), dtype=np.uint8)
 
 @dataclass(frozen=True)
 class Problem:
-    """A network in evaluation mode to fool on some images: uint8 `(n, 3, h, w)`, labels int64 `(n,)`, on one device."""
+    """A network to fool on some images by changing a few pixels of each.
 
-    network: "nn.Module"
-    images: "Tensor"
-    labels: "Tensor"
+    Attributes:
+        network: float32 images in [0, 1] to logits, in evaluation mode.
+        images: uint8 `(n, 3, h, w)`, correctly classified, on the network's device.
+        labels: int64 `(n,)`.
+        n_pixels: k, how many pixels may change.
+        generators: one for each image, so that its result does not depend on which others are attacked.
+        start: uint8 `(n, 3, h, w)` with at most k changed pixels each, if there are such; the result is never worse.
+        batch_size: how many images pass the network at once.
+    """
+
+    network: Network
+    images: Tensor
+    labels: Tensor
+    n_pixels: int
+    generators: Generators
+    start: Tensor | None
     batch_size: int
 
     @property
@@ -31,7 +42,7 @@ class Problem:
         """How many pixels an image has."""
         return self.images.shape[2] * self.images.shape[3]
 
-    def changed(self, rows: Array, positions: Array, *, colours: Array) -> "Tensor":
+    def changed(self, rows: Array, positions: Array, *, colours: Array) -> Tensor:
         """The images `rows` with k pixels set, uint8 `(m, 3, h, w)`.
 
         Args:
@@ -68,9 +79,7 @@ class Problem:
         return torch.cat(parts).double().cpu().numpy() if parts else np.zeros(0)
 
 
-def changes_of(
-    clean: "Tensor", image: "Tensor", *, n_pixels: int, generator: np.random.Generator
-) -> tuple[Array, Array]:
+def changes_of(clean: Tensor, image: Tensor, *, n_pixels: int, generator: np.random.Generator) -> tuple[Array, Array]:
     """A changed image as positions int64 `(k,)` and colours uint8 `(k, 3)`.
 
     Slots that are left over hold other random positions in their clean colours, so that they change nothing yet.

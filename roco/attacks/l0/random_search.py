@@ -5,19 +5,18 @@ images are attacked beside it.
 """
 
 import logging
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import replace
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from roco.attacks.l0.attack import PushedAttack
 from roco.attacks.l0.greedy import Greedy
-from roco.attacks.l0.pixels import Array, Generators, Problem, changes_of
+from roco.attacks.l0.pixels import Array, Problem, changes_of
 from roco.attacks.passes import Passes
+from roco.attacks.types import Tensor
 from roco.settings import Count
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 log = logging.getLogger("roco")
 
@@ -46,15 +45,38 @@ class RandomSearch(PushedAttack):
         """The greedy choice that a search with `greedy_candidates` starts from."""
         return Greedy(candidates=self.greedy_candidates, margin=self.margin)
 
-    def push(
-        self, problem: Problem, *, n_pixels: int, generators: Generators, start: "Tensor | None" = None
-    ) -> "Tensor":
-        """See `PixelAttack.perturb`."""
+    def push(self, problem: Problem) -> Tensor:
+        """Random search until the margin is reached or the queries are used up.
+
+        Each query draws some of the pixels anew and is dropped if its margin is smaller. When one pixel is drawn it
+        goes anywhere, or takes another colour where it is, or moves a little with its colour.
+
+        Source: Croce et al. 2022 (Sparse-RS), Algorithm 1, with its L0 schedule. Differs from it: pixels also stay and
+        change their colour, or move to a position near by; otherwise a single pixel would be searched for blindly.
+        """
         if self.greedy_candidates:
-            start = self.first_step.push(problem, n_pixels=n_pixels, generators=generators, start=start)
-        return _searched(
-            problem, n_pixels, queries=self.queries, enough=self.margin_to_reach, generators=generators, start=start
-        )
+            problem = replace(problem, start=self.first_step.push(problem))
+        count, height_and_width = len(problem.images), problem.images.shape[2:]
+        # Some positions must be free to go to.
+        k = min(problem.n_pixels, max(1, problem.positions // 2))
+        positions, colours = _first_pixels(problem, k)
+        margins = problem.margins(np.arange(count), positions, colours=colours)
+        for query in range(1, self.queries):
+            active = np.flatnonzero(margins < self.margin_to_reach)
+            if not len(active):
+                break
+            if query % 200 == 0:
+                log.info("random search: query %d of %d, %d images", query, self.queries, len(active))
+            drawn = resampled(query / self.queries, k)
+            draws = np.stack([problem.generators[row].random(k + 4 * drawn) for row in active])
+            draw = _one_moved if drawn == 1 else _anew
+            new_positions, new_colours = draw(positions[active], colours[active], draws=draws, size=height_and_width)
+            new_margins = problem.margins(active, new_positions, colours=new_colours)
+            better = new_margins >= margins[active]
+            kept = active[better]
+            positions[kept], colours[kept] = new_positions[better], new_colours[better]
+            margins[kept] = new_margins[better]
+        return problem.changed(np.arange(count), positions, colours=colours)
 
     def push_passes(self, *, pixels: int, thresholds: int) -> Passes:
         """All queries at each threshold, and the greedy first step."""
@@ -64,53 +86,15 @@ class RandomSearch(PushedAttack):
         return queries + self.first_step.push_passes(pixels=pixels, thresholds=thresholds)
 
 
-def _searched(
-    problem: Problem,
-    n_pixels: int,
-    *,
-    queries: int,
-    enough: float,
-    generators: Generators,
-    start: "Tensor | None",
-) -> "Tensor":
-    """Random search over sets of k pixels with corner colours, until the margin is reached or the queries are used up.
-
-    Each query draws some of the pixels anew and is dropped if its margin is smaller. When one pixel is drawn it goes
-    anywhere, or takes another colour where it is, or moves a little with its colour.
-
-    Source: Croce et al. 2022 (Sparse-RS), Algorithm 1, with its L0 schedule. Differs from it: pixels also stay and
-    change their colour, or move to a position near by; otherwise a single pixel would be searched for blindly.
-    """
-    count, height_and_width = len(problem.images), problem.images.shape[2:]
-    # Some positions must be free to go to.
-    k = min(n_pixels, max(1, problem.positions // 2))
-    positions, colours = _first_pixels(problem, k, generators=generators, start=start)
-    margins = problem.margins(np.arange(count), positions, colours=colours)
-    for query in range(1, queries):
-        active = np.flatnonzero(margins < enough)
-        if not len(active):
-            break
-        if query % 200 == 0:
-            log.info("random search: query %d of %d, %d images", query, queries, len(active))
-        drawn = resampled(query / queries, k)
-        draws = np.stack([generators[row].random(k + 4 * drawn) for row in active])
-        draw = _one_moved if drawn == 1 else _anew
-        new_positions, new_colours = draw(positions[active], colours[active], draws=draws, size=height_and_width)
-        new_margins = problem.margins(active, new_positions, colours=new_colours)
-        better = new_margins >= margins[active]
-        kept = active[better]
-        positions[kept], colours[kept], margins[kept] = new_positions[better], new_colours[better], new_margins[better]
-    return problem.changed(np.arange(count), positions, colours=colours)
-
-
 def resampled(progress: float, k: int) -> int:
     """How many of k pixels are drawn anew when a share `progress` > 0 of the queries is used (Sparse-RS's schedule)."""
     divisor = [divisor for begin, divisor in SCHEDULE if progress > begin][-1]
     return max(1, int(FIRST_SHARE / divisor * k))
 
 
-def _first_pixels(problem: Problem, k: int, *, generators: Generators, start: "Tensor | None") -> tuple[Array, Array]:
+def _first_pixels(problem: Problem, k: int) -> tuple[Array, Array]:
     """Positions int64 `(n, k)` and colours uint8 `(n, k, 3)` of the first candidates: random, or those of `start`."""
+    generators, start = problem.generators, problem.start
     if start is not None:
         pairs = [
             changes_of(clean, image, n_pixels=k, generator=generator)

@@ -4,16 +4,14 @@ Images that are done leave the batch, and nothing is random, so that a result do
 attacked beside it.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from roco.attacks.l0.attack import PushedAttack
-from roco.attacks.l0.pixels import Generators, Problem
+from roco.attacks.l0.pixels import Problem
 from roco.attacks.norms import gradient_batch, margin_gradients
 from roco.attacks.passes import Passes
+from roco.attacks.types import Tensor
 from roco.settings import Count
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 # A step moves an image by so much in L1; it is so long that most values end at 0 or 1.
 STEP = 500.0
@@ -26,9 +24,7 @@ class SparseGradient(PushedAttack):
     method: Literal["sparse_gradient"] = "sparse_gradient"
     steps: Count = 100
 
-    def push(
-        self, problem: Problem, *, n_pixels: int, generators: Generators, start: "Tensor | None" = None
-    ) -> "Tensor":
+    def push(self, problem: Problem) -> Tensor:
         """Gradient steps on all pixels, after each of which only the k pixels that matter most stay changed.
 
         Source: Croce and Hein 2019 (Sparse and imperceivable adversarial attacks), PGD0: its projection and length of
@@ -37,9 +33,8 @@ class SparseGradient(PushedAttack):
         """
         import torch
 
-        del generators
         images, labels = problem.images, problem.labels
-        best = (images if start is None else start).clone()
+        best = (images if problem.start is None else problem.start).clone()
         current, velocity = best.clone(), torch.zeros(images.shape, device=images.device)
         margins = torch.full(labels.shape, -torch.inf, device=images.device)
         # One gradient more than steps: the last iterate is measured, too.
@@ -56,7 +51,7 @@ class SparseGradient(PushedAttack):
             size = gradient.abs().sum(dim=(1, 2, 3), keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
             velocity[active] = MOMENTUM * velocity[active] + gradient / size
             step = STEP * velocity[active]
-            current[active] = _projected(images[active], current[active], step=step, n_pixels=n_pixels)
+            current[active] = _projected(images[active], current[active], step=step, n_pixels=problem.n_pixels)
         return best
 
     def push_passes(self, *, pixels: int, thresholds: int) -> Passes:
@@ -65,7 +60,7 @@ class SparseGradient(PushedAttack):
         return Passes(gradient=thresholds * self.steps)
 
 
-def _projected(clean: "Tensor", images: "Tensor", *, step: "Tensor", n_pixels: int) -> "Tensor":
+def _projected(clean: Tensor, images: Tensor, *, step: Tensor, n_pixels: int) -> Tensor:
     """The nearest uint8 images to `images` plus a step that differ from the clean ones in k pixels at most."""
     import torch
 

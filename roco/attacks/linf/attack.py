@@ -1,15 +1,11 @@
 """What the Linf attacks of the adversarial sets share: white-box, run to their end, and rounded within the budget."""
 
-from typing import TYPE_CHECKING
-
 from roco.attacks.batches import Batch, run_in_batches
 from roco.attacks.norms import gradient_batch, margins_of
 from roco.attacks.passes import Passes
+from roco.attacks.types import Network, Tensor
 from roco.runtime import seed_from
 from roco.settings import Count, Section
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 
 class LinfAttack(Section):
@@ -23,7 +19,7 @@ class LinfAttack(Section):
         """How often it is run on each image."""
         return 1
 
-    def perturb(self, batch: Batch, *, eps: float, alpha: float) -> "Tensor":
+    def perturb(self, batch: Batch, *, eps: float, alpha: float) -> Tensor:
         """Perturbed images float32 `(n, 3, h, w)`; the caller rounds and judges them.
 
         Args:
@@ -39,15 +35,15 @@ class LinfAttack(Section):
 
 
 def attack_linf(
-    network: "nn.Module",
-    images: "Tensor",
+    network: Network,
+    images: Tensor,
     *,
-    labels: "Tensor",
+    labels: Tensor,
     threshold: int,
     settings: LinfAttack,
     seed: int,
-    start: "Tensor | None" = None,
-) -> "Tensor":
+    start: Tensor | None = None,
+) -> Tensor:
     """An attack with a step of a quarter of the budget, not stopped at success: what is pushed far transfers.
 
     Args:
@@ -92,7 +88,7 @@ def attack_linf(
     return best
 
 
-def round_within(clean: "Tensor", perturbed: "Tensor", *, threshold: int) -> "Tensor":
+def round_within(clean: Tensor, perturbed: Tensor, *, threshold: int) -> Tensor:
     """Float images in [0, 1] on the uint8 grid, each value at most `threshold` from the clean one.
 
     Args:

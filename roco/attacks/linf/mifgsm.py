@@ -1,13 +1,11 @@
 """MI-FGSM for the adversarial sets: steps along the sign of the gradients summed so far."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from roco.attacks.batches import Batch, torchattack
 from roco.attacks.linf.attack import LinfAttack
+from roco.attacks.types import Tensor
 from roco.settings import Count, NonNegative
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class MomentumIterative(LinfAttack):
@@ -17,6 +15,6 @@ class MomentumIterative(LinfAttack):
     steps: Count = 20
     decay: NonNegative = 1.0
 
-    def perturb(self, batch: Batch, *, eps: float, alpha: float) -> "Tensor":
+    def perturb(self, batch: Batch, *, eps: float, alpha: float) -> Tensor:
         """See `LinfAttack`."""
         return torchattack(batch, "MIFGSM", eps=eps, alpha=alpha, steps=self.steps, decay=self.decay)

@@ -1,13 +1,11 @@
 """PGD for the adversarial sets: several steps along the sign of the gradient from a random start."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from roco.attacks.batches import Batch, torchattack
 from roco.attacks.linf.attack import LinfAttack
+from roco.attacks.types import Tensor
 from roco.settings import Count
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class ProjectedGradient(LinfAttack):
@@ -22,6 +20,6 @@ class ProjectedGradient(LinfAttack):
         """Its restarts."""
         return self.restarts
 
-    def perturb(self, batch: Batch, *, eps: float, alpha: float) -> "Tensor":
+    def perturb(self, batch: Batch, *, eps: float, alpha: float) -> Tensor:
         """See `LinfAttack`."""
         return torchattack(batch, "PGD", eps=eps, alpha=alpha, steps=self.steps, random_start=True)

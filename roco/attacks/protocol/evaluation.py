@@ -61,8 +61,7 @@ def evaluate_robustness(
     named = attacked.attacked_by_all(config.attacks)
     smallest = attacked.attacked_by_all(config.smallest_perturbations, prefix="smallest ", shrink=True)
     radii = [attacked.radii(config.curve)] if config.curve else []
-    checks = config.checks.attacks() if config.checks else {}
-    checked = attacked.attacked_by_all(checks, prefix="check ")
+    checked = attacked.attacked_by_all(config.checks.attacks() if config.checks else {}, prefix="check ")
     everything = [*named.values(), *smallest.values(), *radii, *checked.values()]
     result: dict[str, Any] = {
         "images": len(images),
@@ -76,14 +75,16 @@ def evaluate_robustness(
         distances = {norm: nearest([getattr(outcome, norm) for outcome in everything]) for norm in ("l2", "linf")}
         result["smallest_perturbations"] = {norm: smallest_of(each) for norm, each in distances.items()}
     if config.checks:
+        by_transfer = np.array([(transferred or {}).get(int(index), np.nan) for index in chosen])
+        gaps = _gaps({**config.attacks, **config.checks.attacks()}, {**named, **checked})
         evidence = Evidence(
             checks=checked,
             white_box=nearest([outcome.linf_without(WITHOUT_GRADIENTS) for outcome in everything]),
             square=nearest([outcome.linf_by(["square"]) for outcome in everything]),
             without_budget={name: outcome for name, outcome in named.items() if not config.attacks[name].has_budget},
-            gaps=_gaps({**config.attacks, **checks}, {**named, **checked}),
+            gaps=gaps,
             repeated=attacked.repeated(config.attacks, named),
-            transferred=np.array([(transferred or {}).get(int(index), np.nan) for index in chosen]),
+            transferred=by_transfer,
             failures=sum(outcome.failures for outcome in everything),
             **attacked.gradients(),
         )

@@ -1,15 +1,12 @@
 """APGD: projected gradient that sets its own steps, on the cross-entropy and on a targeted ratio of logits."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from roco.attacks.batches import Batch, torchattack
 from roco.attacks.passes import Passes
-from roco.attacks.white_box.attack import Attack, LinfBudget, Share
+from roco.attacks.types import Tensor
+from roco.attacks.white_box.attack import LinfBudget, Share
 from roco.settings import Count
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class APGDCE(LinfBudget):
@@ -21,17 +18,9 @@ class APGDCE(LinfBudget):
     restarts: Count = 1
     rho: Share = 0.75
 
-    def stages(self) -> Sequence[Attack]:
-        """See `Attack`; a stage for each start."""
-        return [self] * self.restarts
-
-    def perturb(self, batch: Batch) -> "Tensor":
+    def perturb(self, batch: Batch) -> Tensor:
         """See `Attack`; from one random start."""
         return torchattack(batch, "APGD", eps=self.eps / 255, steps=self.steps, rho=self.rho, loss="ce")
-
-    def passes(self, *, classes: int, size: int) -> Passes:
-        """See `Attack`."""
-        return Passes(gradient=self.steps * self.restarts)
 
 
 class APGDT(LinfBudget):
@@ -44,11 +33,7 @@ class APGDT(LinfBudget):
     targets: Count = 9
     rho: Share = 0.75
 
-    def stages(self) -> Sequence[Attack]:
-        """See `Attack`; a stage for each start."""
-        return [self] * self.restarts
-
-    def perturb(self, batch: Batch) -> "Tensor":
+    def perturb(self, batch: Batch) -> Tensor:
         """See `Attack`; from one random start towards each target."""
         from roco.attacks.white_box.torchattacks_variants import TargetedAPGD
 

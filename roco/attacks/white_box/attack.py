@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from roco.attacks.batches import Batch, run_in_batches
 from roco.attacks.passes import Passes
+from roco.attacks.types import Network, Tensor
 from roco.settings import Section
 from roco.settings.levels import Eps
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 # What float32 may add to a budget when a step is added to a pixel and taken away again.
 ROUNDING = 1e-6
@@ -33,18 +31,19 @@ class Inputs:
         batch_size: how many images at once.
     """
 
-    network: "nn.Module"
-    images: "Tensor"
-    labels: "Tensor"
+    network: Network
+    images: Tensor
+    labels: Tensor
     rows: Sequence[int]
     seed: int
     batch_size: int
 
 
 class Attack(Section):
-    """An attack by its settings, which are the fields of the class; what follows is the same for all of its objects.
+    """An attack by its settings, which are the fields of the class.
 
-    A new attack needs a `method`, a `title`, `perturb` and `passes`, and a line in the list of the package.
+    A new attack needs a `method`, a `title` and `perturb`, `passes` where it costs something else than a gradient for
+    each of its `steps` and `restarts`, and a line in the list of the package.
     """
 
     # How the report calls it, with a word for each word of `method`.
@@ -60,11 +59,11 @@ class Attack(Section):
         """The runs that the attack consists of, each on the images that those before left right."""
         return [self]
 
-    def perturb(self, batch: Batch) -> "Tensor":
+    def perturb(self, batch: Batch) -> Tensor:
         """Perturbed images float32 `(n, 3, h, w)` of a batch; the caller clips and judges them."""
         raise NotImplementedError
 
-    def perturb_all(self, inputs: Inputs) -> "Tensor":
+    def perturb_all(self, inputs: Inputs) -> Tensor:
         """Perturbed images float32 `(n, 3, h, w)`, batch by batch.
 
         Raises:
@@ -82,7 +81,7 @@ class Attack(Section):
             batch_size=inputs.batch_size,
         )
 
-    def within_budget(self, clean: "Tensor", perturbed: "Tensor") -> "Tensor":
+    def within_budget(self, clean: Tensor, perturbed: Tensor) -> Tensor:
         """Which perturbed images keep the budget, bool `(n,)`; both are float32 in [0, 1]."""
         del clean
         return perturbed.new_ones(len(perturbed)).bool()
@@ -94,16 +93,20 @@ class Attack(Section):
             classes: how many the network knows.
             size: pixels on a side of the image.
         """
-        raise NotImplementedError
+        return Passes(gradient=getattr(self, "steps", 1) * getattr(self, "restarts", 1))
 
 
 class LinfBudget(Attack):
-    """An attack that changes no value by more than `eps`."""
+    """An attack that changes no value by more than `eps`; one with `restarts` has a stage for each start."""
 
     has_budget: ClassVar[bool] = True
 
     eps: Eps
 
-    def within_budget(self, clean: "Tensor", perturbed: "Tensor") -> "Tensor":
+    def stages(self) -> Sequence[Attack]:
+        """See `Attack`."""
+        return [self] * getattr(self, "restarts", 1)
+
+    def within_budget(self, clean: Tensor, perturbed: Tensor) -> Tensor:
         """See `Attack`."""
         return (perturbed - clean).abs().flatten(1).amax(dim=1) <= self.eps / 255 + ROUNDING

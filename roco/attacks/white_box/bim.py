@@ -1,15 +1,12 @@
 """BIM: several steps along the sign of the gradient."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from roco.attacks.batches import Batch, torchattack
-from roco.attacks.passes import Passes
+from roco.attacks.types import Tensor
 from roco.attacks.white_box.attack import LinfBudget
 from roco.settings import Count
 from roco.settings.levels import Step
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class BIM(LinfBudget):
@@ -20,10 +17,6 @@ class BIM(LinfBudget):
     alpha: Step
     steps: Count
 
-    def perturb(self, batch: Batch) -> "Tensor":
+    def perturb(self, batch: Batch) -> Tensor:
         """See `Attack`."""
         return torchattack(batch, "BIM", eps=self.eps / 255, alpha=self.alpha / 255, steps=self.steps)
-
-    def passes(self, *, classes: int, size: int) -> Passes:
-        """See `Attack`."""
-        return Passes(gradient=self.steps)

@@ -1,16 +1,14 @@
 """Carlini and Wagner's L2 attack: with a fixed trade-off of distance against class, and with a search over it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from roco.attacks.batches import Batch
 from roco.attacks.norms import DECIDED, margins
 from roco.attacks.passes import Passes
+from roco.attacks.types import Tensor
 from roco.attacks.white_box.attack import Attack
 from roco.settings import Count, NonNegative, Positive
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 # An image's run ends when its cost has not fallen by this share for some steps, as in the authors' code.
 STALLED = 1e-4
@@ -26,16 +24,12 @@ class CW(Attack):
     steps: Count = 50
     learning_rate: Positive = 0.01
 
-    def perturb(self, batch: Batch) -> "Tensor":
+    def perturb(self, batch: Batch) -> Tensor:
         """See `Attack`."""
         import torch
 
         run = Run(batch, self.steps, self.learning_rate, kappa=self.kappa)
         return run.nearest(torch.full((len(batch.images),), self.c, device=batch.images.device))[0]
-
-    def passes(self, *, classes: int, size: int) -> Passes:
-        """See `Attack`."""
-        return Passes(gradient=self.steps)
 
 
 class CWSearch(Attack):
@@ -52,7 +46,7 @@ class CWSearch(Attack):
     patience: Count = 20
     learning_rate: Positive = 0.01
 
-    def perturb(self, batch: Batch) -> "Tensor":
+    def perturb(self, batch: Batch) -> Tensor:
         """See `Attack`; the nearest image of all runs counts.
 
         Where a run fools the network the trade-off is halved towards the largest that did not; where none has, it is
@@ -103,7 +97,7 @@ class Run:
     kappa: float = 0.0
     patience: int | None = None
 
-    def nearest(self, trade_off: "Tensor") -> "tuple[Tensor, Tensor]":
+    def nearest(self, trade_off: Tensor) -> tuple[Tensor, Tensor]:
         """The nearest misclassified images, or the clean ones, and their squared L2 distances, or infinity.
 
         Args:
@@ -135,7 +129,7 @@ class Run:
                 break
         return best, distance
 
-    def _step(self, position: "Tensor", rows: "Tensor", trade_off: "Tensor") -> "tuple[Tensor, ...]":
+    def _step(self, position: Tensor, rows: Tensor, trade_off: Tensor) -> tuple[Tensor, ...]:
         """Images at a position, their squared distances, logits and costs, and the gradient of the cost."""
         import torch
 
@@ -147,7 +141,7 @@ class Run:
         (gradient,) = torch.autograd.grad(cost.sum(), position)
         return perturbed.detach(), distances.detach(), logits.detach(), cost.detach(), gradient
 
-    def _lead(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
+    def _lead(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The true logit minus the best wrong one, at least -kappa or what decides, `(n,)` (their paper, f6)."""
         true = logits.gather(1, labels[:, None])[:, 0]
         wrong = logits.scatter(1, labels[:, None], float("-inf")).amax(dim=1)
@@ -155,7 +149,7 @@ class Run:
 
 
 def _adam_step(
-    position: "Tensor", gradient: "Tensor", *, moments: "list[Tensor]", taken: "Tensor", learning_rate: float
+    position: Tensor, gradient: Tensor, *, moments: list[Tensor], taken: Tensor, learning_rate: float
 ) -> None:
     """One step of Adam (Kingma and Ba 2015) with torch's default settings, in place; `taken` counts the steps.
 

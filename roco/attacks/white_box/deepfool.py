@@ -1,15 +1,13 @@
 """DeepFool: steps to the nearest boundary of the linearised network, for a whole batch."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from roco.attacks.batches import Batch
 from roco.attacks.norms import DECIDED, margins
 from roco.attacks.passes import Passes
+from roco.attacks.types import Tensor
 from roco.attacks.white_box.attack import Attack
 from roco.settings import Count, Positive
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class DeepFool(Attack):
@@ -20,7 +18,7 @@ class DeepFool(Attack):
     steps: Count = 50
     overshoot: Positive = 0.02
 
-    def perturb(self, batch: Batch) -> "Tensor":
+    def perturb(self, batch: Batch) -> Tensor:
         """See `Attack`; images that are clearly misclassified leave the batch.
 
         The overshoot is on the whole perturbation, as published (their Section 2): steps lead to the boundary, and an
@@ -58,7 +56,7 @@ class DeepFool(Attack):
         return Passes(alone=classes)
 
 
-def _jacobian(logits: "Tensor", images: "Tensor") -> "Tensor":
+def _jacobian(logits: Tensor, images: Tensor) -> Tensor:
     """Gradients of each logit `(n, classes, c, h, w)`."""
     import torch
 
@@ -70,7 +68,7 @@ def _jacobian(logits: "Tensor", images: "Tensor") -> "Tensor":
     return torch.stack(rows, dim=1)
 
 
-def _nearest_boundary(logits: "Tensor", gradients: "Tensor", labels: "Tensor") -> "Tensor":
+def _nearest_boundary(logits: Tensor, gradients: Tensor, labels: Tensor) -> Tensor:
     """The L2 step to the nearest boundary of the linearised network (Moosavi-Dezfooli et al. 2016, Algorithm 2).
 
     The boundary to a class is where it leads the true one by `DECIDED`; it may lie behind.

@@ -1,15 +1,12 @@
 """FAB: goes to the nearest boundary, towards one class after the other; within a budget, or as near as it can."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from roco.attacks.batches import Batch, torchattack
 from roco.attacks.passes import Passes
+from roco.attacks.types import Tensor
 from roco.attacks.white_box.attack import Attack, LinfBudget, Share
 from roco.settings import Count, Positive
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class FABT(LinfBudget):
@@ -24,11 +21,7 @@ class FABT(LinfBudget):
     eta: Positive = 1.05
     beta: Share = 0.9
 
-    def stages(self) -> Sequence[Attack]:
-        """See `Attack`; a stage for each start."""
-        return [self] * self.restarts
-
-    def perturb(self, batch: Batch) -> "Tensor":
+    def perturb(self, batch: Batch) -> Tensor:
         """See `Attack`; from one start towards each target."""
         from roco.attacks.white_box.torchattacks_variants import DecidedFAB
 
@@ -52,7 +45,7 @@ class FAB(Attack):
     eta: Positive = 1.05
     beta: Share = 0.9
 
-    def perturb(self, batch: Batch) -> "Tensor":
+    def perturb(self, batch: Batch) -> Tensor:
         """See `Attack`."""
         from roco.attacks.white_box.torchattacks_variants import SmallestFAB
 

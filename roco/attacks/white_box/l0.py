@@ -1,19 +1,17 @@
 """A few pixels changed in any way, by the L0 attacks of the adversarial sets."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from roco.attacks.l0 import L0Attack, attack_l0
 from roco.attacks.norms import changed_pixels
 from roco.attacks.passes import Passes
+from roco.attacks.types import Tensor
 from roco.attacks.white_box.attack import Attack, Inputs
 from roco.runtime import numpy_generator
 from roco.settings import Count
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class L0(Attack):
@@ -31,7 +29,7 @@ class L0(Attack):
         """See `Attack`; a stage for each of `attacks`."""
         return [self.model_copy(update={"attacks": [attack]}) for attack in self.attacks]
 
-    def perturb_all(self, inputs: Inputs) -> "Tensor":
+    def perturb_all(self, inputs: Inputs) -> Tensor:
         """See `Attack`; the first of `attacks`, which is the only one of a stage."""
         from roco.training.loop import to_unit
 
@@ -45,7 +43,7 @@ class L0(Attack):
         )
         return to_unit(perturbed)
 
-    def within_budget(self, clean: "Tensor", perturbed: "Tensor") -> "Tensor":
+    def within_budget(self, clean: Tensor, perturbed: Tensor) -> Tensor:
         """See `Attack`."""
         return changed_pixels(clean, perturbed) <= self.pixels
 

@@ -1,15 +1,13 @@
 """Random noise: the control for all other attacks."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from roco.attacks.passes import Passes
+from roco.attacks.types import Tensor
 from roco.attacks.white_box.attack import Attack, Inputs, LinfBudget
 from roco.runtime import torch_generator
 from roco.settings import Count
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class Noise(LinfBudget):
@@ -24,7 +22,7 @@ class Noise(LinfBudget):
         """See `Attack`; a stage for each draw."""
         return [self] * self.draws
 
-    def perturb_all(self, inputs: Inputs) -> "Tensor":
+    def perturb_all(self, inputs: Inputs) -> Tensor:
         """See `Attack`; one draw."""
         import torch
 

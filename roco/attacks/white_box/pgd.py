@@ -1,16 +1,12 @@
 """PGD: several steps along the sign of the gradient from a random start, with restarts."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from roco.attacks.batches import Batch, torchattack
-from roco.attacks.passes import Passes
-from roco.attacks.white_box.attack import Attack, LinfBudget
+from roco.attacks.types import Tensor
+from roco.attacks.white_box.attack import LinfBudget
 from roco.settings import Count
 from roco.settings.levels import Step
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class PGD(LinfBudget):
@@ -22,15 +18,7 @@ class PGD(LinfBudget):
     steps: Count
     restarts: Count = 1
 
-    def stages(self) -> Sequence[Attack]:
-        """See `Attack`; a stage for each start."""
-        return [self] * self.restarts
-
-    def perturb(self, batch: Batch) -> "Tensor":
+    def perturb(self, batch: Batch) -> Tensor:
         """See `Attack`; from one random start."""
         settings = {"eps": self.eps / 255, "alpha": self.alpha / 255, "steps": self.steps}
         return torchattack(batch, "PGD", **settings, random_start=True)
-
-    def passes(self, *, classes: int, size: int) -> Passes:
-        """See `Attack`."""
-        return Passes(gradient=self.steps * self.restarts)

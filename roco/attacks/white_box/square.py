@@ -1,15 +1,12 @@
 """Square attack: random squares, without gradients."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from roco.attacks.batches import Batch, torchattack
 from roco.attacks.passes import Passes
-from roco.attacks.white_box.attack import Attack, LinfBudget, Share
+from roco.attacks.types import Tensor
+from roco.attacks.white_box.attack import LinfBudget, Share
 from roco.settings import Count
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class Square(LinfBudget):
@@ -22,11 +19,7 @@ class Square(LinfBudget):
     restarts: Count = 1
     share: Share = 0.8
 
-    def stages(self) -> Sequence[Attack]:
-        """See `Attack`; a stage for each start."""
-        return [self] * self.restarts
-
-    def perturb(self, batch: Batch) -> "Tensor":
+    def perturb(self, batch: Batch) -> Tensor:
         """See `Attack`; from one random start."""
         from roco.attacks.white_box.torchattacks_variants import DecidedSquare
 

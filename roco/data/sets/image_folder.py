@@ -1,4 +1,4 @@
-"""The user's own images in a folder: path/train/CLASS/ and path/test/CLASS/, with whatever lies below a class."""
+"""The user's own images in a folder: path/train/CLASS/ and path/test/CLASS/, with subfolders of a class."""
 
 import os
 import unicodedata
@@ -19,19 +19,19 @@ Array = np.ndarray[Any, Any]
 PARTS = ("train", "test")
 # A note names at most so many files.
 _NAMES = 3
-# Line and control characters, halves of characters, and what XML cannot hold: no figure can show them.
+# Line separators, control characters and lone surrogates, which figures cannot show and XML cannot contain.
 _NOT_SHOWN = ("Cc", "Cs", "Zl", "Zp")
 
 
 @dataclass(frozen=True)
 class Folder:
-    """What lies in an image folder.
+    """The content of an image folder.
 
     Attributes:
         class_names: sorted.
-        files: of each part, a class after the other, sorted within a class.
+        files: of each part, class by class, sorted within a class.
         labels: of the files of each part.
-        left_out: what is no image of a class.
+        left_out: entries that are no image of a class.
     """
 
     class_names: tuple[str, ...]
@@ -41,7 +41,7 @@ class Folder:
 
 
 def read_image_folder(root: Path, image_size: int) -> Source:
-    """Images in path/train/CLASS/ and path/test/CLASS/, in the order of their sorted names.
+    """Reads images in path/train/CLASS/ and path/test/CLASS/, in the order of their sorted names.
 
     Raises:
         DatasetError: a folder is missing or cannot be read, a class has no images, or a name cannot be shown.
@@ -56,7 +56,7 @@ def read_image_folder(root: Path, image_size: int) -> Source:
 
 
 def list_folder(root: Path) -> Folder:
-    """What lies in an image folder, by names alone; see `read_image_folder`."""
+    """The content of an image folder, without reading images; see `read_image_folder`."""
     left_out = [
         path for path, is_folder in _entries(root) if is_folder and path.name not in PARTS and not _hidden(path)
     ]
@@ -66,16 +66,16 @@ def list_folder(root: Path) -> Folder:
     labels: dict[str, list[int]] = {part: [] for part in PARTS}
     for part in PARTS:
         for label, name in enumerate(names[part]):
-            found = list(_files_below(root / part / name, left_out))
-            if not found:
+            images = list(_files_below(root / part / name, left_out))
+            if not images:
                 raise DatasetError(f"{root / part / name}: expected images (as .png, .jpg and so on), found none")
-            files[part] += found
-            labels[part] += [label] * len(found)
+            files[part] += images
+            labels[part] += [label] * len(images)
     return Folder(names["train"], files, labels, left_out)
 
 
 def _entries(folder: Path) -> list[tuple[Path, bool]]:
-    """What lies in a folder, sorted, and whether each is a folder itself."""
+    """The entries of a folder, sorted, and whether each is a folder itself."""
     try:
         with os.scandir(folder) as entries:
             return [(folder / entry.name, entry.is_dir()) for entry in sorted(entries, key=lambda entry: entry.name)]
@@ -86,7 +86,7 @@ def _entries(folder: Path) -> list[tuple[Path, bool]]:
             f"{told(folder)}: no such folder; an image_folder has its images in train/CLASS/ and test/CLASS/"
         ) from None
     except OSError as error:
-        raise DatasetError(f"{told(folder)}: cannot be read ({error.strerror}); see to it and run again") from None
+        raise DatasetError(f"{told(folder)}: cannot be read ({error.strerror}); solve that and run again") from None
 
 
 def _hidden(path: Path) -> bool:
@@ -94,7 +94,7 @@ def _hidden(path: Path) -> bool:
 
 
 def _class_names(folder: Path, left_out: list[Path]) -> tuple[str, ...]:
-    """The classes of a part; what lies beside them joins `left_out`."""
+    """The classes of a part; other entries are added to `left_out`."""
     names = []
     for path, is_folder in _entries(folder):
         if is_folder and not _hidden(path):
@@ -109,7 +109,7 @@ def _class_names(folder: Path, left_out: list[Path]) -> tuple[str, ...]:
 
 
 def _checked_name(path: Path) -> str:
-    """The name of a class, which figures, tables and the page have to show."""
+    """The name of a class, if figures, tables and the page can show it."""
     name = path.name
     try:
         name.encode()
@@ -138,21 +138,21 @@ def _check_equal(root: Path, train: Sequence[str], test: Sequence[str]) -> None:
 
 
 def _forms(one: str, other: str) -> str:
-    """Two names that look the same, and in which character and Unicode form they differ."""
-    place = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    """Two names that look the same, with the character and the Unicode form in which they differ."""
+    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     forms = []
     for name in (one, other):
         form = next((form for form in ("NFC", "NFD") if unicodedata.is_normalized(form, name)), "mixed")
-        codes = " ".join(f"U+{ord(c):04X}" for c in name[place : place + 2])
+        codes = " ".join(f"U+{ord(c):04X}" for c in name[start : start + 2])
         forms.append(f"in Unicode's {form} form with {codes}" if codes else f"in Unicode's {form} form")
     return f"'{one}' {forms[0]} and '{other}' {forms[1]}"
 
 
 def _files_below(folder: Path, left_out: list[Path], above: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """The images in a folder and those below it, sorted; what else lies there joins `left_out`."""
+    """The images in a folder and its subfolders, sorted; other entries are added to `left_out`."""
     here = os.path.realpath(folder)
     if here in above:
-        # A link to a folder that it lies in.
+        # A link to a folder above it, which would have no end.
         left_out.append(folder)
         return
     for path, is_folder in _entries(folder):
@@ -175,7 +175,7 @@ def _pool(files: Sequence[Path], labels: Sequence[int], size: int) -> Pool:
 
 
 def _describe_resizing(headers: Sequence[Header | None], size: int) -> tuple[str, ...]:
-    """What resizing does to images of these shapes."""
+    """A note on the resizing of images of these shapes."""
     shapes = {header.shape for header in headers if header is not None}
     if shapes <= {(size, size)}:
         return ()
@@ -186,7 +186,7 @@ def _describe_resizing(headers: Sequence[Header | None], size: int) -> tuple[str
 
 
 def _describe_changes(root: Path, files: Sequence[Path], headers: Sequence[Header | None]) -> tuple[str, ...]:
-    """How many images were converted in which way, with the names of the first."""
+    """A note on how many images were converted in which way, with the names of the first."""
     found: dict[str, list[Path]] = {}
     for path, header in zip(files, headers, strict=True):
         for change in header.changes if header else ():
@@ -211,7 +211,7 @@ def _first_names(root: Path, paths: Sequence[Path]) -> str:
 
 def _files(root: Path) -> list[NamedFile]:
     files, above = list_folder(root).files, str(root)
-    # Not relative_to, which takes as long as all else for many thousand images.
+    # Not by relative_to, which for many thousand images takes as long as everything else together.
     return [(str(path).removeprefix(above).lstrip("/"), path) for part in PARTS for path in files[part]]
 
 

@@ -25,8 +25,8 @@ def read_npz(path: Path, image_size: int) -> Source:
         )
         for part in ("train", "test")
     )
-    # Labels are to be contiguous, so their largest value says how many classes there are; a label far out of range
-    # shows as a class without images.
+    # Labels have to be contiguous, so the largest one gives the number of classes. If a label is far too large, the
+    # error is that a class has no images.
     classes = min(int(train.labels.max()) + 1, len(train.labels) + 1)
     names = tuple(map(str, range(classes)))
     return source_of_arrays(train, test, class_names=names, size=image_size, where=where)
@@ -34,7 +34,7 @@ def read_npz(path: Path, image_size: int) -> Source:
 
 def _npz_arrays(where: str) -> list[Array]:
     try:
-        # Opened here: NumPy leaves a file that it opens itself open when it is damaged.
+        # Opened here, because NumPy does not close a damaged file that it has opened itself.
         with Path(where).open("rb") as file:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
@@ -45,7 +45,7 @@ def _npz_arrays(where: str) -> list[Array]:
     except DatasetError:
         raise
     except Exception as error:
-        # What zipfile, zlib and NumPy raise on damaged bytes is open-ended, and nothing else runs in here.
+        # zipfile, zlib and NumPy can raise any error for damaged bytes. No other code runs in this block.
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
         raise DatasetError(f"{where}: cannot be read as an .npz file ({reason})") from None
 
@@ -77,7 +77,7 @@ def _read_sizes(path: Path) -> Sizes | None:
 
 
 def _files(path: Path) -> list[NamedFile]:
-    # Whatever its name is, the same content is the same source.
+    # Fingerprinted without its name: the same content is the same source.
     return [("", path)]
 
 

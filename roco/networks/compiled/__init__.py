@@ -1,1 +1,1 @@
-"""Operations of our own in C, for training on a CPU, each with torch's as the fallback."""
+"""Operations in C for training on a CPU. If they cannot be compiled, torch's own operations are used."""

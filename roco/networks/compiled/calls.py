@@ -11,7 +11,7 @@ from torch import Tensor
 from roco.networks.compiled.library import library
 
 POINTER, SIZE, REAL = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_double
-# What the functions of the C files take; their names there end with the type of feature maps that they are for.
+# The arguments of the C functions. Their names in C end with the type of the feature maps.
 ARGUMENTS = {
     "norm_forward": [POINTER] * 2 + [SIZE] * 2 + [POINTER] * 4 + [REAL] * 2 + [POINTER],
     "norm_backward": [POINTER] * 3 + [SIZE] * 2 + [POINTER] * 3,
@@ -23,7 +23,7 @@ TYPES = {torch.bfloat16: "bf16", torch.float32: "fp32"}
 
 
 def takes(name: str, maps: Tensor) -> bool:
-    """Whether this machine has the function for such feature maps: `(n, channels, h, w)`, channels last, on a CPU."""
+    """Whether the function exists here and takes these feature maps: `(n, channels, h, w)`, channels last, on a CPU."""
     return (
         maps.device.type == "cpu"
         and maps.dim() == 4
@@ -34,13 +34,13 @@ def takes(name: str, maps: Tensor) -> bool:
 
 
 def call(name: str, maps: Tensor, *others: Tensor | int | float) -> None:
-    """Calls the function for the type of these feature maps. All tensors lie in memory as the C code expects.
+    """Calls the function for the type of these feature maps. All tensors must have the memory layout of the C code.
 
     Raises:
         RuntimeError: no memory was left.
     """
-    places = [each.data_ptr() if isinstance(each, Tensor) else each for each in (maps, *others)]
-    if _function(name, TYPES[maps.dtype])(*places):
+    arguments = [each.data_ptr() if isinstance(each, Tensor) else each for each in (maps, *others)]
+    if _function(name, TYPES[maps.dtype])(*arguments):
         raise RuntimeError(f"can't allocate memory for {name}")
 
 

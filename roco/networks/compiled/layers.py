@@ -35,7 +35,7 @@ class FusedSequential(nn.Sequential):
 
 
 def can_fuse(module: nn.Module, images: Tensor) -> TypeGuard[nn.BatchNorm2d]:
-    """Whether `batch_norm_relu` can take the place of this module and a ReLU."""
+    """Whether `batch_norm_relu` can replace this module and a ReLU after it."""
     return (
         isinstance(module, nn.BatchNorm2d)
         and module.training
@@ -49,7 +49,7 @@ def can_fuse(module: nn.Module, images: Tensor) -> TypeGuard[nn.BatchNorm2d]:
 
 
 def can_pool(module: nn.Module, images: Tensor) -> bool:
-    """Whether this is max-pooling of 2x2 pixels, in training, and the kernel can take its place."""
+    """Whether this is max-pooling of 2x2 pixels, in training, which the kernel can replace."""
     return (
         isinstance(module, nn.MaxPool2d)
         and module.training
@@ -65,7 +65,7 @@ def batch_norm_relu(module: nn.BatchNorm2d, images: Tensor) -> Tensor:
 
     Args:
         module: whose weight and bias are used, and whose running statistics are updated.
-        images: float32 or bfloat16, as `can_fuse` wants them; the result is like them.
+        images: float32 or bfloat16, for which `can_fuse` is true; the result has the same type.
 
     Raises:
         RuntimeError: no memory was left.
@@ -133,7 +133,7 @@ class _MaxPool(torch.autograd.Function):
         [images] = context.saved_tensors
         n, channels, height, width = images.shape
         gradient = gradient.contiguous(memory_format=torch.channels_last)
-        # Where a side is odd, the last pixels have no gradient, and the kernel leaves them out.
+        # If a side is odd, the last pixels have a gradient of zero, which the kernel does not write.
         result = torch.zeros_like(images) if height % 2 or width % 2 else torch.empty_like(images)
         call("pool_backward", gradient, images, result, n, height, width, channels)
         return result

@@ -1,7 +1,8 @@
-"""Compiled kernels: C code that the machine's own compiler builds at first use, within a second, for its own processor.
+"""Compiled kernels: the machine's own compiler builds the C code at its first use, in a second, for its processor.
 
-The library is kept in the user's cache folder under what it was made from. Where there is no compiler, or it fails, or
-the folder cannot be written, `library` is None and torch's own operations are used, which give the same up to rounding.
+The library is kept in the user's cache folder, under a hash of source, compiler and processor. If there is no compiler,
+or it fails, or the folder cannot be written, `library` gives None, and torch's own operations are used. They give the
+same results up to rounding.
 """
 
 import ctypes
@@ -28,7 +29,7 @@ SECONDS_TO_COMPILE = 120
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled kernels, built first where that has not been done on such a machine; None where they cannot be."""
+    """The compiled kernels, which are built if the cache has none for such a machine; None if that is not possible."""
     if os.environ.get(OFF) == "1":
         return None
     compiler = shlex.split(os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), ""))
@@ -38,7 +39,7 @@ def library() -> ctypes.CDLL | None:
     try:
         path = cache_folder() / f"kernels-{_fingerprint(compiler)}.so"
         return _loaded(path) or ctypes.CDLL(str(_build(compiler, path)))
-    # RuntimeError: of a user without a home.
+    # RuntimeError: the user has no home folder.
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         told = getattr(error, "stderr", None) or error
         log.info("no compiled kernels, going on with torch's own operations, which are slower: %s", str(told).strip())
@@ -46,7 +47,7 @@ def library() -> ctypes.CDLL | None:
 
 
 def _loaded(path: Path) -> ctypes.CDLL | None:
-    """The library in a file; None where there is none or it is damaged."""
+    """The library in a file; None if it is missing or damaged."""
     try:
         return ctypes.CDLL(str(path))
     except OSError:
@@ -54,12 +55,12 @@ def _loaded(path: Path) -> ctypes.CDLL | None:
 
 
 def cache_folder() -> Path:
-    """Where libraries are kept: `roco` in the user's cache folder."""
+    """The folder of libraries: `roco` in the user's cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "roco"
 
 
 def _fingerprint(compiler: Sequence[str]) -> str:
-    """Of all that decides the library: source, options, compiler and processor. Machines may share a cache."""
+    """A hash of source, options, compiler and processor, because machines may share a cache."""
     told = subprocess.run([*compiler, "--version"], check=True, capture_output=True, timeout=SECONDS_TO_COMPILE)
     code = b"".join(source.read_bytes() for source in _sources())
     parts = (code, repr((*compiler, *OPTIONS)).encode(), told.stdout, _processor().encode())
@@ -71,7 +72,7 @@ def _sources() -> list[Path]:
 
 
 def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """What tells processors apart that have different instructions."""
+    """A description that differs between processors with different instructions."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
@@ -81,7 +82,7 @@ def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def _build(compiler: Sequence[str], path: Path) -> Path:
-    """Compiles to a file beside `path` that takes its place when it is whole: jobs may do so at the same time."""
+    """Compiles to a temporary file and renames it to `path`, because several jobs may do so at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name

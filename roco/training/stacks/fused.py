@@ -1,7 +1,7 @@
-"""A phase of stacked networks on a GPU: one step of automatic differentiation, by cuDNN and the kernels of kernels.py.
+"""A phase of stacked networks on a GPU as one differentiable operation, by cuDNN and the kernels of kernels.py.
 
-Between the input and the output of a phase all gradients are written out here, because automatic differentiation would
-add up the gradients of a map over all its readers, map by map, for all networks, also where most do not read it.
+The gradients between the input and the output of a phase are computed here by hand. Automatic differentiation would
+compute the gradient of each map for all networks and add it up, also for networks that do not use the map.
 """
 
 import logging
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("roco")
 
-# Rows of pixels and warps of a program of `combine` and `weight_gradient`, by the width of the phase: with these, its
-# numbers fit in registers (tests/training/stacks/test_fused.py). Other widths are computed by torch's operators.
+# Rows of pixels and number of warps of a program of `combine` and `weight_gradient`, by the width of the phase. With
+# these, a program's values fit in registers (tests/training/stacks/test_fused.py). Other widths use torch's operators.
 TILES = {16: (128, 4), 32: (128, 4), 64: (64, 4), 128: (64, 8)}
-# Of float32 maps, which no matrix unit takes: wider ones want 96 KiB of shared memory, where Turing has 64, and more
-# than a minute for each kernel to compile.
+# The largest width of float32 maps, which no matrix unit takes: wider ones need 96 KiB of shared memory, where Turing
+# GPUs have 64, and each kernel takes more than a minute to compile.
 WIDEST_SINGLE = 64
 # The most programs along the second dimension of a grid.
 GRID = 65535
-# Rows and channels of a program that normalises, and the parts of a sum over all rows.
+# Rows and channels of a program that normalises, and the numbers of parts into which sums over all rows are cut.
 NORM_BLOCK, NORM_CHANNELS, NORM_PARTS, WEIGHT_PARTS = 32, 64, 64, 16
 
 
 @cache
 def kernels(device: torch.device) -> Any | None:
-    """The module of kernels, or None where Triton is missing or does not work on the device, which is logged.
+    """The module of kernels. None, with a line in the log, if Triton is missing or does not work on the device.
 
-    Triton wants a C compiler and a GPU that it knows; without it a stack is slower, not wrong.
+    Triton needs a C compiler and a GPU that it supports. Without it a stack is slower, with the same results.
     """
     try:
         from roco.training.stacks import kernels as found
 
         _try(found, device)
     except torch.OutOfMemoryError:
-        # Says nothing of Triton.
+        # This does not mean that Triton fails.
         raise
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
@@ -53,7 +53,7 @@ def kernels(device: torch.device) -> Any | None:
 
 
 def _try(found: Any, device: torch.device) -> None:
-    """Runs the first kernel of all on a map of four values; raises where it does not work."""
+    """Runs the first kernel on a map of four values; raises if it does not work."""
     values, partial = torch.ones(4, 1, device=device), torch.ones(1, 2, 1, device=device)
     found.moments[(1, 1)](values, partial, 4, 1, 1, BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS)
     if partial.abs().sum() != 0:
@@ -61,7 +61,7 @@ def _try(found: Any, device: torch.device) -> None:
 
 
 def can_fuse(phase: "StackedPhase", maps: Tensor) -> bool:
-    """Whether `fused_phase` can take the place of the phase's own forward pass."""
+    """Whether `fused_phase` can replace the phase's own forward pass."""
     return (
         maps.is_cuda
         and phase.training
@@ -124,7 +124,7 @@ class _FusedPhase(torch.autograd.Function):
         of_joins: list[Any] = [None] * (nodes + 1)
         of_convolutions: list[Any] = [None] * nodes
         of_affines: list[Any] = [None] * (2 * nodes + 2)
-        # What the joins from some number on get back, in their order.
+        # The gradients of the joins from some number on, in their order.
         behind: list[Tensor] = []
         for number in range(nodes, -1, -1):
             if number == nodes:
@@ -207,7 +207,7 @@ def _combine(
 
 
 def _padded(tensors: Sequence[Tensor], table: Tensor) -> tuple[Tensor, ...]:
-    """As many as the table has columns; the further ones are never read."""
+    """As many tensors as the table has columns; the additional ones are never read."""
     return (*tensors, *[tensors[0]] * (table.shape[1] - len(tensors)))
 
 

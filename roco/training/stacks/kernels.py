@@ -1,11 +1,11 @@
-"""Triton kernels of a phase of stacked networks. They move each map as few times as they can; sums are float32.
+"""Triton kernels of a phase of stacked networks. They read and write each map as rarely as possible; sums are float32.
 
-MAPS is larger than the number of maps, so that a few variants, compiled once, do for all joins; the table then says
-that the last ones are not there.
+A map lies in memory as rows of pixels, `(n * h * w, members * channels)`. `combine` adds up maps, some of them
+multiplied by a matrix of the member. That is a join; with the matrices transposed it is the gradient of a map that
+several joins have used. Nothing is added atomically, so the results are the same bits in each run.
 
-A map lies in memory as rows of pixels, `(n * h * w, members * channels)`. `combine` adds up maps, each as it is or
-through a member's own matrix, so it is a join and, with the matrices transposed, the gradient of a map that several
-joins have read. Results are the same bits each time: nothing is added atomically.
+MAPS may be larger than the number of maps, so that a few compiled variants suffice for all joins. The table then marks
+the last maps as absent.
 """
 
 import os
@@ -15,10 +15,10 @@ import triton.language as tl
 
 # mypy: ignore-errors
 
-# a * b + c is rounded once, as in all versions so far: later ones would give other bits, and 3.9 warns of that.
+# Round a * b + c once, as all versions of Triton have done so far. Version 3.9 warns that this will change.
 os.environ.setdefault("TRITON_DEFAULT_FP_FUSION", "1")
 
-# Compiled once for all of these numbers; Triton would compile anew for 1 and for multiples of 16.
+# By default Triton compiles separate variants for the number 1 and for multiples of 16.
 SIZES_VARY = triton.jit(
     do_not_specialize=["rows", "steps", "parts", "members", "sources", "first_source", "epsilon", "momentum"]
 )
@@ -29,12 +29,12 @@ def combine(
     maps, weights, table, result, rows, widths, weight_strides, result_width, first_source,
     MAPS: tl.constexpr, CHANNELS: tl.constexpr, BLOCK: tl.constexpr, FORWARD: tl.constexpr,
 ):  # fmt: skip
-    """Result row block of one member: the sum of what the table says of maps 0 .. MAPS - 1.
+    """A block of rows of the result for one member: the sum of those of maps 0 .. MAPS - 1 that the table names.
 
-    An entry of the table is negative for nothing, else twice the place of the member in the map, plus 1 where its
-    matrix is to be applied. Matrices are `(places, outputs, sources, inputs)`. Forward, all maps share one of them and
-    map i is its source i; backward, map i is the gradient of a join with weights of its own, whose source is
-    `first_source`.
+    An entry of the table is negative if the map is not used. Otherwise it is twice the member's position in the map,
+    plus 1 if the member's matrix is to be applied. Matrices are `(positions, outputs, sources, inputs)`. Forward, all
+    maps share one tensor of matrices, and map i is its source i. Backward, map i is the gradient of a join that has
+    matrices of its own, of which the source `first_source` is used.
     """
     member = tl.program_id(0)
     row = (tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)
@@ -44,8 +44,8 @@ def combine(
     for i in tl.static_range(MAPS):
         entry = tl.load(table + member * MAPS + i)
         if entry >= 0:
-            place = entry // 2
-            values = tl.load(maps[i] + row[:, None] * widths[i] + place * CHANNELS + channel[None, :], inside, 0.0)
+            position = entry // 2
+            values = tl.load(maps[i] + row[:, None] * widths[i] + position * CHANNELS + channel[None, :], inside, 0.0)
             if entry % 2 == 1:
                 if FORWARD:
                     # [input, output] of the result's member.
@@ -53,7 +53,7 @@ def combine(
                     matrix += channel[:, None] + channel[None, :] * weight_strides[i]
                 else:
                     # [output, input] of the map's member.
-                    matrix = weights[i] + place * CHANNELS * weight_strides[i] + first_source * CHANNELS
+                    matrix = weights[i] + position * CHANNELS * weight_strides[i] + first_source * CHANNELS
                     matrix += channel[:, None] * weight_strides[i] + channel[None, :]
                 total += tl.dot(values, tl.load(matrix), input_precision="ieee")
             else:
@@ -67,22 +67,22 @@ def weight_gradient(
     maps, gradient, table, partial, rows, widths, gradient_width, members, sources, steps,
     MAPS: tl.constexpr, CHANNELS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """The gradient of a join's matrices over one part of the rows.
+    """The gradient of a join's matrices, summed over one part of the rows.
 
-    Parts are `(parts, members, outputs, sources, inputs)`; what the table does not weigh is left as it is.
+    Parts are `(parts, members, outputs, sources, inputs)`; sources without a matrix in the table are not written.
     """
     member, part, parts = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
     channel = tl.arange(0, CHANNELS)
     for i in tl.static_range(MAPS):
         entry = tl.load(table + member * MAPS + i)
         if (entry >= 0) & (entry % 2 == 1):
-            place = entry // 2
+            position = entry // 2
             total = tl.zeros([CHANNELS, CHANNELS], tl.float32)
             for step in range(steps):
                 row = ((step * parts + part) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)
                 inside = row[:, None] < rows
                 of_result = gradient + row[:, None] * gradient_width + member * CHANNELS + channel[None, :]
-                of_map = maps[i] + row[:, None] * widths[i] + place * CHANNELS + channel[None, :]
+                of_map = maps[i] + row[:, None] * widths[i] + position * CHANNELS + channel[None, :]
                 outputs, inputs = tl.load(of_result, inside, 0.0), tl.load(of_map, inside, 0.0)
                 total += tl.dot(tl.trans(outputs), inputs, input_precision="ieee")
             target = partial + ((part * members + member) * CHANNELS + channel[:, None]) * (sources * CHANNELS)
@@ -91,7 +91,10 @@ def weight_gradient(
 
 @SIZES_VARY
 def moments(values, partial, rows, width, steps, BLOCK: tl.constexpr, CHANNELS: tl.constexpr):
-    """Sums of values and of their squares over one part of the rows, less the first row, so that nothing cancels."""
+    """Sums of values and of their squares over one part of the rows.
+
+    The first row is subtracted from all rows before, against cancellation in the variance.
+    """
     channel = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
     part, parts, known = tl.program_id(1), tl.num_programs(1), channel < width
     shift = tl.load(values + channel, known, 0.0).to(tl.float32)
@@ -112,7 +115,7 @@ def finish_moments(
     values, partial, weight, bias, running_mean, running_var, kept, rows, width, parts, epsilon, momentum,
     PARTS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
-    """From sums to mean, inverse deviation, scale and offset `(4, width)`; running statistics are moved on."""
+    """Mean, inverse deviation, scale and offset `(4, width)` from the sums; updates the running statistics."""
     channel = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
     known = channel < width
     part = tl.arange(0, PARTS)[:, None]
@@ -145,7 +148,7 @@ def normalise_relu(values, kept, result, rows, width, BLOCK: tl.constexpr, CHANN
     offset = tl.load(kept + 3 * width + channel, known, 0.0)
     place = row[:, None] * width + channel[None, :]
     scaled = tl.load(values + place, inside, 0.0).to(tl.float32) * scale[None, :] + offset[None, :]
-    # Not a number stays one, as in torch.
+    # A NaN stays a NaN, as in torch.
     result_values = tl.where(scaled < 0, 0.0, scaled)
     tl.store(result + place, result_values.to(result.dtype.element_ty), inside)
 
@@ -154,7 +157,7 @@ def normalise_relu(values, kept, result, rows, width, BLOCK: tl.constexpr, CHANN
 def gradient_sums(
     gradient, values, kept, partial, rows, width, steps, BLOCK: tl.constexpr, CHANNELS: tl.constexpr
 ):  # fmt: skip
-    """Sums of the gradient behind the ReLU, and of it times the normalised values, over one part of the rows."""
+    """Sums of the ReLU's input gradient, and of its product with the normalised values, over one part of the rows."""
     channel = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
     part, parts, known = tl.program_id(1), tl.num_programs(1), channel < width
     mean, inverse = tl.load(kept + channel, known, 0.0), tl.load(kept + width + channel, known, 0.0)

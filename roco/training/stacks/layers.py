@@ -1,7 +1,7 @@
-"""Layers of K networks side by side: the layers of single networks, as grouped ones, with weights from a stack's rows.
+"""Layers of K networks side by side, computed as grouped layers. Their weights are taken from the rows of a stack.
 
-Maps are `(n, K * channels, h, w)`: network k has channels k * channels to (k + 1) * channels. A layer belongs to its
-members, the networks that have it, and takes and gives their maps only.
+Feature maps are `(n, K * channels, h, w)`: network k has channels k * channels to (k + 1) * channels. A layer has
+members, which are the networks that contain it; its inputs and outputs are the maps of its members only.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ Parts = dict[str, Tensor]
 
 
 class Selection(nn.Module):
-    """Picks networks along a dimension; zeros stand for those that are not there.
+    """Picks networks along a dimension, with zeros for networks that are not present.
 
-    Both passes read by index. The gradient of torch's own selection writes by index, which on a GPU is either slow or
-    not the same bits each time.
+    Both passes read by index. The gradient of torch's own selection writes by index, which on a GPU is slow, or gives
+    other bits in each run.
 
     Args:
         wanted: the networks to pick, each once.
-        present: those that there are, in their order.
+        present: the networks that the values hold, in their order.
     """
 
     def __init__(self, wanted: Sequence[int], present: Sequence[int]) -> None:
@@ -33,9 +33,9 @@ class Selection(nn.Module):
         self.whole = list(wanted) == list(present)
         self.lacks = bool(set(wanted) - set(present)), bool(set(present) - set(wanted))
         for name, of, among in (("forward_index", wanted, present), ("backward_index", present, wanted)):
-            # What is not there lies behind the others.
-            place = {network: index for index, network in enumerate(among)}
-            index = torch.tensor([place.get(network, len(among)) for network in of])
+            # Absent networks get the index behind the last one, where `_read` puts the zeros.
+            position = {network: index for index, network in enumerate(among)}
+            index = torch.tensor([position.get(network, len(among)) for network in of])
             self.register_buffer(name, index, persistent=False)
 
     def forward(self, values: Tensor, dim: int) -> Tensor:
@@ -68,10 +68,10 @@ def _read(values: Tensor, dim: int, index: Tensor, *, pad: bool) -> Tensor:
 
 
 class StackedLayer(nn.Module):
-    """What all of them share.
+    """What all stacked layers share.
 
     Args:
-        name: of its weights in the rows.
+        name: of the layer's weights in the rows.
         networks: K.
         members: the networks that have the layer; None: all.
     """
@@ -87,7 +87,7 @@ class StackedLayer(nn.Module):
 
 
 class StackedConvolution(StackedLayer):
-    """Convolutions of one geometry without bias, one for each member; they may all read the same images."""
+    """One convolution without bias for each member, all of the same shape. They may all read the same images."""
 
     def __init__(
         self,
@@ -102,11 +102,11 @@ class StackedConvolution(StackedLayer):
         super().__init__(name, rows.networks, members)
         first = convolutions[0]
         self.padding = first.padding
-        # The order of channels last: what a convolution of such maps reads.
+        # The memory order "channels last", in which the maps lie too.
         self.shape = (first.out_channels, *first.kernel_size, inputs or first.in_channels)
-        places = rows.add(name, *self.shape).permute(0, 3, 1, 2)
+        added = rows.add(name, *self.shape).permute(0, 3, 1, 2)
         for number, convolution in enumerate(convolutions):
-            rows.places[convolution.weight] = places if columns is None else places[:, list(columns[number])]
+            rows.columns[convolution.weight] = added if columns is None else added[:, list(columns[number])]
 
     def weight(self, parts: Parts) -> Tensor:
         """`(members * outputs, inputs, height, width)`, channels last."""
@@ -115,7 +115,7 @@ class StackedConvolution(StackedLayer):
         return rows.reshape(len(rows) * outputs, *rest).permute(0, 3, 1, 2)
 
     def forward(self, maps: Tensor, parts: Parts) -> Tensor:
-        """The members' maps, or maps `(n, inputs, h, w)` that all of them share, convolved."""
+        """Convolves the members' maps, or maps `(n, inputs, h, w)` that all of them share."""
         groups = maps.shape[1] // self.shape[-1]
         return F.conv2d(maps, self.weight(parts), padding=self.padding, groups=groups)
 
@@ -149,7 +149,7 @@ class StackedNorm(StackedLayer):
         self.columns = [list(each) for each in columns or [everything] * len(norms)]
         weight, bias = rows.add(f"{name}.weight", self.channels), rows.add(f"{name}.bias", self.channels)
         for norm, chosen in zip(norms, self.columns, strict=True):
-            rows.places |= {norm.weight: weight[chosen], norm.bias: bias[chosen]}
+            rows.columns |= {norm.weight: weight[chosen], norm.bias: bias[chosen]}
         like = norms[0].running_mean
         assert like is not None
         self.register_buffer("running_mean", like.new_zeros(len(norms), self.channels))
@@ -162,14 +162,14 @@ class StackedNorm(StackedLayer):
         return self.rows(parts, ".weight").reshape(-1), self.rows(parts, ".bias").reshape(-1)
 
     def forward(self, maps: Tensor, parts: Parts) -> Tensor:
-        """The members' maps, normalised and rectified."""
+        """Normalises the members' maps and applies ReLU."""
         mean, var = self.running_mean.view(-1), self.running_var.view(-1)
         weight, bias = self.affine(parts)
         return F.relu(F.batch_norm(maps, mean, var, weight, bias, self.training, self.momentum, self.epsilon))
 
     @torch.no_grad()
     def write_back(self, batches: Tensor) -> None:
-        """Gives the members' own modules their running statistics."""
+        """Copies the running statistics to the members' own modules."""
         for mean, var, norm, chosen in zip(self.running_mean, self.running_var, self.norms, self.columns, strict=True):
             assert norm.running_mean is not None
             assert norm.running_var is not None
@@ -180,10 +180,10 @@ class StackedNorm(StackedLayer):
 
 
 class Gather(nn.Module):
-    """Brings the maps that exist before a join side by side for its members: `(n, members * sum of widths, h, w)`.
+    """Puts all earlier maps of a phase side by side for the members of a join: `(n, members * sum of widths, h, w)`.
 
-    A member gets all maps of its own network; zeros stand for those that its network does not have. Which of them it
-    joins is in the weights that follow.
+    Each member gets all maps of its own network, and zeros for maps that its network does not have. The weights of the
+    join then select the maps that the network does join.
     """
 
     def __init__(self, layout: PhaseLayout, number: int, widths: Sequence[int]) -> None:
@@ -193,22 +193,26 @@ class Gather(nn.Module):
         self.selections = nn.ModuleList(Selection(members, layout.members(source)) for source in range(number + 1))
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """The maps of a phase, as many as there are before the join."""
+        """The gathered maps.
+
+        Args:
+            maps: of the phase before the join, in order.
+        """
         pieces = [
-            select(one.unflatten(1, (-1, width)), 1)
-            for select, one, width in zip(self.selections, maps, self.widths, strict=True)
+            select(each.unflatten(1, (-1, width)), 1)
+            for select, each, width in zip(self.selections, maps, self.widths, strict=True)
         ]
         joined = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
         return joined.flatten(1, 2)
 
 
 class StackedJoin(StackedLayer):
-    """1x1 convolutions without bias over all maps before it, zero where a network has no edge.
+    """1x1 convolutions without bias over all earlier maps of a phase, with zeros where a network has no edge.
 
     Args:
-        join: its members and what each of them joins.
-        convolutions: of each member; None: its one source passes as it is.
-        widths: of the maps before it.
+        join: the members, and the maps that each of them joins.
+        convolutions: of each member; None: the member has one source, which passes unchanged.
+        widths: the widths of the earlier maps.
     """
 
     mask: Tensor
@@ -226,7 +230,7 @@ class StackedJoin(StackedLayer):
     ) -> None:
         super().__init__(name, rows.networks, join.members)
         inputs = sum(widths)
-        places = rows.add(name, channels, inputs)
+        added = rows.add(name, channels, inputs)
         mask, passes = torch.zeros(len(convolutions), inputs), torch.zeros(len(convolutions), channels, inputs)
         for number, (convolution, sources) in enumerate(zip(convolutions, join.sources, strict=True)):
             columns = columns_of(sources, widths)
@@ -234,24 +238,24 @@ class StackedJoin(StackedLayer):
                 passes[number, range(channels), columns] = 1
             else:
                 mask[number, columns] = 1
-                rows.places[convolution.weight] = places[:, columns, None, None]
+                rows.columns[convolution.weight] = added[:, columns, None, None]
         self.channels = channels
         self.register_buffer("mask", mask[:, None], persistent=False)
         self.register_buffer("passes", passes, persistent=False)
 
     def weight(self, parts: Parts) -> Tensor:
-        """`(members, channels, inputs)`, with what is no edge as it is in the rows: zero."""
+        """`(members, channels, inputs)`; where there is no edge, the rows hold zeros."""
         rows = self.rows(parts)
         return rows.view(len(rows), self.channels, -1)
 
     def forward(self, gathered: Tensor, parts: Parts) -> Tensor:
-        """What `Gather` gave, reduced to the members' maps `(n, members * channels, h, w)`."""
-        # The mask is for the gradient, of which places without an edge have none.
+        """Reduces the result of `Gather` to the members' maps `(n, members * channels, h, w)`."""
+        # The mask keeps the gradient at zero where there is no edge.
         weight = self.weight(parts) * self.mask + self.passes
         return F.conv2d(gathered, weight.flatten(0, 1)[:, :, None, None], groups=len(weight))
 
 
 def columns_of(sources: Sequence[int], widths: Sequence[int]) -> list[int]:
-    """The channels of some maps, where all maps of these widths lie side by side."""
+    """The channels of some maps among all maps of these widths, which lie side by side."""
     begins = [sum(widths[:source]) for source in range(len(widths))]
     return [column for source in sources for column in range(begins[source], begins[source] + widths[source])]

@@ -1,8 +1,8 @@
-"""Which networks of a stack have which node, and which maps each node joins; nothing here computes.
+"""Which networks of a stack have which node, and which maps each node joins. Nothing here computes.
 
-A phase of K networks has as many node slots as its largest graph. A slot holds the networks that have so many nodes,
-its members, so nothing is computed for nodes that do not exist. Map 0 of a phase is its input, map i + 1 what node i
-gives.
+A phase of K networks has as many node slots as its largest graph has nodes. The members of a slot are the networks with
+at least so many nodes, so nothing is computed for nodes that do not exist. Map 0 of a phase is its input, map i + 1 is
+the output of node i.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 
 from roco.space.genome import PhaseGraph
 
-# In a table of sources: the network does not have this source.
+# In a table: the network does not have this map or join.
 ABSENT = -1
 
 
 @dataclass(frozen=True)
 class Join:
-    """The maps that a node slot, or the phase's output, takes together.
+    """The maps that a node slot, or the output of the phase, takes as input.
 
     Attributes:
-        members: the networks that have this slot, by number, rising.
-        sources: for each member the maps that it joins, in the order of its 1x1 convolution's input. One map passes as
-            it is; several are reduced by that convolution.
+        members: the numbers of the networks that have this slot, rising.
+        sources: for each member the maps that it joins, in the order of its 1x1 convolution's input. A single map
+            passes unchanged; several are reduced by that convolution.
     """
 
     members: tuple[int, ...]
@@ -34,8 +34,8 @@ class PhaseLayout:
 
     Attributes:
         networks: K.
-        nodes: the node slots, in topological order; slot j joins maps 0 .. j.
-        output: what the phase gives.
+        nodes: the node slots, in topological order; slot j joins some of maps 0 .. j.
+        output: the join that gives the output of the phase.
     """
 
     networks: int
@@ -47,37 +47,34 @@ class PhaseLayout:
         """The layout of one graph for each network."""
         slots = []
         for slot in range(max(len(graph.inputs) for graph in graphs)):
-            having = [(k, graph.inputs[slot]) for k, graph in enumerate(graphs) if len(graph.inputs) > slot]
-            slots.append(
-                Join(
-                    tuple(k for k, _ in having),
-                    tuple(tuple(node + 1 for node in nodes) or (0,) for _, nodes in having),
-                )
-            )
+            members = tuple(k for k, graph in enumerate(graphs) if len(graph.inputs) > slot)
+            sources = tuple(tuple(node + 1 for node in graphs[k].inputs[slot]) or (0,) for k in members)
+            slots.append(Join(members, sources))
         ends = tuple(tuple(node + 1 for node in graph.outputs) + (0,) * graph.residual for graph in graphs)
         return cls(len(graphs), tuple(slots), Join(tuple(range(len(graphs))), ends))
 
     @property
     def joins(self) -> tuple[Join, ...]:
-        """Of the node slots, then of the output: join j takes maps 0 .. j."""
+        """The joins of the node slots, then that of the output; join j takes some of maps 0 .. j."""
         return (*self.nodes, self.output)
 
     def members(self, source: int) -> tuple[int, ...]:
         """The networks that have a map."""
         return self.nodes[source - 1].members if source else tuple(range(self.networks))
 
-    def places(self, source: int, wanted: Iterable[int]) -> list[int]:
-        """Where in a map the wanted networks lie; ABSENT for those that do not have it."""
-        place = {network: index for index, network in enumerate(self.members(source))}
-        return [place.get(network, ABSENT) for network in wanted]
+    def positions(self, source: int, wanted: Iterable[int]) -> list[int]:
+        """The positions of networks in a map; ABSENT for networks that do not have the map."""
+        position = {network: index for index, network in enumerate(self.members(source))}
+        return [position.get(network, ABSENT) for network in wanted]
 
     def forward_table(self, number: int) -> list[list[int]]:
-        """What each member of join `number` takes of maps 0 .. `number`.
+        """For each member of join `number`, how it uses maps 0 .. `number`.
 
-        An entry is ABSENT, or twice the network's place in the map, plus 1 where a convolution weighs it.
+        An entry is ABSENT if it does not. Otherwise it is twice the network's position in the map, plus 1 if the map
+        passes through a convolution.
         """
         join = self.joins[number]
-        columns = [self.places(source, join.members) for source in range(number + 1)]
+        columns = [self.positions(source, join.members) for source in range(number + 1)]
         return [
             [
                 2 * columns[source][row] + (len(sources) > 1) if source in sources else ABSENT
@@ -87,16 +84,17 @@ class PhaseLayout:
         ]
 
     def backward_table(self, source: int) -> list[list[int]]:
-        """What each network that has a map gets back from joins `source`, `source` + 1, ..., the output.
+        """For each network that has map `source`, how joins `source`, `source` + 1, ..., the output used that map.
 
-        An entry is ABSENT, or twice the network's place in the join, plus 1 where a convolution weighed it.
+        An entry is ABSENT if the join did not. Otherwise it is twice the network's position in the join, plus 1 if the
+        map passed through a convolution.
         """
         rows = []
         for network in self.members(source):
             row = []
             for join in self.joins[source:]:
-                place = join.members.index(network) if network in join.members else ABSENT
-                used = place != ABSENT and source in join.sources[place]
-                row.append(2 * place + (len(join.sources[place]) > 1) if used else ABSENT)
+                position = join.members.index(network) if network in join.members else ABSENT
+                used = position != ABSENT and source in join.sources[position]
+                row.append(2 * position + (len(join.sources[position]) > 1) if used else ABSENT)
             rows.append(row)
         return rows

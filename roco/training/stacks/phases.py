@@ -1,4 +1,4 @@
-"""A phase of K networks: its layers side by side, in the order of roco.networks.decoder."""
+"""Phases of K networks: the layers of roco.networks.decoder in the same order, for all networks at once."""
 
 from collections.abc import Sequence
 from typing import Literal, cast
@@ -13,12 +13,13 @@ from roco.training.stacks.layers import Gather, Parts, StackedConvolution, Stack
 from roco.training.stacks.layout import ABSENT, PhaseLayout
 from roco.training.stacks.rows import RowLayout
 
-# Tables of joins are this wide: up to 3, 6 or 8 nodes and the output, the largest that a phase may have.
+# Numbers of columns of a table: for up to 3, 6 or 8 nodes (the most of a phase) and the output. Few different widths
+# mean few variants of each kernel to compile.
 TABLE_COLUMNS = (4, 7, 9)
 
 
 class StackedWiden(nn.Module):
-    """The convolution to a phase's width, where there is one."""
+    """The convolution to the width of a phase, if it has one."""
 
     def __init__(self, name: str, modules: Sequence[nn.Module], rows: RowLayout) -> None:
         super().__init__()
@@ -74,7 +75,7 @@ class StackedPhase(nn.Module):
                 self.register_buffer(f"{kind}_{number}", tensor, persistent=False)
 
     def table(self, kind: Literal["forward", "backward"], number: int) -> Tensor:
-        """Of a join, or of a map: see `PhaseLayout.forward_table` and `backward_table`."""
+        """The table of a join (`PhaseLayout.forward_table`) or of a map (`PhaseLayout.backward_table`)."""
         return cast("Tensor", getattr(self, f"{kind}_{number}"))
 
     def forward(self, images: Tensor, parts: Parts) -> Tensor:
@@ -96,8 +97,8 @@ class StackedPhase(nn.Module):
 class StackedDensePhase(nn.Module):
     """K phases of `dense` nodes.
 
-    A node normalises all maps before it, also those that its network does not join: these have a weight and a bias of
-    zero there, so they add nothing and have no gradient.
+    A node normalises all earlier maps, also those that its network does not join. Their weight and bias are zero there,
+    so they contribute nothing and get no gradient.
     """
 
     def __init__(self, name: str, phases: Sequence[DensePhase], rows: RowLayout) -> None:

@@ -1,6 +1,7 @@
-"""The trainable numbers of K networks as a matrix: a row for each network, the same place for the same weight.
+"""The weights of K networks as a matrix: one row for each network, with the same column for the same weight.
 
-What a network does not have is zero and stays zero: it has no gradient, so neither momentum nor weight decay moves it.
+Weights that a network does not have are zero and stay zero: their gradient is zero, so neither momentum nor weight
+decay changes them.
 """
 
 import torch
@@ -8,27 +9,27 @@ from torch import Tensor, nn
 
 
 class RowLayout:
-    """Where in a row the weights lie.
+    """The columns of the weights.
 
     Attributes:
-        networks: how many rows there are, K.
-        sizes: how many numbers each name has, in the order of the row.
-        length: of a row.
-        places: for each parameter of each network, the places of its elements in the row: int64, of its shape.
+        networks: the number of rows, K.
+        sizes: the number of columns of each named weight, in the order of the row.
+        length: the number of columns.
+        columns: for each parameter of each network, the columns of its elements: int64, in the parameter's shape.
     """
 
     def __init__(self, networks: int) -> None:
         self.networks = networks
         self.sizes: dict[str, int] = {}
         self.length = 0
-        self.places: dict[Tensor, Tensor] = {}
+        self.columns: dict[Tensor, Tensor] = {}
 
     def add(self, name: str, *shape: int) -> Tensor:
-        """Makes room for a tensor of each network; the places of its elements, int64 of that shape."""
-        places = torch.arange(self.length, self.length + torch.Size(shape).numel()).view(shape)
-        self.sizes[name] = places.numel()
-        self.length += places.numel()
-        return places
+        """Adds columns for a tensor of each network, and gives them: int64 of that shape."""
+        columns = torch.arange(self.length, self.length + torch.Size(shape).numel()).view(shape)
+        self.sizes[name] = columns.numel()
+        self.length += columns.numel()
+        return columns
 
     def parts(self, rows: Tensor) -> dict[str, Tensor]:
         """Rows `(K, length)` as views `(K, size)`, by name."""
@@ -38,10 +39,10 @@ class RowLayout:
     def fill(self, row: Tensor, network: nn.Module) -> None:
         """Copies a network's parameters into a row."""
         for parameter in network.parameters():
-            row[self.places[parameter].to(row.device)] = parameter.to(row)
+            row[self.columns[parameter].to(row.device)] = parameter.to(row)
 
     @torch.no_grad()
     def empty(self, row: Tensor, network: nn.Module) -> None:
         """Copies a row back into a network's parameters."""
         for parameter in network.parameters():
-            parameter.copy_(row[self.places[parameter].to(row.device)])
+            parameter.copy_(row[self.columns[parameter].to(row.device)])

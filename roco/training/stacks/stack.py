@@ -12,8 +12,7 @@ from roco.training.stacks.layers import StackedNorm
 from roco.training.stacks.phases import StackedDensePhase, StackedPhase
 from roco.training.stacks.rows import RowLayout
 
-# How phases of several networks are computed as one, by what their nodes compute. Networks with other nodes are trained
-# alone.
+# The stacked forms of phases, by the kind of their nodes. Networks with other nodes are trained alone.
 STACKED_PHASES: Mapping[str, Callable[[str, Sequence[Any], RowLayout], nn.Module]] = {
     "residual": StackedPhase,
     "preactivation": StackedPhase,
@@ -22,9 +21,9 @@ STACKED_PHASES: Mapping[str, Callable[[str, Sequence[Any], RowLayout], nn.Module
 
 
 def likeness(network: nn.Module) -> Hashable | None:
-    """Equal for networks that can be one stack; None for a network that cannot be part of any.
+    """A value that is equal for networks that can form a stack; None for a network that cannot be part of any.
 
-    They have the same number of active phases, widths, node kind, padding, classes and image channels.
+    Such networks have the same number of active phases, widths, node kind, padding, classes and image channels.
     """
     if not isinstance(network, GenomeNetwork) or network.node not in STACKED_PHASES:
         return None
@@ -35,13 +34,13 @@ def likeness(network: nn.Module) -> Hashable | None:
 
 
 class Stack(nn.Module):
-    """K networks of genomes side by side in the channels of one tensor; the genomes are data.
+    """K networks of genomes as one module, side by side in the channels of one tensor.
 
-    What it computes for each network is what the network computes alone, up to rounding: logits, gradients, running
-    statistics. Nothing passes from one network to another.
+    Logits, gradients and running statistics of each network are those that it has alone, up to rounding. No network
+    influences another.
 
     Args:
-        networks: of one `likeness`, on one device. Their weights are copied; `write_back` gives them the trained ones.
+        networks: with equal `likeness`, on one device. Their weights are copied, and `write_back` copies them back.
 
     Attributes:
         weights: `(K, numbers)`, a row for each network.
@@ -53,7 +52,7 @@ class Stack(nn.Module):
         super().__init__()
         first = networks[0]
         if len({likeness(network) for network in networks}) > 1:
-            raise ValueError("expected networks of one likeness")
+            raise ValueError("expected networks of equal likeness")
         self.networks = tuple(networks)
         self.layout = RowLayout(len(networks))
         self.normalise = first.normalise
@@ -64,7 +63,7 @@ class Stack(nn.Module):
         self.classes, inputs = first.classify.out_features, first.classify.in_features
         weight, bias = self.layout.add("classify.weight", self.classes, inputs), self.layout.add("bias", self.classes)
         for network in networks:
-            self.layout.places |= {network.classify.weight: weight, network.classify.bias: bias}
+            self.layout.columns |= {network.classify.weight: weight, network.classify.bias: bias}
         like = first.classify.weight
         self.weights = nn.Parameter(like.new_zeros(len(networks), self.layout.length))
         for row, network in zip(self.weights.detach(), networks, strict=True):
@@ -100,7 +99,7 @@ class Stack(nn.Module):
 
     @torch.no_grad()
     def write_back(self) -> None:
-        """Gives the networks their weights and running statistics."""
+        """Copies weights and running statistics to the networks."""
         for row, network in zip(self.weights, self.networks, strict=True):
             self.layout.empty(row, network)
         for module in self.modules():

@@ -26,7 +26,7 @@ LABELS = torch.arange(6) % 3
 def gradient_row(stack: Stack, row: int, network: nn.Module) -> list[Tensor]:
     """The gradient of one network's parameters, from the stack's."""
     assert stack.weights.grad is not None
-    return [stack.weights.grad[row][stack.layout.places[parameter]] for parameter in network.parameters()]
+    return [stack.weights.grad[row][stack.layout.columns[parameter]] for parameter in network.parameters()]
 
 
 def assert_one_pass_is_that_of_each_alone(networks: Sequence[GenomeNetwork], images: Tensor, own: bool) -> None:
@@ -125,7 +125,7 @@ def test_what_is_no_number_in_one_network_reaches_no_other(node: NodeKind, value
 def test_networks_that_are_not_alike_are_no_stack() -> None:
     three, two = networks_of(random_genomes(1, active=3)), networks_of(random_genomes(1, active=2))
     assert likeness(three[0]) != likeness(two[0])
-    with pytest.raises(ValueError, match="one likeness"):
+    with pytest.raises(ValueError, match="equal likeness"):
         Stack([*three, *two])
     for other in (
         networks_of(random_genomes(1, active=3), channels=5),
