@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from roco.config import StudyConfig
@@ -121,18 +121,11 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
             raise ArtifactError(f"{tables}/{table.name}.csv: not the table of this study; delete it and run again")
     by_name = {table.name: table for table in made}
     sentences = answer(by_name["differences"].numbers, by_name["table_3"].numbers, config)
-    environment = Environment(
-        loader=PackageLoader("roco.report.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     views = {item.name: _figure_view(item, Path(figures)) for item in FIGURES}
     shown = {item.name: _table_view(item, by_name[item.name]) for item in TABLES}
     drawings = Drawings()
     networks = read_networks(_text(Path(figures) / f"{PICTURE.name}.csv"))
-    return environment.get_template("report.html.j2").render(
+    return _template().render(
         config=config,
         sentences=sentences,
         groups=[_group(part, shown, views) for part in PARTS],
@@ -148,6 +141,17 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
         picture=views[PICTURE.name],
         symbols=Markup(drawings.markup),
     )
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("roco.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")
 
 
 @dataclass(frozen=True)

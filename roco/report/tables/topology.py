@@ -29,12 +29,7 @@ def make(study: Study, config: StudyConfig) -> Content:
     described = described_networks(study.fronts)
     role, pgd = roles_of(config), attack_of(config, "pgd")
     searches = [role.reference, *role.others]
-    robust = described_networks(study.retrained[study.retrained["search"] != REFERENCES]).drop_duplicates(
-        ["seed", "key"]
-    )
-    measured = measurements(study)
-    of_pgd = measured[measured["metric"] == pgd].drop_duplicates(["seed", "key"])
-    robust = robust.merge(of_pgd[["seed", "key", "accuracy"]], on=["seed", "key"])
+    robust = _with_accuracy(study, pgd)
     cells = [("Feature", *searches, *(f"{name} − {role.reference}" for name in role.others), "Correlation with PGD")]
     rows: list[tuple[Any, ...]] = []
     for feature, (title, _) in FEATURES.items():
@@ -69,6 +64,15 @@ def make(study: Study, config: StudyConfig) -> Content:
     )
     numbers = pd.DataFrame(rows, columns=TOPOLOGY)
     return Content(numbers, tuple(cells), notes)
+
+
+def _with_accuracy(study: Study, metric: str | None) -> pd.DataFrame:
+    """The retrained networks of the searches with their features and their accuracy in a metric, each once a seed."""
+    networks = study.retrained[study.retrained["search"] != REFERENCES]
+    described = described_networks(networks).drop_duplicates(["seed", "key"])
+    measured = measurements(study)
+    of_metric = measured[measured["metric"] == metric].drop_duplicates(["seed", "key"])
+    return described.merge(of_metric[["seed", "key", "accuracy"]], on=["seed", "key"])
 
 
 def _interval(interval: Interval) -> str:
