@@ -1,6 +1,8 @@
+import re
 from pathlib import Path
 
-from roco.report.page.timing import StepTime, step_times
+from roco.report.page.timing import STEPS, StepTime, step_times
+from roco.study.files import JOB_NAMES
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
@@ -32,3 +34,9 @@ def test_jobs_are_summed_by_step_in_the_order_of_the_workflow(tmp_path: Path) ->
 
 def test_without_measurements_there_is_nothing(tmp_path: Path) -> None:
     assert step_times(tmp_path / "benchmarks") == []
+
+
+def test_every_rule_but_the_page_belongs_to_a_step() -> None:
+    for rule, pattern in JOB_NAMES.items():
+        name = re.sub(r"\{\w+\}", "0", pattern.replace("{targets}", "targets"))
+        assert any(re.match(step, name) for _, step in STEPS) == (rule != "report_page"), rule
