@@ -18,7 +18,7 @@ STEPS = (
     ("Variation, survival and fronts", r"search/"),
     ("Retraining", r"retrained/.*/training$"),
     ("Robustness of retrained networks", r"retrained/"),
-    ("Tables and figures", r"tables|figures"),
+    ("Tables, figures and page", r"tables|figures|report_page"),
 )
 
 
