@@ -123,7 +123,7 @@ def test_answer_says_what_the_table_of_differences_says(text: str, made: SimpleN
 
 def test_the_first_screen_has_a_title_the_answer_and_the_picture(text: str) -> None:
     first = text[text.index("<header>") : text.index("</header>")]
-    assert "<h1>Robust and compact networks for CIFAR-10</h1>" in first
+    assert "<h1>Robust and compact networks: CIFAR-10</h1>" in first
     assert first.index('id="answer"') < first.index('<figure id="populations">')
     assert text.count('id="populations"') == 1
 
@@ -158,7 +158,7 @@ def test_the_same_files_give_the_same_page_and_others_are_refused(text: str, mad
     places = {"figures": made.folder / "figures", "tables": made.folder / "tables"}
     origin = origin_of(made.folder / "dataset.h5")
     assert render(made.study, made.config, origin=origin, **places) == text
-    with pytest.raises(ArtifactError, match=r"table_1\.csv: no such file"):
+    with pytest.raises(ArtifactError, match=r"differences\.csv: no such file"):
         render(made.study, made.config, origin=origin, figures=places["figures"], tables=made.folder / "nowhere")
     (made.folder / "edited").mkdir()
     for path in places["tables"].iterdir():

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from roco.config import StudyConfig
+from roco.data.sets import DATA_SETS
 from roco.errors import ArtifactError
 from roco.files import atomic, opened
 from roco.report.contents import FIGURES, PARTS, PICTURE, TABLES, Item, Part
@@ -127,6 +128,7 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
     networks = read_networks(_text(Path(figures) / f"{PICTURE.name}.csv"))
     return _template().render(
         config=config,
+        data_set=_data_set(config),
         sentences=sentences,
         groups=[_group(part, shown, views) for part in PARTS],
         sections=network_sections(by_name, config, drawings),
@@ -141,6 +143,12 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
         picture=views[PICTURE.name],
         symbols=Markup(drawings.markup),
     )
+
+
+def _data_set(config: StudyConfig) -> str:
+    """What people call the data set; the user's own is called like its file."""
+    known = DATA_SETS[config.dataset.name]
+    return config.dataset.title if known.users_own else known.title
 
 
 def _template() -> Template:
