@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("roco")
 
 # Raised by hand when evaluations give other numbers than before, so that those in the store no longer count.
-EVALUATION_VERSION = 7
+EVALUATION_VERSION = 8
 
 
 class EvaluationSettings(Frozen):

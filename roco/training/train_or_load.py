@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("roco")
 
 # Raised by hand when trainings give other weights than before, so that those in the store no longer count.
-TRAINING_VERSION = 7
+TRAINING_VERSION = 8
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ ARGUMENTS = {
     "norm_backward": [POINTER] * 3 + [SIZE] * 2 + [POINTER] * 3,
     "pool_forward": [POINTER] * 2 + [SIZE] * 4,
     "pool_backward": [POINTER] * 3 + [SIZE] * 4,
-    "weight_gradient": [POINTER] * 3 + [SIZE] * 5,
 }
 TYPES = {torch.bfloat16: "bf16", torch.float32: "fp32"}
 

@@ -6,16 +6,15 @@ import torch
 from torch import Tensor, nn
 
 from roco.networks.compiled.calls import call, takes
-from roco.networks.compiled.convolution import can_convolve, convolve
 
 
 class FusedSequential(nn.Sequential):
-    """`nn.Sequential` whose `BatchNorm2d` with `ReLU`, `MaxPool2d(2)` and 3x3 convolutions in bfloat16 are faster ones.
+    """`nn.Sequential` that computes `BatchNorm2d` with `ReLU`, and `MaxPool2d(2)`, by faster kernels if it can.
 
-    Where that is possible: in training, on a CPU, channels last, in bfloat16 or float32, with a C compiler on the
-    machine; convolutions only where the processor multiplies bfloat16. Elsewhere, and in evaluation, it is
-    `nn.Sequential`. Parameters, running statistics and their names are those of the modules; results are the same up to
-    rounding, those of pooling to the bit. Hooks of modules that are computed by a kernel are not called.
+    It can in training, on a CPU, with channels last, in bfloat16 or float32, and with a C compiler on the machine.
+    Otherwise, and in evaluation, it is `nn.Sequential`. Parameters, running statistics and their names are those of the
+    modules. Results are equal up to rounding, those of pooling to the bit. Hooks of modules that a kernel computes are
+    not called.
     """
 
     def forward(self, images: Tensor) -> Tensor:
@@ -27,8 +26,6 @@ class FusedSequential(nn.Sequential):
                 images, modules = batch_norm_relu(module, images), modules[1:]
             elif can_pool(module, images):
                 images = _MaxPool.apply(images)
-            elif can_convolve(module, images):
-                images = convolve(module, images)
             else:
                 images = module(images)
         return images
