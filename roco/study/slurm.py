@@ -28,8 +28,8 @@ def note_run(folder: str | Path, run: str) -> None:
 def settle_earlier_run(folder: str | Path, *, seconds_between_looks: float = 10.0) -> None:
     """Brings the jobs of the run before to an end: cancels those that are queued, waits for those that run.
 
-    What a running job has begun is worth more than the time until it ends, and what it finishes is in the store. Whoever
-    cancels a job with scancel does not wait for it.
+    What a running job has begun is worth more than the time until it ends, and what it finishes is in the store.
+    Whoever cancels a job with scancel does not wait for it.
 
     Raises:
         ClusterError: SLURM does not answer, so that two jobs could be at work on the same files.
