@@ -18,7 +18,7 @@ from pathlib import Path
 
 from roco.networks.spec import DecoderSettings
 from roco.search.evaluation import EvaluationSettings
-from roco.search.workers import evaluate_genomes
+from roco.search.pool import evaluate_genomes
 from roco.settings import Recipe
 from roco.space.genome import Genome
 from roco.storage.store import Store
@@ -69,7 +69,7 @@ def main() -> None:
         "import torch": lambda: run("-c", "import torch"),
         "the same as in a job": lambda: run("-c", IN_A_JOB),
         "Snakemake reads the workflow": lambda: run("-m", "snakemake", "-n", "--quiet", "--cores", "1"),
-        "imports of the job's script": lambda: run("-c", "import roco.search.workers, roco.search.population"),
+        "imports of the job's script": lambda: run("-c", "import roco.search.pool, roco.search.population"),
         "a worker, one genome": lambda: evaluate(1, options.study),
         "a worker, two genomes": lambda: evaluate(2, options.study),
     }

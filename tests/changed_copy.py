@@ -10,9 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def code_of(page: str) -> list[str]:
-    """The Python blocks of a page of how-tos, in order."""
-    return re.findall(r"```python\n(.*?)```", (ROOT / f"docs/how-to/{page}.md").read_text(), re.DOTALL)
+def code_of(page: str, language: str = "python") -> list[str]:
+    """The blocks of a language in a page of how-tos, in order."""
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / f"docs/how-to/{page}.md").read_text(), re.DOTALL)
 
 
 def copy_library(folder: Path) -> Path:

@@ -5,8 +5,8 @@ from roco.gpus import usable_device
 from roco.networks.spec import DecoderSettings
 from roco.runtime import job
 from roco.search.evaluation import EvaluationSettings
+from roco.search.pool import evaluate_genomes
 from roco.search.records import read_genomes, write_evaluations
-from roco.search.workers import evaluate_genomes
 from roco.storage.store import Store
 
 if __name__ == "__main__":

@@ -9,21 +9,20 @@ from roco.runtime import job
 from roco.search.records import Front
 from roco.storage.artifacts import read_attributes
 from roco.storage.store import Store
-from roco.study.layout import retrained_place
+from roco.study.layout import Layout
 
 if __name__ == "__main__":
     with job(snakemake):
         params, output = snakemake.params, snakemake.output
-        made_for = {
-            "search": snakemake.wildcards.search,
-            "seed": int(snakemake.wildcards.seed),
-            "dataset_fingerprint": read_attributes(snakemake.input.dataset, "dataset")["fingerprint"],
-        }
-        networks = Front.load(snakemake.input.front, made_for).networks
+        front = {"search": snakemake.wildcards.search, "seed": int(snakemake.wildcards.seed)}
+        fingerprint = read_attributes(snakemake.input.dataset, "dataset")["fingerprint"]
+        networks = Front.load(snakemake.input.front, front | {"dataset_fingerprint": fingerprint}).networks
+        # Not of params: how many train at once is no reason to train again.
+        config = check_config(snakemake.config)
+        trainings = Layout(config).trainings(slots=len(output.networks) // len(config.retraining.seeds))
         retrainings, files = [], []
-        for network_path, training_path in zip(output.networks, output.trainings, strict=True):
-            names = ("search", "seed", "slot", "training_seed")
-            slot = Slot(**dict(zip(names, retrained_place(network_path), strict=True)))
+        for training, network_path, training_path in zip(trainings, output.networks, output.trainings, strict=True):
+            slot = Slot(**front, **training)
             if slot.slot < len(networks):
                 individual = networks[slot.slot]
                 retrainings.append(Retraining(individual=individual, slot=slot, network_path=network_path))
@@ -31,8 +30,6 @@ if __name__ == "__main__":
             else:
                 save_no_network(network_path)
                 write_training(training_path, EmptySlot(**dict(slot)))
-        # Not of params: how many train at once is no reason to train again.
-        config = check_config(snakemake.config).retraining
         records = retrain(
             retrainings,
             RetrainingSettings(decoder=params.settings, **params.settings),
@@ -40,7 +37,7 @@ if __name__ == "__main__":
             device=usable_device(snakemake.config.get("device", "auto")),
             store=Store(params.store),
             processes=snakemake.threads,
-            largest_stack=config.largest_stack,
+            largest_stack=config.retraining.largest_stack,
             log_file=snakemake.log[0],
         )
         for path, record in zip(files, records, strict=True):

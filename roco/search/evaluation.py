@@ -1,4 +1,4 @@
-"""Trains networks of genomes in this process and records what they are worth; workers.py runs many processes."""
+"""Trains networks of genomes in this process and records what they are worth; pool.py runs many processes."""
 
 import logging
 import time

@@ -22,7 +22,7 @@ from roco.study.workload import Images, Work, typical_genome
 if TYPE_CHECKING:
     import torch
 
-# A measurement is repeated until it took so long, and made with so few images where a network is slow.
+# A measurement is repeated for so many seconds; a slow network is measured with so few images.
 SHORTEST_SECONDS, FEWEST_IMAGES = 0.15, 8
 
 
@@ -83,15 +83,17 @@ def calibrate(
     names = [name for name in names if networks is None or name in networks]
     speeds, flops = {}, {}
     for name in names:
-        network = _network(config, name, images).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        spec = _spec(config, name, images)
+        network = spec.build(mean=[0.5] * 3, std=[0.25] * 3)
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         speeds[name] = _speed(network, _recipe(config, name), images, device=device)
-        flops[name] = _forward_flops(config, name, network, images)
+        flops[name] = _forward_flops(spec, network)
     words = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {cores} cores"
     return Calibration(words, cores, device.type == "cuda", speeds, flops, _start_seconds())
 
 
 def cpu_seconds_of(command: list[str], **options: Any) -> tuple[float, subprocess.CompletedProcess[str]]:
-    """Runs a command; the CPU time that it took, and what came of it."""
+    """Runs a command; returns the CPU time that it took, and its result."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     ended = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -99,29 +101,23 @@ def cpu_seconds_of(command: list[str], **options: Any) -> tuple[float, subproces
 
 
 def _start_seconds() -> float:
-    # As a job starts and ends.
+    # What every job does at its start and its end.
     code = "from roco.runtime import leave, pause_collection; pause_collection(); import roco.training.loop; leave()"
     return cpu_seconds_of([sys.executable, "-c", code])[0]
 
 
 def _targets(config: StudyConfig) -> Mapping[str, Architecture]:
-    """Of both splits; where both have one, it is equally fast."""
+    """The targets of both splits by name; where both have the same target, it is equally fast."""
     return {**config.targets.architectures("validation"), **config.targets.architectures("test")}
 
 
-def _network(config: StudyConfig, name: str, images: Images) -> "torch.nn.Module":
-    spec: TargetSpec | GenomeSpec
+def _spec(config: StudyConfig, name: str, images: Images) -> GenomeSpec | TargetSpec:
+    """The network of a target's name, or the typical genome's in the search (`evaluation`) or `retraining`."""
+    classes, image_size = images.classes, images.size
     if name in (targets := _targets(config)):
-        architecture = targets[name]
-        spec = TargetSpec(name=name, architecture=architecture, classes=images.classes, image_size=images.size)
-    else:
-        decoder, genome = config.decoder_of(_part(name)), typical_genome(config, images)
-        spec = decoder.spec(genome, classes=images.classes, image_size=images.size)
-    return spec.build(mean=[0.5] * 3, std=[0.25] * 3)
-
-
-def _part(name: str) -> Part:
-    return "retraining" if name == "retraining" else "evaluation"
+        return TargetSpec(name=name, architecture=targets[name], classes=classes, image_size=image_size)
+    part: Part = "retraining" if name == "retraining" else "evaluation"
+    return config.decoder_of(part).spec(typical_genome(config, images), classes=classes, image_size=image_size)
 
 
 def _recipe(config: StudyConfig, name: str) -> Recipe:
@@ -192,14 +188,12 @@ def _timed(action: Callable[[int], None], count: int, device: "torch.device") ->
     return time.perf_counter() - begun
 
 
-def _forward_flops(config: StudyConfig, name: str, network: "torch.nn.Module", images: Images) -> int:
-    from roco.study.workload import genome_flops
-
-    if name not in _targets(config):
-        return genome_flops(config, typical_genome(config, images), images, part=_part(name))
+def _forward_flops(spec: GenomeSpec | TargetSpec, network: "torch.nn.Module") -> int:
+    if isinstance(spec, GenomeSpec):
+        return spec.cost.flops
     from ptflops import get_model_complexity_info
 
-    size = (3, images.size, images.size)
+    size = (3, spec.image_size, spec.image_size)
     macs, _ = get_model_complexity_info(
         network.cpu().eval(), size, as_strings=False, print_per_layer_stat=False, backend="pytorch", verbose=False
     )

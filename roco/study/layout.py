@@ -135,9 +135,13 @@ class Layout:
         return self.path(File.FRONT, search=search, seed=seed)
 
     def of_a_front(self, file: File, *, slots: int) -> list[str]:
-        """A file of each training of a front's networks, by slot, then by training seed; the front stays open."""
+        """A file of each training of a front's networks; search and seed stay open."""
+        return [self.path(file, **training) for training in self.trainings(slots=slots)]
+
+    def trainings(self, *, slots: int) -> list[Wildcards]:
+        """Slot and training seed of each training of a front's networks."""
         seeds = self.config.retraining.seeds
-        return [self.path(file, slot=slot, training_seed=seed) for slot in range(slots) for seed in seeds]
+        return [{"slot": slot, "training_seed": seed} for slot in range(slots) for seed in seeds]
 
     # -----------------------------------------------------------------------------------------------------------
     # All of a kind
@@ -215,19 +219,9 @@ class Layout:
         if published := len(self.config.retraining.references):
             fronts.append((REFERENCES, self.config.seeds[0], published))
         for search, seed, slots in fronts:
-            trainings = itertools.product(range(slots), self.config.retraining.seeds)
-            yield [
-                {"search": search, "seed": seed, "slot": slot, "training_seed": training}
-                for slot, training in trainings
-            ]
+            yield [{"search": search, "seed": seed, **training} for training in self.trainings(slots=slots)]
 
     def _job(self, rule: str, file: File, wildcards: Wildcards, *, networks: int = 0, **others: object) -> Job:
         """A job of a rule; `others` are wildcards of its output that the rule does not have."""
         output = Path(self.path(file, **{**wildcards, **others}))
         return Job(rule, wildcards, output, Path(self.log(rule, **wildcards)), networks)
-
-
-def retrained_place(path: str | Path) -> tuple[str, int, int, int]:
-    """Search, seed, slot and training seed of a file in the folder of a training."""
-    *_, search, seed, slot, training, _ = Path(path).parts
-    return search, *(int(part.partition("_")[2]) for part in (seed, slot, training))  # type: ignore[return-value]

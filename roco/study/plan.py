@@ -58,7 +58,7 @@ class StagePlan:
         title: its name.
         jobs: how many it has.
         open: how many of them are to be done.
-        networks: how many networks they train; of the fronts as many as there may be.
+        networks: how many networks they train; of a front the most that it may have.
         flops: that they compute.
         seconds: that they take on the calibrated machine.
     """
@@ -125,7 +125,7 @@ def plan_study(config: StudyConfig, images: Images, *, pending: Pending, calibra
         jobs = [job for job in Layout(config).jobs() if job.rule == rule]
         todo = [job for job in jobs if pending.has(job)]
         works = [_work(config, job, images) for job in todo]
-        # Of a front only as many networks as it has, which the last population tells best.
+        # A front may have fewer networks than slots; the last population tells how many.
         weights = [share if rule in ("retrain", "robustness") and job.search != REFERENCES else 1.0 for job in todo]
         measured = recorded.get(rule)
         seconds = [
@@ -157,16 +157,16 @@ def networks_to_measure(config: StudyConfig, images: Images, *, pending: Pending
 
 def recorded_seconds(config: StudyConfig) -> dict[str, float]:
     """Seconds that a genome's evaluation, and a network's retraining, took in this study so far, by rule."""
-    layout, found = Layout(config), dict[str, list[float]](evaluate=[], retrain=[])
+    layout, recorded = Layout(config), dict[str, list[float]](evaluate=[], retrain=[])
     for path in layout.all_shards():
         if is_there(path):
-            found["evaluate"] += [each.seconds for each in read_evaluations(path) if each.status == "ok"]
+            recorded["evaluate"] += [each.seconds for each in read_evaluations(path) if each.status == "ok"]
     for path in layout.all_of_retrainings(File.RETRAINING):
         if is_there(path) and isinstance(training := read_training(path), EndedTraining):
-            found["retrain"].append(training.seconds)
-    # From the store it took no time.
-    taken = {rule: [each for each in seconds if each > 1.0] for rule, seconds in found.items()}
-    return {rule: sum(seconds) / len(seconds) for rule, seconds in taken.items() if seconds}
+            recorded["retrain"].append(training.seconds)
+    # What came from the store took no time, and says nothing of this machine.
+    computed = {rule: [each for each in seconds if each > 1.0] for rule, seconds in recorded.items()}
+    return {rule: sum(seconds) / len(seconds) for rule, seconds in computed.items() if seconds}
 
 
 def _work(config: StudyConfig, job: Job, images: Images) -> Work:
@@ -194,7 +194,7 @@ def _start(job: Job, calibration: Calibration, pending: Pending) -> float:
 def _elapsed(
     config: StudyConfig, rule: str, jobs: Sequence[Job], seconds: Sequence[float], *, calibration: Calibration
 ) -> float:
-    """How long jobs take that run at once as far as they may: generations follow each other."""
+    """How long jobs take that run beside each other, except that the generations of a search follow each other."""
     at_once = 1 if calibration.uses_gpu else calibration.cores
     if rule in ("evaluate", "retrain") and not calibration.uses_gpu:
         # Processes share a job's networks, and take a core each.
@@ -216,7 +216,7 @@ def _elapsed(
 
 def _light(pending: Pending, calibration: Calibration) -> StagePlan:
     """The steps that only read and write: they import no torch, and take about as long as Snakemake takes to start."""
-    # A job of theirs writes into one folder.
+    # Each of these jobs writes into a folder of its own.
     folders = {(rule, Path(file).parent) for rule, files in pending.open.items() if rule not in HEAVY for file in files}
     seconds = len(folders) * pending.start_seconds / calibration.cores
     return StagePlan(LIGHT, len(folders), len(folders), 0, 0.0, seconds)
@@ -242,7 +242,7 @@ def load_calibration(path: str | Path, config: StudyConfig) -> Calibration:
 
 
 def _networks_of(config: StudyConfig) -> str:
-    """What decides the speed of a pass, but for the machine."""
+    """A digest of all settings that the speed of a pass depends on."""
     parts = config.model_dump(mode="json")
     widths = [parts[name]["channels"] for name in ("evaluation", "retraining")] + [parts["retraining"]["node"]]
     recipes = [parts[name]["training"] for name in ("targets", "evaluation", "retraining")]

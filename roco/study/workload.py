@@ -152,5 +152,4 @@ def typical_genome(config: StudyConfig, images: Images) -> Genome:
 
 def genome_flops(config: StudyConfig, genome: Genome, images: Images, *, part: Part) -> int:
     """FLOPs of one image's forward pass through a genome's network, as it is in the search or as it is retrained."""
-    spec = config.decoder_of(part).spec(genome, classes=images.classes, image_size=images.size)
-    return spec.cost.flops
+    return config.decoder_of(part).spec(genome, classes=images.classes, image_size=images.size).cost.flops

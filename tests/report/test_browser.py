@@ -203,6 +203,21 @@ def test_a_click_opens_the_networks_section(browser: Any, made: SimpleNamespace)
     assert len(opened.find_elements("css selector", ".phases svg")) == 3
 
 
+def test_the_first_screen_holds_the_answer_and_the_picture_and_no_table_is_cut(browser: Any) -> None:
+    size = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        browser.execute_script("scrollTo({top: 0, behavior: 'instant'})")
+        bottom = "return document.querySelector(arguments[0]).getBoundingClientRect().bottom"
+        assert all(0 < browser.execute_script(bottom, name) < 900 for name in ("h1", "#answer", "#populations svg"))
+        boxes = "[...document.querySelectorAll('main > section .scroll')]"
+        wide = f"{boxes}.filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.ariaLabel)"
+        assert browser.execute_script(f"return {boxes}.length") > 15
+        assert browser.execute_script(f"return {wide}") == []
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
 def test_nothing_is_wider_than_the_screen(browser: Any, width: int, scheme: str) -> None:
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}

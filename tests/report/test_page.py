@@ -18,7 +18,9 @@ from roco.report.figures.style import looks
 from roco.report.numbers.power import seeds_needed
 from roco.report.page.answer import answer
 from roco.report.page.interactive import scripts
+from roco.report.page.notes import folded
 from roco.report.page.page import origin_of, render
+from roco.report.page.timing import StepTime
 from roco.report.page.totals import duration, scientific, totals
 from roco.report.read.collect import collect
 from roco.report.tables import write_tables
@@ -119,11 +121,44 @@ def test_answer_says_what_the_table_of_differences_says(text: str, made: SimpleN
     assert f"Over seeds the difference has a standard deviation of {deviation}: with it {resolve}." in text
 
 
+def test_the_first_screen_has_a_title_the_answer_and_the_picture(text: str) -> None:
+    first = text[text.index("<header>") : text.index("</header>")]
+    assert "<h1>Robust and compact networks: CIFAR-10</h1>" in first
+    assert first.index('id="answer"') < first.index('<figure id="populations">')
+    assert text.count('id="populations"') == 1
+
+
+def test_long_notes_are_folded_behind_their_first_sentence(text: str, made: SimpleNamespace) -> None:
+    notes = made.tables["differences"].notes
+    section = text[text.index('<section id="differences">') : text.index('<section id="equal_accuracy">')]
+    shown, below = section.split('<details class="notes">')
+    first = str(escape(notes[0])).split(". ")[0] + "."
+    assert f'<p class="notes">{first}</p>' in shown
+    assert all(f"<li>{escape(note)}</li>" in below for note in notes[1:])
+    assert folded(["Short.", "Also short."]).shown == ("Short.", "Also short.")
+    assert folded([f"After Carlini et al. 0.5 of them. {'Long. ' * 50}"]).shown == (
+        "After Carlini et al. 0.5 of them.",
+    )
+
+
+def test_what_jobs_took_is_told_where_it_was_measured(text: str, made: SimpleNamespace) -> None:
+    assert "What the jobs took" not in text
+    folder = made.folder
+    origin = replace(
+        origin_of(folder / "dataset.h5"), step_times=[StepTime("Retraining", "2", "3.0 min", "55 s", "9 MB")]
+    )
+    page = render(made.study, made.config, figures=folder / "figures", tables=folder / "tables", origin=origin)
+    rows = page[page.index('<table id="took">') :]
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", rows[: rows.index("</table>")]) == list(
+        vars(origin.step_times[0]).values()
+    )
+
+
 def test_the_same_files_give_the_same_page_and_others_are_refused(text: str, made: SimpleNamespace) -> None:
     places = {"figures": made.folder / "figures", "tables": made.folder / "tables"}
     origin = origin_of(made.folder / "dataset.h5")
     assert render(made.study, made.config, origin=origin, **places) == text
-    with pytest.raises(ArtifactError, match=r"table_1\.csv: no such file"):
+    with pytest.raises(ArtifactError, match=r"differences\.csv: no such file"):
         render(made.study, made.config, origin=origin, figures=places["figures"], tables=made.folder / "nowhere")
     (made.folder / "edited").mkdir()
     for path in places["tables"].iterdir():

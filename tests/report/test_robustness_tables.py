@@ -14,7 +14,7 @@ from scipy.stats import ttest_1samp
 
 from roco.attacks.settings import RESERVED, RESERVED_BEGINNING, RESERVED_ENDING
 from roco.report.figures import accuracy_radius
-from roco.report.numbers.perturbation_statistics import _medians, _middle_places, mean_of_medians
+from roco.report.numbers.perturbation_statistics import _medians, _middle_ranks, mean_of_medians
 from roco.report.read.collect import collect
 from roco.report.tables import make_tables
 from roco.runtime import numpy_generator
@@ -107,7 +107,7 @@ def test_a_study_without_them_has_empty_tables_and_a_figure_that_says_so(tmp_pat
 @pytest.mark.parametrize("count", [1, 2, 7, 40])
 def test_drawn_medians_are_those_of_resampled_images(count: int) -> None:
     distances = np.sort(numpy_generator("distances").random(count)) ** 2
-    *fast, own = _medians(distances, _middle_places(count, numpy_generator("fast")))
+    *fast, own = _medians(distances, _middle_ranks(count, numpy_generator("fast")))
     fast = np.array(fast)
     assert own == np.median(distances)
     slow = np.median(numpy_generator("slow").choice(distances, (20_000, count)), axis=1)

@@ -119,6 +119,6 @@ def test_a_dense_network_of_nsga_nets_width_has_its_growth() -> None:
 def test_genomes_and_search_never_import_torch() -> None:
     code = (
         "import sys, roco.config, roco.space.genome, roco.space.complexity, roco.search.variation, "
-        "roco.search.survival, roco.search.workers; sys.exit('torch' in sys.modules)"
+        "roco.search.survival, roco.search.pool, roco.search.worker; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,6 +1,7 @@
 """What all L0 attacks share: how they are called, when an image is done, and the exhaustive search for one pixel."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from roco.settings import NonNegative, Section
 class PixelAttack(Section):
     """An L0 attack: its settings, and how it changes at most k pixels of an image."""
 
-    method: str
+    if TYPE_CHECKING:
+        # Each attack declares it: a field here would come before shared keys wherever settings are shown.
+        method: str
 
     def perturb(self, problem: Problem) -> Tensor:
         """For each image the perturbed one with the largest margin, uint8 `(n, 3, h, w)`; the caller judges it."""

@@ -58,13 +58,13 @@ def _positions(graph: PhaseGraph) -> dict[int | str, tuple[float, float]]:
     columns: list[int] = []
     for sources in graph.inputs:
         columns.append(1 + max((columns[source] for source in sources), default=0))
-    places: dict[int | str, tuple[float, float]] = {INPUT: (0, 0), OUTPUT: (max(columns) + 1, 0)}
+    positions: dict[int | str, tuple[float, float]] = {INPUT: (0, 0), OUTPUT: (max(columns) + 1, 0)}
     for column in sorted(set(columns)):
-        members = [node for node, place in enumerate(columns) if place == column]
+        members = [node for node, depth in enumerate(columns) if depth == column]
         for index, node in enumerate(members):
             # A slant keeps an edge that skips a column from running through a node.
-            places[node] = (column, (len(members) - 1) / 2 - index + 0.12 * (-1) ** column)
-    return places
+            positions[node] = (column, (len(members) - 1) / 2 - index + 0.12 * (-1) ** column)
+    return positions
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,13 @@ class _Edge:
     residual: bool = False
 
 
-def _edges(graph: PhaseGraph, places: Mapping[int | str, tuple[float, float]]) -> list[_Edge]:
+def _edges(graph: PhaseGraph, positions: Mapping[int | str, tuple[float, float]]) -> list[_Edge]:
     pairs: list[tuple[int | str, int | str]] = []
     for node, sources in enumerate(graph.inputs):
         pairs += [(source, node) for source in sources] or [(INPUT, node)]
     pairs += [(node, OUTPUT) for node in graph.outputs]
-    found = [_Edge(places[a], places[b], _bend(places[b][0] - places[a][0])) for a, b in pairs]
-    return [*found, _Edge(places[INPUT], places[OUTPUT], -0.45, True)] if graph.residual else found
+    edges = [_Edge(positions[a], positions[b], _bend(positions[b][0] - positions[a][0])) for a, b in pairs]
+    return [*edges, _Edge(positions[INPUT], positions[OUTPUT], -0.45, True)] if graph.residual else edges
 
 
 @dataclass(frozen=True)
@@ -98,29 +98,29 @@ class Symbol:
 
 def phase_symbol(graph: PhaseGraph, name: str) -> Symbol:
     """A phase as a symbol with the id `name`; the page's style sheet gives it colours."""
-    places = _positions(graph)
-    edges = _edges(graph, places)
+    positions = _positions(graph)
+    edges = _edges(graph, positions)
     middles = [_middle(edge) for edge in edges]
-    top = max(y for _, y in (*places.values(), *middles))
-    bottom = min(y for _, y in (*places.values(), *middles))
+    top = max(y for _, y in (*positions.values(), *middles))
+    bottom = min(y for _, y in (*positions.values(), *middles))
 
     def at(point: tuple[float, float]) -> tuple[float, float]:
         return _MARGIN + _STEP * point[0], _MARGIN + _ROW * (top - point[1])
 
     lines = [_line(edge, at) for edge in edges]
     discs = []
-    for node, place in places.items():
-        x, y = at(place)
+    for node, position in positions.items():
+        x, y = at(position)
         kind, label = ("end", str(node)) if isinstance(node, str) else ("node", str(node + 1))
         discs.append(f'<circle class="{kind}" cx="{x:g}" cy="{y:.4g}" r="{_RADIUS:g}"/>')
         discs.append(f'<text x="{x:g}" y="{y:.4g}">{label}</text>')
-    width, height = 2 * _MARGIN + _STEP * places[OUTPUT][0], 2 * _MARGIN + _ROW * (top - bottom)
+    width, height = 2 * _MARGIN + _STEP * positions[OUTPUT][0], 2 * _MARGIN + _ROW * (top - bottom)
     content = "".join([*lines, *discs])
     return Symbol(name, f'<symbol id="{name}" viewBox="0 0 {width:g} {height:.4g}">{content}</symbol>', width, height)
 
 
 def _bend(columns: float) -> float:
-    """An edge that skips a column goes around what stands there."""
+    """How far an edge bends: one that skips a column goes around the nodes of that column."""
     return 0.36 + 0.06 * columns if columns > 1 else 0.0
 
 
@@ -138,23 +138,23 @@ def _line(edge: _Edge, at: Callable[[tuple[float, float]], tuple[float, float]])
     (x0, y0), (x1, y1) = at(edge.start), at(edge.end)
     cx, cy = (x0 + x1) / 2, (y0 + y1) / 2 - _ROW * _rise(edge)
     # From the rim of one disc to the rim of the other, in the directions in which the curve leaves and comes.
-    one, two = math.hypot(cx - x0, cy - y0), math.hypot(x1 - cx, y1 - cy)
-    x0, y0 = x0 + _RADIUS * (cx - x0) / one, y0 + _RADIUS * (cy - y0) / one
-    x1, y1 = x1 - (_RADIUS + 2) * (x1 - cx) / two, y1 - (_RADIUS + 2) * (y1 - cy) / two
+    first, last = math.hypot(cx - x0, cy - y0), math.hypot(x1 - cx, y1 - cy)
+    x0, y0 = x0 + _RADIUS * (cx - x0) / first, y0 + _RADIUS * (cy - y0) / first
+    x1, y1 = x1 - (_RADIUS + 2) * (x1 - cx) / last, y1 - (_RADIUS + 2) * (y1 - cy) / last
     kind = ' class="residual"' if edge.residual else ""
     return f'<path{kind} d="M{x0:.4g} {y0:.4g}Q{cx:.4g} {cy:.4g} {x1:.4g} {y1:.4g}"/>'
 
 
 def _draw_phase(axis: "Axes", graph: PhaseGraph) -> None:
-    places = _positions(graph)
-    for edge in _edges(graph, places):
+    positions = _positions(graph)
+    for edge in _edges(graph, positions):
         _arrow(axis, edge.start, edge.end, bend=edge.bend, style="--" if edge.residual else "-")
-    for name, (x, y) in places.items():
+    for name, (x, y) in positions.items():
         label = name if isinstance(name, str) else str(name + 1)
         colour = "#dddddd" if isinstance(name, str) else "#9ecae1"
         axis.text(x, y, label, ha="center", va="center", fontsize=8, bbox={"boxstyle": "circle,pad=0.35", "fc": colour})
-    axis.set_xlim(-0.5, places[OUTPUT][0] + 0.5)
-    height = max(abs(y) for _, y in places.values()) + 1
+    axis.set_xlim(-0.5, positions[OUTPUT][0] + 0.5)
+    height = max(abs(y) for _, y in positions.values()) + 1
     axis.set_ylim(-height, height)
 
 

@@ -20,25 +20,13 @@ CAPTION = (
     "that the threshold is black or white, L0 differences are halved. Shown is the first success of each cell by its "
     "number in the test images. The CSV file holds that number, the margin in logits and the distances."
 )
-
-
 # Arrays, which a figure draws and no CSV file holds.
 PIXELS = ["clean", "adversarial"]
-
-
 NUMBERS = ["norm", "threshold", "target", "attacked", "successes", "source_index", "label", "class_name"]
-
-
 NUMBERS += ["prediction", "predicted_class", "margin", "changed_pixels", "linf", "l2"]
-
-
 # In tiles: from one image to the next, from one target to the next, from one row to the next.
 _STEP, _TARGET, _ROW = 1.05, 3.5, 1.55
-
-
 _LARGEST_TILE = 0.42
-
-
 _LONGEST_NAME = 10
 
 
@@ -49,12 +37,12 @@ def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
     """
     del config
     cells = study.cells[study.cells["split"] == "test"]
-    found = cells.merge(study.examples, on=["target", "norm", "threshold"], how="left")
-    pairs = [_distances(row) for row in rows_of(found)]
-    measured = pd.DataFrame(pairs, columns=["changed_pixels", "linf", "l2"], index=found.index)
+    shown = cells.merge(study.examples, on=["target", "norm", "threshold"], how="left")
+    pairs = [_distances(row) for row in rows_of(shown)]
+    measured = pd.DataFrame(pairs, columns=["changed_pixels", "linf", "l2"], index=shown.index)
     measured = measured.astype({"changed_pixels": "Int64", "linf": "Int64", "l2": "float64"})
-    found = pd.concat([found, measured], axis=1)
-    return found.sort_values(["norm", "threshold", "target"], ignore_index=True)[[*NUMBERS, *PIXELS]]
+    shown = pd.concat([shown, measured], axis=1)
+    return shown.sort_values(["norm", "threshold", "target"], ignore_index=True)[[*NUMBERS, *PIXELS]]
 
 
 def _distances(row: Any) -> tuple[int | None, int | None, float]:
@@ -86,18 +74,18 @@ def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
         figure, [axis] = new_figure(height=2.0)
         say_empty(axis, "no adversarial test image")
         return figure
-    places = [(norm, threshold) for norm in NORM_TITLES for threshold in config.adversarial.thresholds]
-    width, height = _TARGET * len(targets), _ROW * len(places)
+    rows = [(norm, threshold) for norm in NORM_TITLES for threshold in config.adversarial.thresholds]
+    width, height = _TARGET * len(targets), _ROW * len(rows)
     tile = min(_LARGEST_TILE, 4.8 / width)
     figure, [axis] = new_figure(height=0.4 + tile * height)
     for row in rows_of(data):
-        if (row.norm, row.threshold) in places:
-            _draw_cell(axis, row, _TARGET * targets.index(row.target), _ROW * places.index((row.norm, row.threshold)))
+        if (row.norm, row.threshold) in rows:
+            _draw_cell(axis, row, _TARGET * targets.index(row.target), _ROW * rows.index((row.norm, row.threshold)))
     axis.set(xlim=(-0.1, width), ylim=(height, -0.1), aspect="equal", anchor="NW")
     titles = [TARGET_TITLES[name] for name in targets]
-    axis.set_xticks([_TARGET * place + _STEP + 0.5 for place in range(len(targets))], titles)
+    axis.set_xticks([_TARGET * index + _STEP + 0.5 for index in range(len(targets))], titles)
     axis.set_yticks(
-        [_ROW * place + 0.5 for place in range(len(places))], [f"{NORM_TITLES[n]} {t}" for n, t in places], fontsize=8
+        [_ROW * index + 0.5 for index in range(len(rows))], [f"{NORM_TITLES[n]} {t}" for n, t in rows], fontsize=8
     )
     axis.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
     axis.grid(visible=False)
@@ -112,11 +100,11 @@ def _draw_cell(axis: Axes, row: Any, left: float, top: float) -> None:
         axis.text(middle, top + 0.5, said, ha="center", va="center", fontsize=6, style="italic", alpha=0.8)
         return
     change = difference_on_grey(row.clean, row.adversarial, norm=row.norm, threshold=int(row.threshold))
-    for place, image in enumerate((row.clean, row.adversarial, change)):
-        x = left + _STEP * place
+    for column, image in enumerate((row.clean, row.adversarial, change)):
+        x = left + _STEP * column
         # Pixels as they are: smoothed, a changed one would not be seen.
         # A name of its own: by default it is that of the pixels, and one image is in several cells.
-        name = f"{row.norm}-{row.threshold}-{row.target}-{place}"
+        name = f"{row.norm}-{row.threshold}-{row.target}-{column}"
         axis.imshow(image.transpose(1, 2, 0), extent=(x, x + 1, top + 1, top), interpolation="none", gid=name)
     said = f"{_short(row.class_name)} → {_short(row.predicted_class)}"
     text = axis.text(middle, top + 1.06, said, ha="center", va="top", fontsize=6, family=families(said))

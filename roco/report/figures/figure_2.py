@@ -17,17 +17,15 @@ CAPTION = (
     BARS + " References: given genomes, retrained here like the others. Published (CIFAR-10 only): as their authors "
     "report them, after 300 epochs or more; their sources are at the end of the page."
 )
-
-
 # Labels of published points stand where they meet neither each other nor our networks, which are smaller.
 _LABEL_LEFT = ("DARTS", "NSGA-Net", "SMASH")
 
 
 def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
     """Figure 2: test accuracy and parameters; for CIFAR-10 also of networks that others published."""
-    found = points(study, [TEST]).assign(published="")
+    ours = points(study, [TEST]).assign(published="")
     if config.dataset.name != "cifar10":
-        return found
+        return ours
     published = pd.DataFrame(
         [
             {
@@ -39,9 +37,9 @@ def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
             }
             for n in PUBLISHED_NETWORKS
         ],
-        columns=found.columns,
-    ).astype(found.dtypes)
-    return pd.concat([found, published], ignore_index=True)
+        columns=ours.columns,
+    ).astype(ours.dtypes)
+    return pd.concat([ours, published], ignore_index=True)
 
 
 def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:

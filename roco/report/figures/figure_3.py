@@ -7,7 +7,6 @@ from roco.config import StudyConfig
 from roco.report.figures.lightest_cost import draw_cost, numbers
 
 __all__ = ["CAPTION", "draw", "numbers"]
-
 CAPTION = "The N lightest retrained networks of each search and seed; the bar is their mean."
 
 

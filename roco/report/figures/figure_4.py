@@ -7,7 +7,6 @@ from roco.config import StudyConfig
 from roco.report.figures.lightest_cost import draw_cost, numbers
 
 __all__ = ["CAPTION", "draw", "numbers"]
-
 CAPTION = "The same networks as in Figure 3."
 
 

@@ -33,11 +33,13 @@ def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
     """
     names = _names(config)
     far = distances(study, config).rename(columns={"low": "distance_low", "high": "distance_high"})
-    found = points(study, names)
+    networks = points(study, names)
     unbounded = [name for name in names if not config.robustness.attacks[name].has_budget]
-    trends = with_trends(found[~found["metric"].isin(unbounded)])
-    found = pd.concat([trends, found[found["metric"].isin(unbounded)].assign(kind="network")], ignore_index=True)
-    return found.merge(far, on=["search", "seed", "slot", "key", "metric"], how="left")
+    trends = with_trends(networks[~networks["metric"].isin(unbounded)])
+    networks = pd.concat(
+        [trends, networks[networks["metric"].isin(unbounded)].assign(kind="network")], ignore_index=True
+    )
+    return networks.merge(far, on=["search", "seed", "slot", "key", "metric"], how="left")
 
 
 def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:

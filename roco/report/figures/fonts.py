@@ -15,15 +15,15 @@ FAMILY = "DejaVu Sans"
 
 def families(text: str) -> list[str]:
     """The usual family, and behind it those that have what it has not; matplotlib takes a character from the first."""
-    found, missing = [FAMILY], set(lacking(text, [FAMILY]))
+    chosen, missing = [FAMILY], set(lacking(text, [FAMILY]))
     if not missing:
-        return found
+        return chosen
     having = _characters_of(frozenset(missing))
     for name in sorted(having, key=lambda name: (-len(having[name]), name)):
         if having[name] & missing:
-            found.append(name)
+            chosen.append(name)
             missing -= having[name]
-    return found
+    return chosen
 
 
 def lacking(text: str, of: Iterable[str]) -> str:
@@ -37,8 +37,8 @@ def show_numbers_instead(figure: Figure) -> None:
     absent = ""
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
-        if found := lacking(text.get_text(), text.get_fontfamily()):
-            absent += found
+        if lacks := lacking(text.get_text(), text.get_fontfamily()):
+            absent += lacks
             text.set_text(str(text.get_label()) or text.get_text())
     if absent:
         characters = "".join(dict.fromkeys(absent))[:20]
@@ -52,7 +52,7 @@ def show_numbers_instead(figure: Figure) -> None:
 @functools.cache
 def _characters_of(wanted: frozenset[str]) -> dict[str, frozenset[str]]:
     """Of each family of this machine those of some characters that it has."""
-    found: dict[str, frozenset[str]] = {}
+    by_family: dict[str, frozenset[str]] = {}
     for entry in fontManager.ttflist:
         # The last resort has a glyph for everything, a box with the name of the script; styles other than the plain
         # one would be chosen by no text.
@@ -63,5 +63,5 @@ def _characters_of(wanted: frozenset[str]) -> dict[str, frozenset[str]]:
         except (OSError, RuntimeError):
             continue
         have = frozenset(c for c in wanted if font.get_char_index(ord(c)))
-        found[entry.name] = found.get(entry.name, frozenset()) | have
-    return found
+        by_family[entry.name] = by_family.get(entry.name, frozenset()) | have
+    return by_family

@@ -22,8 +22,8 @@ def draw_cost(data: pd.DataFrame, config: StudyConfig, column: str, label: str) 
     figure, [axis] = new_figure()
     known = looks(list(config.search.searches))
     searches = searches_in(data, config)
-    for place, search in enumerate(searches):
-        offset = (place - (len(searches) - 1) / 2) * 0.8 / len(searches)
+    for index, search in enumerate(searches):
+        offset = (index - (len(searches) - 1) / 2) * 0.8 / len(searches)
         for group, count in enumerate(config.report.top):
             part = data[(data["search"] == search) & (data["top"] == count)]
             values = part[column].to_numpy(dtype=float) / 1e6

@@ -39,13 +39,13 @@ def with_trends(networks: pd.DataFrame) -> pd.DataFrame:
         flops = group["flops"].to_numpy(dtype=float)
         if len(flops) < FEWEST or len(set(flops)) < 3 or flops.min() <= 0:
             continue
-        places = np.linspace(np.log10(flops.min()), np.log10(flops.max()), _TREND_POINTS)
+        positions = np.linspace(np.log10(flops.min()), np.log10(flops.max()), _TREND_POINTS)
         generator = numpy_generator("report", "trend", str(search), str(metric))
         accuracy, seeds = group["accuracy"].to_list(), group["seed"].to_list()
-        found = trend(np.log10(flops).tolist(), accuracy, seeds, at=places.tolist(), generator=generator)
-        numbers = {name: np.clip(f, 0, 1) for name, f in zip(("accuracy", "low", "high"), found, strict=True)}
+        bounds = trend(np.log10(flops).tolist(), accuracy, seeds, at=positions.tolist(), generator=generator)
+        numbers = {name: np.clip(f, 0, 1) for name, f in zip(("accuracy", "low", "high"), bounds, strict=True)}
         if (numbers["high"] - numbers["low"]).max() > _WIDEST_BAND:
             continue
-        line = pd.DataFrame({"search": search, "metric": metric, "flops": np.rint(10**places), **numbers})
+        line = pd.DataFrame({"search": search, "metric": metric, "flops": np.rint(10**positions), **numbers})
         parts.append(line.assign(kind="trend").astype({"flops": "Int64"}))
     return pd.concat(parts, ignore_index=True)

@@ -21,16 +21,16 @@ TRENDS = (
 
 def scatter(axis: Axes, data: pd.DataFrame, config: StudyConfig, x: str) -> None:
     """Accuracies in percent against a count in millions, each network a point with its interval."""
-    for place, search in enumerate(searches_in(data, config)):
+    for index, search in enumerate(searches_in(data, config)):
         look, part = looks(list(config.search.searches))[search], data[data["search"] == search]
         # A network that several searches found shows the marker of each.
-        size = max(4.0, 8.0 - 2.5 * place)
+        size = max(4.0, 8.0 - 2.5 * index)
         if "kind" in part:
             line, part = part[part["kind"] == "trend"], part[part["kind"] == "network"]
-            places = line[x].to_numpy(dtype=float) / 1e6
+            positions = line[x].to_numpy(dtype=float) / 1e6
             value, low, high = (100 * line[name].to_numpy(dtype=float) for name in ("accuracy", "low", "high"))
-            axis.fill_between(places, low, high, color=look.colour, alpha=0.13, linewidth=0)
-            axis.plot(places, value, color=look.colour, linewidth=1.4)
+            axis.fill_between(positions, low, high, color=look.colour, alpha=0.13, linewidth=0)
+            axis.plot(positions, value, color=look.colour, linewidth=1.4)
         millions = part[x].to_numpy(dtype=float) / 1e6
         value, low, high = (100 * part[name].to_numpy(dtype=float) for name in ("accuracy", "low", "high"))
         axis.vlines(millions, low, high, colors=look.colour, alpha=0.3, linewidth=1.0)
@@ -44,12 +44,12 @@ def scatter(axis: Axes, data: pd.DataFrame, config: StudyConfig, x: str) -> None
 def scatter_distances(axis: Axes, data: pd.DataFrame, config: StudyConfig) -> None:
     """How far an attack without a budget had to go, against FLOPs in millions; bars are the range of retrainings."""
     shown = data[data["distance"].notna()]
-    for place, search in enumerate(searches_in(shown, config)):
+    for index, search in enumerate(searches_in(shown, config)):
         look, part = looks(list(config.search.searches))[search], shown[shown["search"] == search]
         millions = part["flops"].to_numpy(dtype=float) / 1e6
         value, low, high = (part[f"distance{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high"))
         axis.vlines(millions, low, high, colors=look.colour, alpha=0.3, linewidth=1.0)
-        size = max(4.0, 8.0 - 2.5 * place)
+        size = max(4.0, 8.0 - 2.5 * index)
         axis.plot(millions, value, look.marker, color=look.colour, markersize=size, alpha=0.85, markeredgewidth=0)
     if shown.empty:
         say_empty(axis, NO_NETWORKS if data.empty else "half of the images hold")

@@ -1,4 +1,4 @@
-"""How figures look: one colour and marker a search, everywhere; axes, scales and deterministic files.
+"""How figures look: each search has one colour and one marker everywhere; axes, scales and deterministic files.
 
 Colours are Okabe and Ito's, which readers with any kind of colour vision can tell apart; markers differ as well.
 """
@@ -47,9 +47,9 @@ _LOOKS = (
 
 
 def looks(searches: Sequence[str]) -> dict[str, Look]:
-    """The look of each search, by its place in the configuration, and of the retrained published networks."""
-    found = {name: Look(*_LOOKS[place % len(_LOOKS)], name) for place, name in enumerate(searches)}
-    return found | {REFERENCES: Look(INK, "X", "references")}
+    """The look of each search, by its position in the configuration, and of the retrained published networks."""
+    of_searches = {name: Look(*_LOOKS[index % len(_LOOKS)], name) for index, name in enumerate(searches)}
+    return of_searches | {REFERENCES: Look(INK, "X", "references")}
 
 
 @contextmanager

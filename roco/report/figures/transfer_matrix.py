@@ -68,8 +68,8 @@ def _heat_map(axis: Axes, values: "np.ndarray[tuple[int, int], np.dtype[np.float
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
             colour = "white" if value > 0.55 else INK
-            place = (column + 0.5, row + 0.5)
-            axis.text(*place, f"{100 * value:.0f}", ha="center", va="center", fontsize=6.5, color=colour)
+            centre = (column + 0.5, row + 0.5)
+            axis.text(*centre, f"{100 * value:.0f}", ha="center", va="center", fontsize=6.5, color=colour)
     axis.invert_yaxis()
     axis.set_aspect("equal")
     axis.grid(visible=False)

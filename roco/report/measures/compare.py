@@ -1,4 +1,4 @@
-"""What is compared with what: the measured accuracies of retrained networks, the N lightest, and pairs of equal FLOPs.
+"""What is compared: the roles of the searches, the metrics, the N lightest networks, and pairs of equal FLOPs.
 
 Networks are chosen by FLOPs alone; accuracies never decide what is compared.
 """
@@ -40,11 +40,11 @@ class Roles:
 
 def roles_of(config: StudyConfig) -> Roles:
     """The roles of a study's searches: as its main comparison names them, else by their objectives and methods."""
-    found, named = roles(config.search.searches), config.report.main
-    reference = named.reference or found.reference
+    by_rule, named = roles(config.search.searches), config.report.main
+    reference = named.reference or by_rule.reference
     if reference == named.search:
-        reference = next(name for name in (found.reference, *found.others) if name != named.search)
-    others = [name for name in (named.search, *found.others, found.reference) if name and name != reference]
+        reference = next(name for name in (by_rule.reference, *by_rule.others) if name != named.search)
+    others = [name for name in (named.search, *by_rule.others, by_rule.reference) if name and name != reference]
     return Roles(reference, tuple(dict.fromkeys(others)))
 
 
@@ -72,7 +72,7 @@ def metrics(config: StudyConfig) -> list[str]:
 
 
 def compared_metrics(config: StudyConfig) -> list[str]:
-    """Those that say how accurate a network is: what an attack without a budget leaves right is its own failure."""
+    """The metrics that say how accurate a network is; what attacks without a budget leave right does not."""
     return [ADVERSARIAL_SET, TEST, *config.robustness.with_budget]
 
 
@@ -125,9 +125,9 @@ def equal_flops_pairs(study: Study, search: str, reference: str, *, tolerance: f
     """
     rows: list[tuple[Any, ...]] = []
     for seed, members in study.retrained.groupby("seed", sort=True):
-        one, two = (members[members["search"] == name] for name in (search, reference))
-        for i, j in pair_by_flops(one["flops"].to_list(), two["flops"].to_list(), tolerance=tolerance):
-            a, b = one.iloc[i], two.iloc[j]
+        ours, theirs = (members[members["search"] == name] for name in (search, reference))
+        for i, j in pair_by_flops(ours["flops"].to_list(), theirs["flops"].to_list(), tolerance=tolerance):
+            a, b = ours.iloc[i], theirs.iloc[j]
             rows.append((seed, a["slot"], b["slot"], a["flops"], b["flops"], a["key"] == b["key"]))
     columns = ["seed", "slot", "reference_slot", "flops", "reference_flops", "same"]
     return pd.DataFrame(rows, columns=columns)

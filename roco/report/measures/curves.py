@@ -17,7 +17,7 @@ def accuracy_curves(study: Study, config: StudyConfig) -> pd.DataFrame:
         of_search = measured[measured["search"] == search]
         for radius in sorted(of_search["radius"].unique()):
             part = of_search[of_search["radius"] == radius]
-            found = mean_accuracy(part, search)
+            mean = mean_accuracy(part, search)
             counts = (part["seed"].nunique(), len(part), int(part["retrainings"].sum()), int(part["images"].max()))
-            rows.append((search, float(radius), found.value, found.low, found.high, found.basis, *counts))
+            rows.append((search, float(radius), *mean.bounds, mean.basis, *counts))
     return pd.DataFrame(rows, columns=CURVE)

@@ -1,4 +1,4 @@
-"""The differences between the searches in numbers, each with its interval, and which of them stand. No wording."""
+"""The differences between the searches in numbers, with their intervals, and which are resolved. No wording."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -29,8 +29,8 @@ class Difference:
     """What a search gains over another one in one metric, for one selection of their networks: a row of the table.
 
     Attributes:
-        search: the one.
-        reference: the other.
+        search: the search that gains or loses.
+        reference: the search that it is compared with.
         selection: which networks are compared: `equal_flops`, `interpolated` or `top_N`.
         metric: what was measured.
         accuracy: the mean of the networks of both searches together.
@@ -121,13 +121,13 @@ def differences(study: Study, config: StudyConfig) -> pd.DataFrame:
         for metric in names:
             of_metric = measured[(measured["metric"] == metric) & measured["search"].isin([search, role.reference])]
             accuracy = float(of_metric["accuracy"].mean())
-            found = {
+            outcomes = {
                 EQUAL_FLOPS: _paired(of_metric, pairs, search, role.reference),
                 INTERPOLATED: _interpolated(of_metric, search, role.reference),
             }
             for count in config.report.top:
-                found[f"top_{count}"] = _lightest(lightest(of_metric, count), search, role.reference)
-            for selection, outcome in found.items():
+                outcomes[f"top_{count}"] = _lightest(lightest(of_metric, count), search, role.reference)
+            for selection, outcome in outcomes.items():
                 if outcome.networks:
                     rows.append((search, role.reference, selection, metric, accuracy, *_numbers(outcome)))
     numbers = pd.DataFrame(rows, columns=[name for name in DIFFERENCES if name not in ("p_holm", "main", "resolved")])
@@ -137,7 +137,7 @@ def differences(study: Study, config: StudyConfig) -> pd.DataFrame:
 
 
 def compared_measures(study: Study, config: StudyConfig) -> tuple[pd.DataFrame, list[str]]:
-    """The measurements that searches are compared by, and their metrics' names; a radius that is the main one too."""
+    """The measurements that searches are compared by, and their metrics; with the radius of the main comparison."""
     measure, measured, names = main_measure(study, config), measurements(study), compared_metrics(config)
     if measure is None or not measure.name.startswith(RADIUS):
         return measured, names
@@ -163,27 +163,27 @@ def _lightest(values: pd.DataFrame, search: str, reference: str) -> _Outcome:
     if not seeds:
         return _NONE
     of_seeds = values[values["seed"].isin(seeds) & values["search"].isin([search, reference])]
-    found = difference_interval([first[s] for s in seeds], [second[s] for s in seeds], sizes_of(of_seeds))
+    interval = difference_interval([first[s] for s in seeds], [second[s] for s in seeds], sizes_of(of_seeds))
     keys = [set(of_seeds.loc[of_seeds["search"] == name, "key"]) for name in (search, reference)]
     networks = sum(len(first[seed]) for seed in seeds)
-    return _Outcome(found, len(seeds), networks, int(of_seeds["retrainings"].sum()), len(keys[0] & keys[1]))
+    return _Outcome(interval, len(seeds), networks, int(of_seeds["retrainings"].sum()), len(keys[0] & keys[1]))
 
 
 def _paired(values: pd.DataFrame, pairs: pd.DataFrame, search: str, reference: str) -> _Outcome:
     """The mean difference within pairs, whose number is that of networks."""
     rows = {(row.search, row.seed, row.slot): row for row in rows_of(values)}
-    found = [
+    measured = [
         (pair.seed, rows[search, pair.seed, pair.slot], rows[reference, pair.seed, pair.reference_slot])
         for pair in rows_of(pairs)
         if (search, pair.seed, pair.slot) in rows and (reference, pair.seed, pair.reference_slot) in rows
     ]
-    if not found:
+    if not measured:
         return _NONE
-    seeds = sorted({seed for seed, _, _ in found})
-    groups = [[(one.counts, two.counts) for s, one, two in found if s == seed] for seed in seeds]
-    trained = sum(row.retrainings for _, *pair in found for row in pair)
-    same = sum(one.key == two.key for _, one, two in found)
-    return _Outcome(paired_interval(groups, sizes_of(values)), len(seeds), len(found), trained, same)
+    seeds = sorted({seed for seed, _, _ in measured})
+    groups = [[(ours.counts, theirs.counts) for s, ours, theirs in measured if s == seed] for seed in seeds]
+    trained = sum(row.retrainings for _, *pair in measured for row in pair)
+    same = sum(ours.key == theirs.key for _, ours, theirs in measured)
+    return _Outcome(paired_interval(groups, sizes_of(values)), len(seeds), len(measured), trained, same)
 
 
 def _interpolated(values: pd.DataFrame, search: str, reference: str) -> _Outcome:
@@ -210,7 +210,7 @@ def _interpolated(values: pd.DataFrame, search: str, reference: str) -> _Outcome
 
 
 def _numbers(outcome: _Outcome) -> tuple[Any, ...]:
-    """What DIFFERENCES has of an outcome, in its order."""
-    found = outcome.interval
-    measured = (found.value, found.low, found.high, found.deviation, found.effect, found.p, found.basis)
+    """The values of an outcome in the order of DIFFERENCES."""
+    interval = outcome.interval
+    measured = (*interval.bounds, interval.deviation, interval.effect, interval.p, interval.basis)
     return (*measured, outcome.seeds, outcome.networks, outcome.retrainings, outcome.same)

@@ -16,6 +16,6 @@ def distances(study: Study, config: StudyConfig) -> pd.DataFrame:
     rows = study.attacks[study.attacks["attack"].isin(attacks_without_budget(config))].rename(
         columns={"attack": "metric"}
     )
-    found = rows.groupby([*PLACE, "key", "metric"], sort=False)["median_l2"]
-    table = found.agg(distance=lambda part: part.mean(skipna=False), low="min", high="max").reset_index()
+    lengths = rows.groupby([*PLACE, "key", "metric"], sort=False)["median_l2"]
+    table = lengths.agg(distance=lambda part: part.mean(skipna=False), low="min", high="max").reset_index()
     return table.astype(dict.fromkeys(("distance", "low", "high"), "float64"))

@@ -16,7 +16,7 @@ from roco.report.measures.measured import ADVERSARIAL_SET, measurements, over_re
 from roco.report.numbers.statistics import FEWEST_SEEDS
 from roco.report.read.collect import Study, rows_of
 
-# Where nearly all images hold or nearly all fall, networks are not told apart.
+# Where nearly all images are right, or nearly none, networks cannot be told apart.
 LEAST, MOST = 0.2, 0.8
 # Attacks that follow gradients in several steps, the strongest first; a single step overrates a network.
 STRONGEST = ("autoattack", "apgd_t", "fab_t", "apgd_ce", "pgd", "bim")
@@ -38,12 +38,12 @@ class Measure:
 
     @property
     def tells_apart(self) -> bool:
-        """Whether so many images hold, and so many fall, that networks can be told apart by them."""
+        """Whether enough images are right, and enough are wrong, to tell networks apart."""
         return self.accuracy is None or LEAST <= self.accuracy <= MOST
 
 
 def main_measure(study: Study, config: StudyConfig) -> Measure | None:
-    """What the configuration names; else the radius of the curve, or else the strongest attack, at which most is seen.
+    """The measure that the configuration names; else the radius or the attack that tells the networks apart best.
 
     Of the radii that at which the accuracy of both searches' networks together is nearest to a half: every attack of
     the study counts there. Without a curve the strongest attack at which it lies between 20 and 80 %; without any the
@@ -58,14 +58,14 @@ def main_measure(study: Study, config: StudyConfig) -> Measure | None:
     curve = over_retrainings(study.curves[study.curves["radius"] > 0], ["radius"])
     of_radius = _together(curve, "radius", [role.main, role.reference])
     if of_radius:
-        radius = min(of_radius, key=lambda one: (abs(of_radius[one] - 0.5), one))
+        radius = min(of_radius, key=lambda each: (abs(of_radius[each] - 0.5), each))
         return Measure(radius_name(radius), radius, of_radius[radius])
     of_metric = _together(measurements(study), "metric", [role.main, role.reference])
     attacks = {name: attack.method for name, attack in config.robustness.attacks.items() if name in of_metric}
     iterated = [name for method in STRONGEST for name in attacks if attacks[name] == method]
-    found = [Measure(name, accuracy=of_metric[name]) for name in iterated]
-    if found:
-        return next((one for one in found if one.tells_apart), min(found, key=_distance))
+    measures = [Measure(name, accuracy=of_metric[name]) for name in iterated]
+    if measures:
+        return next((measure for measure in measures if measure.tells_apart), min(measures, key=_distance))
     left = [name for name in (ADVERSARIAL_SET, *metrics(config)) if name in of_metric]
     return Measure(left[0], accuracy=of_metric[left[0]]) if left else None
 

@@ -1,4 +1,4 @@
-"""What was measured of each network of a study: its retrainings brought together, a row a network. No comparison."""
+"""What was measured of each retrained network, over its retrainings; a row for each network. Nothing is compared."""
 
 from typing import Any
 
@@ -15,7 +15,6 @@ ADVERSARIAL_SET = "adversarial_set"
 TEST = "test"
 # The name of the metric that is the accuracy within a radius of the curve begins with this.
 RADIUS = "radius_"
-
 # accuracies: of each retraining; accuracy: their mean; sizes: images of each cluster that is drawn as one; counts: of
 # each retraining and cluster how many are right, (retrainings, clusters).
 MEASUREMENTS = [*PLACE, "key", "flops", "metric", "images", "sizes", "counts", "accuracies", "retrainings", "accuracy"]
@@ -46,10 +45,10 @@ def radius_name(radius: float) -> str:
 
 def of_retrainings(study: Study) -> pd.DataFrame:
     """The same of every retraining: its place, key, flops, metric, images, sizes, correct, right, accuracy."""
-    place = [*RETRAINING, "key", "flops"]
+    identity = [*RETRAINING, "key", "flops"]
     columns = ["metric", "images", "sizes", "correct", "right"]
     parts = [
-        study.retrainings[[*place, f"{prefix}_images", f"{prefix}_correct", f"{prefix}_right"]]
+        study.retrainings[[*identity, f"{prefix}_images", f"{prefix}_correct", f"{prefix}_right"]]
         .rename(columns={f"{prefix}_{name}": name for name in ("images", "correct", "right")})
         .assign(metric=metric, sizes=None if sizes is None else study.retrainings[sizes])
         for metric, prefix, sizes in ((TEST, "test", None), (ADVERSARIAL_SET, "adversarial", "adversarial_sizes"))
@@ -57,7 +56,7 @@ def of_retrainings(study: Study) -> pd.DataFrame:
     attacked = study.attacks.rename(columns={"attack": "metric"})
     attacked = attacked[[*RETRAINING, "key", "metric", "images", "correct", "right"]].assign(sizes=None)
     parts.append(attacked.merge(study.retrainings[[*RETRAINING, "flops"]]))
-    table = pd.concat([part[[*place, *columns]].astype({"sizes": object}) for part in parts], ignore_index=True)
+    table = pd.concat([part[[*identity, *columns]].astype({"sizes": object}) for part in parts], ignore_index=True)
     table = table[table["images"] > 0].reset_index(drop=True)
     accuracy = table["correct"].to_numpy(dtype=float) / table["images"].to_numpy(dtype=float)
     return table.assign(accuracy=accuracy)
@@ -82,18 +81,18 @@ def over_retrainings(table: pd.DataFrame, of: list[str]) -> pd.DataFrame:
     ordered = table.sort_values("training_seed", kind="stable").groupby([*PLACE, *of], sort=False)
     behind = ordered.agg(accuracies=("accuracy", tuple), counts=("right", list)).reset_index()
     behind = behind.assign(counts=pd.Series([_stacked(rights) for rights in behind["counts"]], dtype=object))
-    one = ["training_seed", "accuracy", "correct", "right"]
-    first = table.drop_duplicates([*PLACE, *of]).drop(columns=one, errors="ignore")
-    found = first.merge(behind, on=[*PLACE, *of], how="left")
-    given = found["sizes"] if "sizes" in found else [None] * len(found)
+    of_one = ["training_seed", "accuracy", "correct", "right"]
+    first = table.drop_duplicates([*PLACE, *of]).drop(columns=of_one, errors="ignore")
+    networks = first.merge(behind, on=[*PLACE, *of], how="left")
+    given = networks["sizes"] if "sizes" in networks else [None] * len(networks)
     sizes = [
-        np.asarray(one, dtype=np.float64) if isinstance(one, np.ndarray) else np.ones(counts.shape[1])
-        for one, counts in zip(given, found["counts"], strict=True)
+        np.asarray(images, dtype=np.float64) if isinstance(images, np.ndarray) else np.ones(counts.shape[1])
+        for images, counts in zip(given, networks["counts"], strict=True)
     ]
-    means = [sum(values) / len(values) for values in found["accuracies"]]
-    retrainings = [len(values) for values in found["accuracies"]]
-    found = found.assign(accuracy=means, retrainings=retrainings, sizes=pd.Series(sizes, dtype=object))
-    return found.astype({"accuracy": float, "retrainings": "Int64"})
+    means = [sum(values) / len(values) for values in networks["accuracies"]]
+    retrainings = [len(values) for values in networks["accuracies"]]
+    networks = networks.assign(accuracy=means, retrainings=retrainings, sizes=pd.Series(sizes, dtype=object))
+    return networks.astype({"accuracy": float, "retrainings": "Int64"})
 
 
 def _stacked(rights: list[Counts]) -> Counts:

@@ -16,8 +16,6 @@ def hypervolume_course(study: Study) -> pd.DataFrame:
 
 
 NETWORK = ["search", "seed", "key", "genome", "generation", "last", "front"]
-
-
 NETWORK += ["error", "adversarial_error", "flops", "parameters"]
 
 
@@ -28,14 +26,14 @@ def searched_networks(study: Study) -> pd.DataFrame:
     share), `last` the last whose survivors hold it (missing where it never survived), `front` whether it is in the
     search's final front.
     """
-    place = ["search", "seed"]
-    searches = study.populations[place].drop_duplicates()
-    own = study.evaluations.merge(searches, on=place)
+    run = ["search", "seed"]
+    searches = study.populations[run].drop_duplicates()
+    own = study.evaluations.merge(searches, on=run)
     shared = study.evaluations[study.evaluations["search"] == INITIAL].drop(columns="search").merge(searches, on="seed")
     seen = pd.concat([shared, own], ignore_index=True)
-    seen = seen[seen["status"] == "ok"].sort_values([*place, "generation", "flops", "key"], kind="stable")
-    seen = seen.drop_duplicates([*place, "key"])
-    last = study.populations.groupby([*place, "key"])["generation"].max().rename("last").reset_index()
-    members = study.fronts[[*place, "key"]].assign(front=True)
-    found = seen.merge(last, on=[*place, "key"], how="left").merge(members, on=[*place, "key"], how="left")
-    return found.assign(front=found["front"].eq(True))[NETWORK].reset_index(drop=True)
+    seen = seen[seen["status"] == "ok"].sort_values([*run, "generation", "flops", "key"], kind="stable")
+    seen = seen.drop_duplicates([*run, "key"])
+    last = study.populations.groupby([*run, "key"])["generation"].max().rename("last").reset_index()
+    members = study.fronts[[*run, "key"]].assign(front=True)
+    networks = seen.merge(last, on=[*run, "key"], how="left").merge(members, on=[*run, "key"], how="left")
+    return networks.assign(front=networks["front"].eq(True))[NETWORK].reset_index(drop=True)

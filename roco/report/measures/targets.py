@@ -4,8 +4,6 @@ from roco.config import StudyConfig
 from roco.networks.targets import ARCHITECTURES
 
 TARGET_TITLES = {name: architecture.title for name, architecture in ARCHITECTURES.items()}
-
-
 NORM_TITLES = {"l0": "L0", "linf": "L∞"}
 
 

@@ -13,7 +13,7 @@ def transfer_shares(study: Study) -> pd.DataFrame:
     rows = []
     for pair in rows_of(study.transfer):
         share = wilson(int(pair.fooled), int(pair.images))
-        place = (pair.norm, pair.threshold, pair.source, pair.target, pair.images, pair.fooled)
+        counted = (pair.norm, pair.threshold, pair.source, pair.target, pair.images, pair.fooled)
         noise = wilson(int(pair.noise), int(pair.images))
-        rows.append((*place, share.value, share.low, share.high, pair.noise, noise.value))
+        rows.append((*counted, *share.bounds, pair.noise, noise.value))
     return pd.DataFrame(rows, columns=NUMBERS)

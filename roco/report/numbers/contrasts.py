@@ -37,22 +37,22 @@ def difference_interval(first: Sequence[Networks], second: Sequence[Networks], s
         second: for the same seeds in the same order, those of the other.
         sizes: images of each cluster, `(clusters,)`.
     """
-    pairs = [(one, two) for one, two in zip(first, second, strict=True) if len(one) and len(two)]
+    pairs = [(ours, theirs) for ours, theirs in zip(first, second, strict=True) if len(ours) and len(theirs)]
     if not pairs:
         return NOTHING
-    rows = [mean_of(one) - mean_of(two) for one, two in pairs]
+    rows = [mean_of(ours) - mean_of(theirs) for ours, theirs in pairs]
     if len(rows) > 1:
         return seeds_interval(rows, sizes)
-    one, two = pairs[0]
-    if _trained_once([*one, *two]):
+    ours, theirs = pairs[0]
+    if _trained_once([*ours, *theirs]):
         return alone(rows[0], sizes, TRAINED_ONCE)
-    unit = "networks" if max(len(one), len(two)) > 1 else "retrainings"
-    errors = [_of_networks(side, sizes) for side in (one, two)]
+    unit = "networks" if max(len(ours), len(theirs)) > 1 else "retrainings"
+    errors = [_of_networks(side, sizes) for side in (ours, theirs)]
     return run_interval(rows[0], sizes, errors, f"{unit} and test images of one seed")
 
 
 def _of_networks(networks: Networks, sizes: Array) -> Error:
-    """The error of their mean through the networks drawn; of a single one through its retrainings."""
+    """The error of the mean, from the spread of the networks, or of the retrainings of a single network."""
     if len(networks) == 1:
         return of_retrainings([(1.0, networks[0])], sizes)
     values = values_of(np.stack([of_network(counts) for counts in networks]), sizes)
@@ -71,7 +71,7 @@ def paired_interval(groups: Sequence[Sequence[Pair]], sizes: Array) -> Interval:
     groups = [group for group in groups if len(group)]
     if not groups:
         return NOTHING
-    rows = [mean_of([one for one, _ in group]) - mean_of([two for _, two in group]) for group in groups]
+    rows = [mean_of([ours for ours, _ in group]) - mean_of([theirs for _, theirs in group]) for group in groups]
     if len(rows) > 1:
         return seeds_interval(rows, sizes)
     pairs = groups[0]
@@ -81,7 +81,7 @@ def paired_interval(groups: Sequence[Sequence[Pair]], sizes: Array) -> Interval:
     if len(pairs) == 1:
         errors = [of_retrainings([(1.0, counts) for counts in pairs[0]], sizes)]
         return run_interval(rows[0], sizes, errors, "retrainings and test images of one seed")
-    values = values_of(np.stack([of_network(one) - of_network(two) for one, two in pairs]), sizes)
+    values = values_of(np.stack([of_network(ours) - of_network(theirs) for ours, theirs in pairs]), sizes)
     errors = [Error(float(values.var(ddof=1)) / len(pairs), len(pairs) - 1)]
     return run_interval(rows[0], sizes, errors, "pairs and test images of one seed")
 
@@ -126,10 +126,10 @@ def pair_by_flops(
         Positions in `first` and `second`; each network is in one pair at most.
     """
     ratios = [
-        (max(one, two) / min(one, two) - 1, i, j)
-        for i, one in enumerate(first)
-        for j, two in enumerate(second)
-        if min(one, two) > 0
+        (max(ours, theirs) / min(ours, theirs) - 1, i, j)
+        for i, ours in enumerate(first)
+        for j, theirs in enumerate(second)
+        if min(ours, theirs) > 0
     ]
     pairs: list[tuple[int, int]] = []
     used_first: set[int] = set()

@@ -27,16 +27,16 @@ def interpolation_weights(first: Sequence[float], second: Sequence[float]) -> tu
     if not len(first) or not len(second):
         return None
     low, high = max(min(first), min(second)), min(max(first), max(second))
-    places = sorted({value for value in (*first, *second) if low <= value <= high})
-    if not places:
+    shared = sorted({value for value in (*first, *second) if low <= value <= high})
+    if not shared:
         return None
-    return _mean_weights(first, places), -_mean_weights(second, places)
+    return _mean_weights(first, shared), -_mean_weights(second, shared)
 
 
-def _mean_weights(flops: Sequence[float], places: Sequence[float]) -> Array:
-    """How much each network's accuracy counts in the mean of the interpolated ones at `places`."""
+def _mean_weights(flops: Sequence[float], flops_at: Sequence[float]) -> Array:
+    """How much each network's accuracy counts in the mean of the interpolated ones at `flops_at`."""
     at, of_network, shared = np.unique(np.asarray(flops, dtype=float), return_inverse=True, return_counts=True)
     basis = np.eye(len(at))
-    weights = np.array([np.interp(np.log(places), np.log(at), row).mean() for row in basis])
+    weights = np.array([np.interp(np.log(flops_at), np.log(at), row).mean() for row in basis])
     # Networks of equal FLOPs are one point, their mean.
     return np.asarray((weights / shared)[of_network])

@@ -1,4 +1,4 @@
-"""What one number of each seed says together where seeds are regressions: a t interval over their coefficients.
+"""One number of each seed, such as the coefficient of a regression within the seed, and a t interval over the seeds.
 
 A seed's number may be anything that is estimated from that seed's networks alone, a coefficient of a regression too.
 Seeds are independent, whatever ties networks of one seed together, and so a t interval over their numbers holds with
@@ -39,8 +39,8 @@ class OverSeeds:
 
 def over_seeds(values: Sequence[float]) -> OverSeeds:
     """The mean over seeds with Student's t interval; seeds without a number (NaN) are left out."""
-    found = [value for value in values if math.isfinite(value)]
-    return OverSeeds(interval_over_seeds(found), len(found))
+    known = [value for value in values if math.isfinite(value)]
+    return OverSeeds(interval_over_seeds(known), len(known))
 
 
 def over_seeds_and_images(values: Sequence[float], movements: Sequence[Array]) -> OverSeeds:
@@ -53,30 +53,34 @@ def over_seeds_and_images(values: Sequence[float], movements: Sequence[Array]) -
         values: of each seed; seeds without one (NaN) are left out.
         movements: of each seed, how much each cluster of images moves its value, `(clusters,)`.
     """
-    there = [place for place, value in enumerate(values) if math.isfinite(value)]
+    there = [index for index, value in enumerate(values) if math.isfinite(value)]
     if not there:
         return OverSeeds(NOTHING, 0)
-    found, moved = np.asarray(values, dtype=float)[there], np.stack([movements[place] for place in there])
-    seeds, clusters = len(found), int((moved != 0).any(axis=0).sum())
+    known, moved = np.asarray(values, dtype=float)[there], np.stack([movements[index] for index in there])
+    seeds, clusters = len(known), int((moved != 0).any(axis=0).sum())
     every = float((moved**2).sum())
     alike = (float((moved.sum(axis=0) ** 2).sum()) - every) / (seeds * (seeds - 1)) if seeds > 1 else every
     errors = [Error(max(0.0, alike), max(1, clusters - 1))]
     if seeds > 1:
-        errors.append(Error(float(found.var(ddof=1)) / seeds, seeds - 1))
-    value, half = float(found.mean()), half_width(errors)
+        errors.append(Error(float(known.var(ddof=1)) / seeds, seeds - 1))
+    value, half = float(known.mean()), half_width(errors)
     basis = SEEDS if seeds > 1 else "test images, of these networks alone"
     low, high = (value - half, value + half) if half else (math.nan, math.nan)
     return OverSeeds(Interval(value, low, high, basis if half else f"{basis}, which all agree"), seeds)
 
 
-def resolved(found: Sequence[OverSeeds]) -> list[bool]:
+def resolved(estimates: Sequence[OverSeeds]) -> list[bool]:
     """Which numbers of one table differ from zero: at 5 % after Holm's correction, with five seeds or more.
 
     Numbers from fewer seeds cannot be resolved, so that they do not count in the correction either.
     """
-    tested = [place for place, one in enumerate(found) if one.seeds >= FEWEST_SEEDS and math.isfinite(one.interval.p)]
-    corrected = dict(zip(tested, holm([found[place].interval.p for place in tested]), strict=True))
-    return [corrected.get(place, 1.0) < 1 - CONFIDENCE for place in range(len(found))]
+    tested = [
+        index
+        for index, estimate in enumerate(estimates)
+        if estimate.seeds >= FEWEST_SEEDS and math.isfinite(estimate.interval.p)
+    ]
+    corrected = dict(zip(tested, holm([estimates[index].interval.p for index in tested]), strict=True))
+    return [corrected.get(index, 1.0) < 1 - CONFIDENCE for index in range(len(estimates))]
 
 
 @dataclass(frozen=True)
@@ -96,9 +100,9 @@ class Fit:
     errors: Array
     freedom: int
 
-    def within(self, place: int) -> OverSeeds:
+    def within(self, index: int) -> OverSeeds:
         """A coefficient with the interval of this one seed, which takes its networks as independent."""
-        value, half = float(self.coefficients[place]), quantile(self.freedom) * float(self.errors[place])
+        value, half = float(self.coefficients[index]), quantile(self.freedom) * float(self.errors[index])
         return OverSeeds(Interval(value, value - half, value + half, "networks of one seed"), 1)
 
 
@@ -127,16 +131,16 @@ def fit(predictors: Sequence[Array], values: Array, *, freedom: int) -> Fit | No
     if np.linalg.matrix_rank(design, tol=1e-6) < design.shape[1]:
         return None
     inverse = np.linalg.pinv(design)
-    found = inverse @ values
-    residuals = values - design @ found
+    coefficients = inverse @ values
+    residuals = values - design @ coefficients
     # A value that the fit follows whatever it is has a leverage of 1: nothing tells how far it would move.
     left_over = 1 - (design * inverse.T).sum(axis=1)
     left_over[left_over < 1e-6] = np.nan
     errors = np.sqrt(((inverse * residuals / left_over) ** 2).sum(axis=1))
     unexplained = float((residuals**2).sum()) / left / float(values.var(ddof=1))
-    return Fit(found[1:] / scale, 1 - unexplained, errors[1:] / scale, left)
+    return Fit(coefficients[1:] / scale, 1 - unexplained, errors[1:] / scale, left)
 
 
-def coefficient(fits: Sequence[Fit], place: int) -> OverSeeds:
-    """A coefficient over the seeds' own fits; of a single seed with the interval within it."""
-    return fits[0].within(place) if len(fits) == 1 else over_seeds([float(one.coefficients[place]) for one in fits])
+def coefficient(fits: Sequence[Fit], index: int) -> OverSeeds:
+    """The mean of a coefficient over the fits of the seeds; of a single seed with the interval within it."""
+    return fits[0].within(index) if len(fits) == 1 else over_seeds([float(each.coefficients[index]) for each in fits])

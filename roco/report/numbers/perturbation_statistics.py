@@ -26,22 +26,24 @@ def mean_of_medians(groups: Sequence[Sequence[Distances]], *, purpose: str) -> I
             where nothing fooled an image; retrainings without images are left out.
         purpose: what the number is for; seeds the bootstrap.
     """
-    kept = [[[one for one in network if len(one)] for network in group] for group in groups]
+    kept = [[[training for training in network if len(training)] for network in group] for group in groups]
     kept = [[network for network in group if network] for group in kept]
     kept = [group for group in kept if group]
     if not kept:
         return NOTHING
-    most = max(len(one) for group in kept for network in group for one in network)
-    places = _middle_places(most, numpy_generator("report", "medians", purpose))
+    most = max(len(training) for group in kept for network in group for training in network)
+    ranks = _middle_ranks(most, numpy_generator("report", "medians", purpose))
     # In each resample, and last as it is.
-    of_networks = [[np.mean([_medians(one, places) for one in network], axis=0) for network in group] for group in kept]
+    of_networks = [
+        [np.mean([_medians(training, ranks) for training in network], axis=0) for network in group] for group in kept
+    ]
     of_seeds = [np.mean(group, axis=0) for group in of_networks]
     drawn = np.mean(of_seeds, axis=0)
     value = float(drawn[-1])
     tail = 50 * (1 - CONFIDENCE)
     # Not interpolated: between a number and infinity there is nothing.
     low, high = np.percentile(drawn[:-1], [tail, 100 - tail], method="inverted_cdf")
-    units, basis = _units(kept, of_networks, of_seeds, places)
+    units, basis = _units(kept, of_networks, of_seeds, ranks)
     if not math.isfinite(value):
         return Interval(value, float(low), float(high), basis)
     half = _half(units)
@@ -53,14 +55,14 @@ def _units(
     groups: Sequence[Sequence[Distances]],
     of_networks: Sequence[Sequence[Array]],
     of_seeds: Sequence[Array],
-    places: Array,
+    ranks: Array,
 ) -> tuple[list[float], str]:
-    """The values whose spread counts beside that of the images, and all that varies in words."""
+    """The values whose spread counts beside that of the images, and what the interval covers, in words."""
     if len(of_seeds) > 1:
-        return [float(one[-1]) for one in of_seeds], SEEDS
+        return [float(values[-1]) for values in of_seeds], SEEDS
     if len(of_networks[0]) > 1:
-        return [float(one[-1]) for one in of_networks[0]], "networks and test images of one seed"
-    trainings = [float(_medians(one, places)[-1]) for one in groups[0][0]]
+        return [float(values[-1]) for values in of_networks[0]], "networks and test images of one seed"
+    trainings = [float(_medians(values, ranks)[-1]) for values in groups[0][0]]
     return trainings, "retrainings and test images" if len(trainings) > 1 else "test images, of this training alone"
 
 
@@ -69,7 +71,7 @@ def _half(values: Sequence[float]) -> float:
     return half_width([Error(float(np.var(values, ddof=1)) / count, count - 1)]) if count > 1 else 0.0
 
 
-def _middle_places(count: int, generator: np.random.Generator) -> Array:
+def _middle_ranks(count: int, generator: np.random.Generator) -> Array:
     """Where the median of `count` draws with replacement is among the sorted distances, from 0 to 1, `(2, RESAMPLES)`.
 
     The place of the middle draw is that of an order statistic of uniform numbers, which follows a beta distribution; of
@@ -81,10 +83,10 @@ def _middle_places(count: int, generator: np.random.Generator) -> Array:
     return np.stack([lower, upper])
 
 
-def _medians(distances: Array, places: Array) -> Array:
-    """The median of the distances drawn anew, `(RESAMPLES + 1,)`: by two places, and last that of themselves."""
+def _medians(distances: Array, ranks: Array) -> Array:
+    """The medians of resampled distances, given the two middle ranks of each; last the median of the distances."""
     ordered, last = np.sort(distances), len(distances) - 1
-    lower, upper = (ordered[np.minimum((len(ordered) * place).astype(np.int64), last)] for place in places)
+    lower, upper = (ordered[np.minimum((len(ordered) * rank).astype(np.int64), last)] for rank in ranks)
     middle = len(ordered) // 2
     # As numpy's, but that two infinite ones have an infinite mean and not none.
     own = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

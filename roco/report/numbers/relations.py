@@ -38,12 +38,12 @@ def draws(seeds: Sequence[int], generator: np.random.Generator) -> Array:
         seeds: the seed of each network.
         generator: the source of the resampling.
     """
-    names, place = np.unique(np.asarray(seeds), return_inverse=True)
+    names, index = np.unique(np.asarray(seeds), return_inverse=True)
     if len(names) == 1:
-        place = np.arange(len(seeds))
-    count = int(place.max()) + 1
+        index = np.arange(len(seeds))
+    count = int(index.max()) + 1
     times = generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
-    return np.asarray(times[:, place], dtype=np.float64)
+    return np.asarray(times[:, index], dtype=np.float64)
 
 
 def _times(seeds: Sequence[int]) -> float:
@@ -85,12 +85,12 @@ def trend(
     Returns:
         The line, its lower and its upper bound at each place of `at`.
     """
-    one, two, places = (np.asarray(values, dtype=float) for values in (x, y, at))
-    intercept, slope = _weighted_line(np.ones((1, len(one))), one, two)
-    lines = np.column_stack(_weighted_line(draws(seeds, generator), one, two))
+    xs, ys, positions = (np.asarray(values, dtype=float) for values in (x, y, at))
+    intercept, slope = _weighted_line(np.ones((1, len(xs))), xs, ys)
+    lines = np.column_stack(_weighted_line(draws(seeds, generator), xs, ys))
     lines = lines[np.isfinite(lines[:, 1])]
-    half = _times(seeds) * (lines[:, :1] + lines[:, 1:] * places).std(axis=0)
-    line = intercept[0] + slope[0] * places
+    half = _times(seeds) * (lines[:, :1] + lines[:, 1:] * positions).std(axis=0)
+    line = intercept[0] + slope[0] * positions
     return line, line - half, line + half
 
 
@@ -104,10 +104,10 @@ def _ranks(weights: Array, values: Array) -> Array:
 def _rank_correlations(weights: Array, x: Array, y: Array) -> Array:
     ranks = [_ranks(weights, values) for values in (x, y)]
     total = weights.sum(axis=1, keepdims=True)
-    one, two = (rank - (weights * rank).sum(axis=1, keepdims=True) / total for rank in ranks)
-    power = (weights * one * one).sum(axis=1) * (weights * two * two).sum(axis=1)
+    first, second = (rank - (weights * rank).sum(axis=1, keepdims=True) / total for rank in ranks)
+    power = (weights * first * first).sum(axis=1) * (weights * second * second).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(power > 1e-9, (weights * one * two).sum(axis=1) / np.sqrt(power), np.nan)
+        return np.where(power > 1e-9, (weights * first * second).sum(axis=1) / np.sqrt(power), np.nan)
 
 
 def spearman(x: Sequence[float], y: Sequence[float], seeds: Sequence[int], generator: np.random.Generator) -> Interval:
@@ -125,18 +125,18 @@ def spearman(x: Sequence[float], y: Sequence[float], seeds: Sequence[int], gener
         seeds: of each network.
         generator: the source of the resampling.
     """
-    one, two = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    if len(one) < FEWEST_RANKED:
+    xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if len(xs) < FEWEST_RANKED:
         return NOTHING
-    value = float(_rank_correlations(np.ones((1, len(one))), one, two)[0])
+    value = float(_rank_correlations(np.ones((1, len(xs))), xs, ys)[0])
     if not abs(value) < 1:
         return Interval(value, math.nan, math.nan, "no interval") if abs(value) == 1 else NOTHING
-    found = _rank_correlations(draws(seeds, generator), one, two)
-    usable = found[np.isfinite(found)]
+    resampled = _rank_correlations(draws(seeds, generator), xs, ys)
+    usable = resampled[np.isfinite(resampled)]
     # Resamples of few networks may be in perfect order; their z is infinite.
     half = _times(seeds) * float(np.arctanh(usable.clip(-0.999, 0.999)).std()) if len(usable) else math.inf
     low, high = (math.tanh(math.atanh(value) + sign * half) for sign in (-1, 1))
-    wide = interval_of_independent(value, len(one))
+    wide = interval_of_independent(value, len(xs))
     return Interval(value, min(wide.low, low), max(wide.high, high), _basis(seeds))
 
 
@@ -150,8 +150,8 @@ def interval_of_independent(correlation: float, count: int) -> Interval:
 
 
 def _by_seed(values: Sequence[float], seeds: Sequence[int]) -> dict[int, Array]:
-    found, places = np.asarray(values, dtype=float), np.asarray(seeds)
-    return {int(seed): found[places == seed] for seed in np.unique(places)}
+    every, of_seed = np.asarray(values, dtype=float), np.asarray(seeds)
+    return {int(seed): every[of_seed == seed] for seed in np.unique(of_seed)}
 
 
 def seed_mean(values: Sequence[float], seeds: Sequence[int]) -> Interval:
@@ -166,14 +166,14 @@ def seed_mean(values: Sequence[float], seeds: Sequence[int]) -> Interval:
         return interval_over_seeds([float(group.mean()) for group in groups.values()])
     if not groups:
         return NOTHING
-    found = interval_over_seeds(next(iter(groups.values())))
-    return Interval(found.value, found.low, found.high, "networks of one seed" if len(values) > 1 else "one network")
+    mean = interval_over_seeds(next(iter(groups.values())))
+    return Interval(mean.value, mean.low, mean.high, "networks of one seed" if len(values) > 1 else "one network")
 
 
 def seed_difference(
     first: tuple[Sequence[float], Sequence[int]], second: tuple[Sequence[float], Sequence[int]]
 ) -> Interval:
-    """The difference of two means as of `seed_mean`, over the seeds that both have, paired by these.
+    """The difference of two means like those of `seed_mean`, paired by the seeds that both groups have.
 
     Of one seed over the networks of each, from two of each on.
 
@@ -181,13 +181,13 @@ def seed_difference(
         first: values and seeds of the one group's networks.
         second: those of the other's.
     """
-    one, two = _by_seed(*first), _by_seed(*second)
-    shared = sorted(set(one) & set(two))
+    ours, theirs = _by_seed(*first), _by_seed(*second)
+    shared = sorted(set(ours) & set(theirs))
     if len(shared) > 1:
-        return interval_over_seeds([float(one[seed].mean() - two[seed].mean()) for seed in shared])
+        return interval_over_seeds([float(ours[seed].mean() - theirs[seed].mean()) for seed in shared])
     if not shared:
         return NOTHING
-    sides = one[shared[0]], two[shared[0]]
+    sides = ours[shared[0]], theirs[shared[0]]
     value = float(sides[0].mean() - sides[1].mean())
     errors = [Error(float(side.var(ddof=1)) / len(side), len(side) - 1) for side in sides if len(side) > 1]
     half = half_width(errors) if len(errors) == len(sides) else 0.0

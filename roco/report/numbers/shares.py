@@ -46,9 +46,9 @@ def movements(rows: Array, sizes: Array) -> Array:
 
     Source: Cochran, Sampling Techniques, 1977, Section 9A.2 (cluster sampling, the ratio estimate).
     """
-    found = (rows - values_of(rows, sizes)[:, np.newaxis] * sizes) / sizes.sum()
+    errors = (rows - values_of(rows, sizes)[:, np.newaxis] * sizes) / sizes.sum()
     clustered = len(sizes) > 1 and bool((sizes != sizes[0]).any() or sizes[0] != 1)
-    return np.asarray(found * math.sqrt(len(sizes) / (len(sizes) - 1)) if clustered else found)
+    return np.asarray(errors * math.sqrt(len(sizes) / (len(sizes) - 1)) if clustered else errors)
 
 
 def variance_of(row: Array, sizes: Array) -> float:
@@ -57,13 +57,13 @@ def variance_of(row: Array, sizes: Array) -> float:
 
 
 def shared_variance(rows: Array, sizes: Array) -> float:
-    """What all rows move alike with the images: the mean covariance of two of their shares, 0 at the least.
+    """The variance that all rows share because of the images: the mean covariance of two of their shares, at least 0.
 
     The spread of the rows' shares holds all but this. Source: Obuchowski and Rockette, "Hypothesis testing of
     diagnostic accuracy for multiple readers and multiple tests", Commun. Stat. Simul. 1995 (readers are seeds here).
     """
-    found, count = movements(rows, sizes), len(rows)
-    together = float((found.sum(axis=0) ** 2).sum() - (found**2).sum())
+    moved, count = movements(rows, sizes), len(rows)
+    together = float((moved.sum(axis=0) ** 2).sum() - (moved**2).sum())
     return max(0.0, together / (count * (count - 1)))
 
 
@@ -78,5 +78,5 @@ def independent_images(rows: Array, sizes: Array) -> float:
     ends = min(int((row > 0).sum()), int((row < sizes).sum()))
     many = ends >= FEWEST_CLUSTERS
     variance = shared_variance(rows, sizes) if many and len(rows) > 1 else variance_of(row, sizes)
-    found = share * (1 - share) / variance if variance > 0 else math.inf
-    return found if many else min(found, float(len(sizes)))
+    equivalent = share * (1 - share) / variance if variance > 0 else math.inf
+    return equivalent if many else min(equivalent, float(len(sizes)))

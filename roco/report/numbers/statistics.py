@@ -1,6 +1,6 @@
-"""Intervals, differences and hypervolumes from counts and objectives. No files, no wording.
+"""Intervals and p-values from counts and from one value for each seed. No files, no wording.
 
-Accuracies and objectives are fractions, FLOPs multiply-adds. Networks are rows of counts as in shares.py.
+Accuracies are fractions. Networks are rows of counts as in shares.py.
 What is claimed of a search is claimed of its seeds: the networks that it found with one seed, and their trainings, are
 not independent of one another, so each seed gives one value and Student's t the interval over seeds. The test images,
 which all seeds share, are the second source of error. What one seed gives says nothing beyond that run.
@@ -55,6 +55,11 @@ class Interval:
     deviation: float = math.nan
 
     @property
+    def bounds(self) -> tuple[float, float, float]:
+        """The estimate, its lower and its upper bound."""
+        return self.value, self.low, self.high
+
+    @property
     def excludes_zero(self) -> bool:
         """Whether zero lies outside; False where there is no interval."""
         return self.low > 0 or self.high < 0
@@ -78,7 +83,7 @@ def in_words(parts: Sequence[str]) -> str:
 
 
 def quantile(freedom: float, tail: float = (1 - CONFIDENCE) / 2) -> float:
-    """Of Student's t, above which a tail lies."""
+    """The value above which Student's t has this probability."""
     return -float(stdtrit(freedom, tail))
 
 
@@ -88,12 +93,12 @@ def half_width(errors: Sequence[Error], tail: float = (1 - CONFIDENCE) / 2) -> f
     Source: Banerjee, "Approximate confidence interval for linear functions of means of k populations when the
     population variances are not equal", Sankhya 1960.
     """
-    return math.sqrt(sum(quantile(one.freedom, tail) ** 2 * one.variance for one in errors if one.variance > 0))
+    return math.sqrt(sum(quantile(error.freedom, tail) ** 2 * error.variance for error in errors if error.variance > 0))
 
 
 def p_value(value: float, errors: Sequence[Error]) -> float:
     """The largest tail at which the interval of a value leaves out zero, both sides together; NaN without any error."""
-    if not any(one.variance > 0 for one in errors):
+    if not any(error.variance > 0 for error in errors):
         return math.nan
 
     def beyond(tail: float) -> float:
@@ -116,7 +121,7 @@ def wilson(correct: int, images: int) -> Interval:
 
 
 def _wilson(share: float, images: float, z: float) -> tuple[float, float]:
-    """Wilson's bounds for so many independent images; the share itself where they are without number."""
+    """Wilson's bounds for this many independent images; for infinitely many the share itself."""
     if math.isinf(images):
         return share, share
     shrink = 1 + z * z / images
@@ -185,14 +190,14 @@ def interval_over_seeds(values: Sequence[float] | Array) -> Interval:
     Args:
         values: `(seeds,)`.
     """
-    found = np.asarray(values, dtype=float)
-    if len(found) < 2:
-        return Interval(float(found[0]), math.nan, math.nan, "one seed") if len(found) else NOTHING
-    return _symmetric(found, [], "seeds")
+    of_seeds = np.asarray(values, dtype=float)
+    if len(of_seeds) < 2:
+        return Interval(float(of_seeds[0]), math.nan, math.nan, "one seed") if len(of_seeds) else NOTHING
+    return _symmetric(of_seeds, [], "seeds")
 
 
 def seeds_interval(rows: Sequence[Array], sizes: Array) -> Interval:
-    """A difference over two seeds or more: Student's t over their values, and what all move alike with the images.
+    """A difference over two seeds or more: Student's t, and the part of the images' luck that all share.
 
     Args:
         rows: the difference within each seed, a weighted sum of networks' rows, `(clusters,)`.
@@ -203,9 +208,9 @@ def seeds_interval(rows: Sequence[Array], sizes: Array) -> Interval:
     return _of_shares(_symmetric(values_of(every, sizes), [images], SEEDS))
 
 
-def _of_shares(found: Interval) -> Interval:
-    """Two shares differ by one at most."""
-    return replace(found, low=float(np.clip(found.low, -1, 1)), high=float(np.clip(found.high, -1, 1)))
+def _of_shares(interval: Interval) -> Interval:
+    """The interval of a difference of two shares, which lies between -1 and 1."""
+    return replace(interval, low=float(np.clip(interval.low, -1, 1)), high=float(np.clip(interval.high, -1, 1)))
 
 
 def _symmetric(of_seeds: Array, others: Sequence[Error], basis: str) -> Interval:
@@ -242,9 +247,9 @@ def alone(row: Array, sizes: Array, basis: str) -> Interval:
 def of_retrainings(weighted: Sequence[tuple[float, Counts]], sizes: Array) -> Error:
     """The error of a weighted sum of networks through their retrainings, whose variance is pooled over networks."""
     values = [values_of(np.asarray(counts, dtype=np.float64), sizes) for _, counts in weighted]
-    freedom = sum(len(found) - 1 for found in values)
-    squares = sum(float(((found - found.mean()) ** 2).sum()) for found in values)
-    scale = sum(weight**2 / len(found) for (weight, _), found in zip(weighted, values, strict=True))
+    freedom = sum(len(shares) - 1 for shares in values)
+    squares = sum(float(((shares - shares.mean()) ** 2).sum()) for shares in values)
+    scale = sum(weight**2 / len(shares) for (weight, _), shares in zip(weighted, values, strict=True))
     return Error(squares / freedom * scale, freedom) if freedom else Error(0.0, 1)
 
 
@@ -256,6 +261,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     order = np.argsort(np.asarray(p_values, dtype=float), kind="stable")
     factors = np.arange(len(order), 0, -1)
     raised = np.minimum(1, np.maximum.accumulate(np.asarray(p_values, dtype=float)[order] * factors))
-    found = np.empty(len(order))
-    found[order] = raised
-    return [float(value) for value in found]
+    corrected = np.empty(len(order))
+    corrected[order] = raised
+    return [float(value) for value in corrected]

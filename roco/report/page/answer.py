@@ -23,7 +23,7 @@ from roco.report.read.collect import records_of
 
 
 def answer(differences: pd.DataFrame, accuracies: pd.DataFrame, config: StudyConfig) -> tuple[str, ...]:
-    """The main comparison in a sentence; what else it cost and rests on; how many seeds would say more.
+    """Three sentences: the main comparison; other differences and what they rest on; how many seeds would say more.
 
     Args:
         differences: numbers of the table of differences.
@@ -54,15 +54,15 @@ def _no_comparison(differences: pd.DataFrame, search: str, reference: str) -> tu
 
 
 def _gain(row: Difference, config: StudyConfig) -> str:
-    places = {EQUAL_FLOPS: "At equal FLOPs", INTERPOLATED: "At equal FLOPs, interpolated along the fronts"}
-    where = places.get(row.selection) or f"Among the {row.selection.split('_')[1]} lightest networks"
+    selections = {EQUAL_FLOPS: "At equal FLOPs", INTERPOLATED: "At equal FLOPs, interpolated along the fronts"}
+    where = selections.get(row.selection) or f"Among the {row.selection.split('_')[1]} lightest networks"
     searches = f"networks found by {_called(row.search, config)} are"
     points = f"{_points(row, judged=True)} {_measured(row.metric)}"
     return f"{where}, {searches} {points} than those found by {row.reference}{_unclear(row)}."
 
 
 def _unclear(row: Difference) -> str:
-    """What is to be said where nearly all images hold or nearly all fall."""
+    """A caution where nearly all images or nearly none are right, because networks cannot be told apart there."""
     if LEAST <= row.accuracy <= MOST:
         return ""
     share = percent(row.accuracy)
@@ -86,7 +86,7 @@ def _called(search: str, config: StudyConfig) -> str:
 
 
 def _points(row: Difference, *, judged: bool = False) -> str:
-    """A difference in words; where it is judged, with the verdict."""
+    """A difference in words, with the verdict if it is the judged one."""
     interval = ""
     if not missing(row.low):
         interval = f"95 % interval {percent(row.low, sign=True)} to {percent(row.high, sign=True)}"
@@ -117,17 +117,17 @@ def _cost(row: Difference, by_metric: dict[str, Difference], config: StudyConfig
 
 
 def _luck(row: Difference) -> str:
-    """Whether the interval knows of the luck of trainings."""
+    """Whether the interval covers that another training gives another value."""
     if row.seeds > 1:
         return "whose luck is part of the spread over seeds"
     return "and another training may differ by several points"
 
 
 def _one_search(search: str, accuracies: pd.DataFrame, config: StudyConfig) -> tuple[str, str]:
-    found = accuracies[accuracies["networks"] > 0]
-    if found.empty:
+    measured = accuracies[accuracies["networks"] > 0]
+    if measured.empty:
         return f"The study's one search, {search}, has no retrained network yet.", "See below what failed, and why."
-    row = records_of(found.sort_values("top"))[-1]
+    row = records_of(measured.sort_values("top"))[-1]
     interval = "" if pd.isna(row["low"]) else f" (95 % interval {percent(row['low'])} to {percent(row['high'])})"
     many = f"{row['networks']} lightest networks of {search} classify"
     who = many if row["networks"] > 1 else f"one retrained network of {search} classifies"

@@ -63,7 +63,7 @@ def payload(networks: pd.DataFrame, config: StudyConfig, *, phases: Mapping[str,
         "axes": {name: _axis(networks, name) for name in AXES},
         "columns": list(values.columns),
         "rows": values.where(values.notna(), None).to_numpy().tolist(),
-        "phases": {key: list(found) for key, found in phases.items()},
+        "phases": {key: list(drawings) for key, drawings in phases.items()},
     }
 
 

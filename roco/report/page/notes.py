@@ -1,4 +1,4 @@
-"""What is said below a table or a figure: short notes as they are; of long ones the first sentence, the rest folded."""
+"""Notes below tables and figures: short ones are shown; of long ones the first sentence is shown, the rest folded."""
 
 import re
 from collections.abc import Sequence

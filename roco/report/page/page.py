@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from roco.config import StudyConfig
+from roco.data.sets import DATA_SETS
 from roco.errors import ArtifactError
 from roco.files import atomic, opened
 from roco.report.contents import FIGURES, PARTS, PICTURE, TABLES, Item, Part
@@ -71,8 +72,8 @@ def origin_of(
     """
     attributes, images = dataset_facts(dataset_path)
     for path in beside:
-        found = read_attributes(path, "adversarial_set")
-        check_provenance(path, found, {"dataset_fingerprint": attributes["fingerprint"]})
+        of_set = read_attributes(path, "adversarial_set")
+        check_provenance(path, of_set, {"dataset_fingerprint": attributes["fingerprint"]})
     counts = ", ".join(f"{whole(count)} {split}" for split, count in images.items())
     facts = {"Data set": f"{attributes['name']}, {len(attributes['class_names'])} classes; images: {counts}"}
     facts |= {"Data set's fingerprint (SHA-256)": attributes["fingerprint"]}
@@ -121,19 +122,13 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
             raise ArtifactError(f"{tables}/{table.name}.csv: not the table of this study; delete it and run again")
     by_name = {table.name: table for table in made}
     sentences = answer(by_name["differences"].numbers, by_name["table_3"].numbers, config)
-    environment = Environment(
-        loader=PackageLoader("roco.report.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     views = {item.name: _figure_view(item, Path(figures)) for item in FIGURES}
     shown = {item.name: _table_view(item, by_name[item.name]) for item in TABLES}
     drawings = Drawings()
     networks = read_networks(_text(Path(figures) / f"{PICTURE.name}.csv"))
-    return environment.get_template("report.html.j2").render(
+    return _template().render(
         config=config,
+        data_set=_data_set(config),
         sentences=sentences,
         groups=[_group(part, shown, views) for part in PARTS],
         sections=network_sections(by_name, config, drawings),
@@ -148,6 +143,23 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
         picture=views[PICTURE.name],
         symbols=Markup(drawings.markup),
     )
+
+
+def _data_set(config: StudyConfig) -> str:
+    """What people call the data set; the user's own is called like its file."""
+    known = DATA_SETS[config.dataset.name]
+    return config.dataset.title if known.users_own else known.title
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("roco.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""A section of the page for each network of a front: its drawing, what the search saw, and what became of it."""
+"""A section of the page for each network of a front: its drawing, what the search saw, and what retraining gave."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -12,10 +12,10 @@ from roco.report.figures.small_chart import small_chart
 from roco.report.figures.style import looks
 from roco.report.measures.compare import attacks_without_budget, metric_title, metrics, name_of
 from roco.report.measures.measured import several
-from roco.report.numbers.format import NO_VALUE, millions, missing, percent
-from roco.report.read.collect import REFERENCES, records_of
+from roco.report.numbers.format import NO_VALUE, millions, percent
+from roco.report.page.networks import FrontNetwork, Retraining, front_networks, retrainings_in
+from roco.report.read.collect import REFERENCES
 from roco.report.tables.retrained import (
-    AT_RADIUS,
     DISTANCE,
     HOW_FAR,
     distance_and_left,
@@ -24,7 +24,6 @@ from roco.report.tables.retrained import (
 from roco.report.tables.table import Table
 from roco.space.complexity import widths_of
 from roco.space.genome import Genome, PhaseGraph
-from roco.study.files import File
 
 
 @dataclass(frozen=True)
@@ -104,131 +103,124 @@ def network_sections(tables: Mapping[str, Table], config: StudyConfig, drawings:
 def _section(
     key: str, genome: str, fronts: pd.DataFrame, retrained: pd.DataFrame, config: StudyConfig, drawings: Drawings
 ) -> NetworkSection:
-    found = records_of(fronts[fronts["key"] == key])
-    slots = records_of(retrained[retrained["key"] == key]) if "key" in retrained else []
-    measured, drawn = [row for row in slots if row["status"] == "ok"], drawings.of(genome)
+    seen = front_networks(fronts[fronts["key"] == key])
+    trainings = retrainings_in(retrained[retrained["key"] == key], config) if "key" in retrained else []
+    measured, drawn = [each for each in trainings if each.failure is None], drawings.of(genome)
     return NetworkSection(
         key=key,
         genome=genome,
-        summary=_summary(genome, [*found, *(row for row in slots if row["search"] == REFERENCES)]),
+        summary=_summary(genome, [*seen, *(each for each in trainings if each.search == REFERENCES)]),
         phases=tuple(
             DrawnPhase(symbol, f"{width} channels")
             for symbol, width in zip(drawn, widths_of(config.retraining.channels, len(drawn)), strict=True)
         ),
-        searched=_searched(found, config),
+        searched=_searched(seen, config),
         retrained=_retrained(measured, config),
         curve=_curve(measured),
         chart=_chart(measured, config),
-        failures=tuple(f"{_training(row, config)}: {row['reason']}" for row in slots if row["status"] != "ok"),
-        weights=tuple(_weights(row) for row in measured),
+        failures=tuple(f"{_training(each, config)}: {each.failure}" for each in trainings if each.failure is not None),
+        weights=tuple(each.weights for each in measured),
     )
 
 
-def _summary(genome: str, rows: Iterable[Mapping[str, Any]]) -> str:
-    places = list(dict.fromkeys(_place(row) for row in rows))
+def _summary(genome: str, networks: Iterable[FrontNetwork | Retraining]) -> str:
+    searches = list(dict.fromkeys(network.found_by for network in networks))
     name = name_of(genome)
-    return ", ".join(places if name == genome else [name, *places])
+    return ", ".join(searches if name == genome else [name, *searches])
 
 
-def _place(row: Mapping[str, Any]) -> str:
-    return str(row["search"]) if row["search"] == REFERENCES else f"{row['search']} seed {row['seed']}"
+def _training(training: Retraining, config: StudyConfig) -> str:
+    seed = f", training seed {training.training_seed}" if several(config) else ""
+    return f"{training.found_by}{seed}"
 
 
-def _training(row: Mapping[str, Any], config: StudyConfig) -> str:
-    return f"{_place(row)}, training seed {row['training_seed']}" if several(config) else _place(row)
+def _by_network(trainings: Iterable[Retraining]) -> list[list[Retraining]]:
+    """The retrainings of each slot."""
+    slots: dict[tuple[str, int, int], list[Retraining]] = {}
+    for training in trainings:
+        slots.setdefault((training.search, training.seed, training.slot), []).append(training)
+    return list(slots.values())
 
 
-def _by_place(rows: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """The retrainings of each place where a network was found."""
-    places: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        places.setdefault((row["search"], row["seed"], row["slot"]), []).append(row)
-    return list(places.values())
+def _spread(values: Iterable[float | None]) -> str:
+    """The mean over retrainings with the smallest and the largest; a dash without any."""
+    known = tuple(value for value in values if value is not None)
+    return smallest_to_largest(known) if known else NO_VALUE
 
 
-def _over_trainings(rows: list[dict[str, Any]], name: str) -> str:
-    found = tuple(float(row[name]) for row in rows if not missing(row[name]))
-    return smallest_to_largest(found) if found else NO_VALUE
-
-
-def _accuracy(rows: list[dict[str, Any]], metric: str, config: StudyConfig) -> str:
+def _accuracy(trainings: list[Retraining], metric: str, config: StudyConfig) -> str:
     """The accuracy over retrainings; of an attack without a budget how far it went, and what it left right."""
     if metric not in attacks_without_budget(config):
-        return _over_trainings(rows, metric)
-    far, left = ([float(row[name]) for row in rows] for name in (f"{metric}{DISTANCE}", metric))
-    return distance_and_left(sum(far) / len(far), sum(left) / len(left))
+        return _spread(training.measured.get(metric) for training in trainings)
+    far, left = (
+        sum(training.measured.get(name, math.nan) for training in trainings) / len(trainings)
+        for name in (f"{metric}{DISTANCE}", metric)
+    )
+    return distance_and_left(far, left)
 
 
-def _searched(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
+def _table(name: str, title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
+    """A table of the page alone: it has no file, and so no numbers."""
+    return Table(pd.DataFrame(), (header, *rows), name=name, title=title)
+
+
+def _searched(networks: list[FrontNetwork], config: StudyConfig) -> Table:
     header = ("Front of", "Validation error, %", "Adversarial error, %", "FLOPs, M", "Parameters, M")
-    cells = [
+    rows = [
         (
-            _place(row),
-            percent(row["error"]),
-            percent(row["adversarial_error"]),
-            millions(row["flops"]),
-            millions(row["parameters"], digits=3),
+            network.found_by,
+            percent(network.error),
+            percent(network.adversarial_error),
+            millions(network.flops),
+            millions(network.parameters, digits=3),
         )
-        for row in rows
+        for network in networks
     ]
-    title = f"In the search, at {config.width_in_words('evaluation')}"
-    return Table(pd.DataFrame(rows), (header, *cells), name="searched", title=title)
+    return _table("searched", f"In the search, at {config.width_in_words('evaluation')}", header, rows)
 
 
-def _retrained(rows: list[dict[str, Any]], config: StudyConfig) -> Table:
+def _retrained(trainings: list[Retraining], config: StudyConfig) -> Table:
     names, again = metrics(config), ["Retrainings"] if several(config) else []
     header = ("Found by", *again, "FLOPs, M", "Parameters, M", *(_heading(name, config) for name in names))
-    cells = [
+    rows = [
         (
-            _place(trained[0]),
-            *([str(len(trained))] if again else []),
-            millions(trained[0]["flops"]),
-            millions(trained[0]["parameters"], digits=3),
-            *(_accuracy(trained, name, config) for name in names),
+            of_network[0].found_by,
+            *([str(len(of_network))] if again else []),
+            millions(of_network[0].flops),
+            millions(of_network[0].parameters, digits=3),
+            *(_accuracy(of_network, name, config) for name in names),
         )
-        for trained in _by_place(rows)
+        for of_network in _by_network(trainings)
     ]
     title = f"Retrained, at {config.width_in_words('retraining')}; accuracies in %"
     title += ", in parentheses the smallest and the largest over retrainings" if again else ""
-    return Table(pd.DataFrame(rows), (header, *cells), name="retrained", title=title)
+    return _table("retrained", title, header, rows)
 
 
-def _curve(rows: list[dict[str, Any]]) -> Table:
-    """A row for each place where the network was found, a column for each radius."""
-    measured = [row for row in rows if _at_radii(row)]
-    radii = list(_at_radii(measured[0])) if measured else []
-    shown = [name.removeprefix(AT_RADIUS) for name in radii]
-    header = ("Found by", *("clean" if radius == "0" else f"{radius}/255" for radius in shown))
-    cells = [
-        (_place(trained[0]), *(_over_trainings(trained, name) for name in radii)) for trained in _by_place(measured)
+def _curve(trainings: list[Retraining]) -> Table:
+    """A row for each slot of the network, a column for each radius."""
+    measured = [training for training in trainings if training.curve]
+    radii = list(measured[0].curve) if measured else []
+    header = ("Found by", *("clean" if radius == "0" else f"{radius}/255" for radius in radii))
+    rows = [
+        (of_network[0].found_by, *(_spread(training.curve.get(radius) for training in of_network) for radius in radii))
+        for of_network in _by_network(measured)
     ]
-    title = "Accuracy against the L∞ radius, in %"
-    return Table(pd.DataFrame(measured), (header, *cells), name="curve", title=title)
+    return _table("curve", "Accuracy against the L∞ radius, in %", header, rows)
 
 
-def _chart(rows: list[dict[str, Any]], config: StudyConfig) -> str:
+def _chart(trainings: list[Retraining], config: StudyConfig) -> str:
     # A line for each retraining, which shows their spread.
     lines = [
-        (
-            str(row["search"]),
-            [(float(name.removeprefix(AT_RADIUS)), float(share)) for name, share in _at_radii(row).items()],
-        )
-        for row in rows
-        if _at_radii(row)
+        (training.search, [(float(radius), share) for radius, share in training.curve.items()])
+        for training in trainings
+        if training.curve
     ]
     colours = {name: look.colour for name, look in looks(list(config.search.searches)).items()}
     label = "Accuracy against the radius"
     return small_chart(lines, colours, x_title="L∞ radius, in 1/255", label=label) if lines else ""
 
 
-def _at_radii(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name.startswith(AT_RADIUS) and not missing(value)}
-
-
 def _heading(metric: str, config: StudyConfig) -> str:
     title = metric_title(metric) + (HOW_FAR if metric in attacks_without_budget(config) else "")
     return title[0].upper() + title[1:]
-
-
-def _weights(row: Mapping[str, Any]) -> str:
-    return File.RETRAINED_NETWORK.at(**{name: row[name] for name in ("search", "seed", "slot", "training_seed")})

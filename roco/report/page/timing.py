@@ -18,7 +18,7 @@ STEPS = (
     ("Variation, survival and fronts", r"search/"),
     ("Retraining", r"retrained/.*/training$"),
     ("Robustness of retrained networks", r"retrained/"),
-    ("Tables and figures", r"tables|figures"),
+    ("Tables, figures and page", r"tables|figures|report_page"),
 )
 
 
@@ -47,13 +47,13 @@ def step_times(folder: str | Path) -> list[StepTime]:
     Args:
         folder: holds tables with the columns `s`, `cpu_time` (seconds) and `max_rss` (MB), one for each job.
     """
-    found: dict[str, list[pd.DataFrame]] = {}
+    by_step: dict[str, list[pd.DataFrame]] = {}
     for path in sorted(Path(folder).rglob("*.tsv")):
         name = path.relative_to(folder).with_suffix("").as_posix()
         step = next((step for step, pattern in STEPS if re.match(pattern, name)), "Other jobs")
-        found.setdefault(step, []).append(pd.read_csv(path, sep="\t"))
+        by_step.setdefault(step, []).append(pd.read_csv(path, sep="\t"))
     order = [*(step for step, _ in STEPS), "Other jobs"]
-    return [_step_time(step, found[step]) for step in order if step in found]
+    return [_step_time(step, by_step[step]) for step in order if step in by_step]
 
 
 def _step_time(step: str, jobs: list[pd.DataFrame]) -> StepTime:

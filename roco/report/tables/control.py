@@ -9,13 +9,11 @@ from roco.config import StudyConfig
 from roco.report.measures.differences import judged
 from roco.report.measures.searched import hypervolume_course
 from roco.report.numbers.format import signed_interval, whole
-from roco.report.numbers.statistics import FEWEST_SEEDS, Interval, interval_over_seeds
+from roco.report.numbers.statistics import FEWEST_SEEDS, interval_over_seeds
 from roco.report.read.collect import Study, rows_of
 from roco.report.tables.table import Content
 
 CONTROL = ["search", "control", "objectives", "generation", "evaluations", "seeds"]
-
-
 CONTROL += ["hypervolume", "control_hypervolume", "difference", "low", "high", "p"]
 
 
@@ -37,31 +35,27 @@ def _rows(study: Study, config: StudyConfig) -> list[tuple[Any, ...]]:
     for search in [name for name, kind in kinds.items() if control and kind.method != "random"]:
         for objectives, part in course.groupby("objectives", sort=False):
             for generation in range(config.search.generations + 1):
-                found = _paired(part, search, str(control), generation)
-                if found.empty:
+                paired = _paired(part, search, str(control), generation)
+                if paired.empty:
                     continue
-                gain = found["hypervolume"] - found["control_hypervolume"]
+                gain = paired["hypervolume"] - paired["control_hypervolume"]
                 interval = interval_over_seeds(gain.to_numpy(dtype=float))
-                means = found[["evaluations", "hypervolume", "control_hypervolume"]].mean().to_list()
-                place = (search, control, objectives, generation, round(means[0]), len(found))
-                rows.append((*place, *means[1:], *_numbers(interval)))
+                means = paired[["evaluations", "hypervolume", "control_hypervolume"]].mean().to_list()
+                counted = (search, control, objectives, generation, round(means[0]), len(paired))
+                rows.append((*counted, *means[1:], *interval.bounds, interval.p))
     return rows
 
 
-def _numbers(interval: Interval) -> tuple[float, float, float, float]:
-    return interval.value, interval.low, interval.high, interval.p
-
-
 def _paired(course: pd.DataFrame, search: str, control: str, generation: int) -> pd.DataFrame:
-    """A row for each seed of both: evaluations, hypervolume, and the control's at no more evaluations."""
+    """A row for each seed that both have: evaluations, hypervolume, and the control's at no more evaluations."""
     of_search = course[(course["search"] == search) & (course["generation"] == generation)]
     rows = []
-    for one in rows_of(of_search):
-        before = course["evaluations"] <= one.evaluations
-        reached = course[(course["search"] == control) & (course["seed"] == one.seed) & before]
+    for row in rows_of(of_search):
+        before = course["evaluations"] <= row.evaluations
+        reached = course[(course["search"] == control) & (course["seed"] == row.seed) & before]
         if len(reached):
             last = reached.sort_values("generation")["hypervolume"].iloc[-1]
-            rows.append((one.evaluations, one.hypervolume, last))
+            rows.append((row.evaluations, row.hypervolume, last))
     return pd.DataFrame(rows, columns=["evaluations", "hypervolume", "control_hypervolume"])
 
 

@@ -20,8 +20,6 @@ from roco.report.read.collect import Study
 from roco.report.tables.table import Content
 
 MAIN = " †"
-
-
 NOT_COMPARED = "Attacks without a budget are left out: what they leave right is their own failure."
 
 

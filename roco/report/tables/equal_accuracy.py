@@ -12,40 +12,35 @@ from roco.report.measures.differences import compared_measures
 from roco.report.measures.measured import TEST
 from roco.report.numbers.format import percent_interval, whole
 from roco.report.numbers.over_seeds import Fit, OverSeeds, coefficient, fit, resolved
-from roco.report.numbers.statistics import FEWEST_SEEDS, Interval
+from roco.report.numbers.statistics import FEWEST_SEEDS
 from roco.report.read.collect import Study
 from roco.report.tables.table import Content
 
 # What a comparison holds equal, by its name.
 HELD = {"nothing": (), "flops": ("log2_flops",), "flops_and_clean": ("log2_flops", "clean")}
-
-
 FULL = "flops_and_clean"
-
-
 EQUAL_ACCURACY = ["search", "reference", "metric", "held_equal", "difference", "low", "high", "basis", "p", "resolved"]
-
-
 EQUAL_ACCURACY += ["seeds", "networks"]
-
-
 # So many networks more than coefficients a seed has to have, and so many of each search.
 FREEDOM = 2
-
-
 FEWEST_NETWORKS = 2
 
 
 @dataclass(frozen=True)
 class _Comparison:
-    """A search against the reference in one metric: the difference with each set of things held equal."""
+    """A search against the reference in one metric: its coefficient with each set of things held equal."""
 
     search: str
     reference: str
     metric: str
-    found: dict[str, OverSeeds]
+    coefficients: dict[str, OverSeeds]
     seeds: int
     networks: int
+
+    @property
+    def compared(self) -> tuple[str, str, str]:
+        """The two searches and the metric."""
+        return self.search, self.reference, self.metric
 
 
 def make(study: Study, config: StudyConfig) -> Content:
@@ -57,27 +52,27 @@ def make(study: Study, config: StudyConfig) -> Content:
     measured, names = compared_measures(study, config)
     networks = _with_clean(measured)
     compared = [
-        found
+        comparison
         for search in role.others
         for metric in names
         if metric != TEST
-        if (found := _compare(networks[networks["metric"] == metric], search, role.reference, metric))
+        if (comparison := _compare(networks[networks["metric"] == metric], search, role.reference, metric))
     ]
-    verdicts = resolved([one.found[FULL] for one in compared])
+    verdicts = resolved([comparison.coefficients[FULL] for comparison in compared])
     rows = [
-        (*_place(one), held, *_numbers(found.interval), verdict if held == FULL else None, one.seeds, one.networks)
-        for one, verdict in zip(compared, verdicts, strict=True)
-        for held, found in one.found.items()
+        (*each.compared, held, *_tested(estimate), verdict if held == FULL else None, each.seeds, each.networks)
+        for each, verdict in zip(compared, verdicts, strict=True)
+        for held, estimate in each.coefficients.items()
     ]
     header = ("Search", "Against", "Accuracy on", "As found", "At equal FLOPs", "And equal clean accuracy")
     cells: list[tuple[str, ...]] = [(*header, "Seeds", "Networks")]
-    for one, verdict in zip(compared, verdicts, strict=True):
+    for each, verdict in zip(compared, verdicts, strict=True):
         shown = [
-            _shown(found.interval) + ("*" if verdict and held == FULL else "") for held, found in one.found.items()
+            percent_interval(*estimate.interval.bounds, sign=True) + ("*" if verdict and held == FULL else "")
+            for held, estimate in each.coefficients.items()
         ]
-        cells.append(
-            (one.search, one.reference, metric_title(one.metric), *shown, whole(one.seeds), whole(one.networks))
-        )
+        titles = (each.search, each.reference, metric_title(each.metric))
+        cells.append((*titles, *shown, whole(each.seeds), whole(each.networks)))
     return Content(pd.DataFrame(rows, columns=EQUAL_ACCURACY), tuple(cells), _notes(compared))
 
 
@@ -87,26 +82,27 @@ def _with_clean(measured: pd.DataFrame) -> pd.DataFrame:
         measured["flops"].astype(float) > 0, ["search", "seed", "slot", "flops", "metric", "accuracy"]
     ]
     clean = measured[measured["metric"] == TEST][["search", "seed", "slot", "accuracy"]]
-    found = measured.merge(clean.rename(columns={"accuracy": "clean"}), on=["search", "seed", "slot"])
-    return found.assign(log2_flops=np.log2(found["flops"].to_numpy(dtype=float)))
+    networks = measured.merge(clean.rename(columns={"accuracy": "clean"}), on=["search", "seed", "slot"])
+    return networks.assign(log2_flops=np.log2(networks["flops"].to_numpy(dtype=float)))
 
 
 def _compare(networks: pd.DataFrame, search: str, reference: str, metric: str) -> _Comparison | None:
-    """All comparisons over the same seeds: those in which each of them can be made; None where there is none."""
+    """The coefficients over the seeds in which every regression can be made; None without such a seed."""
     fits: list[dict[str, Fit]] = []
     count = 0
     for _, part in networks[networks["search"].isin([search, reference])].groupby("seed", sort=True):
         ours = _column(part.assign(ours=part["search"] == search), "ours")
         if min(ours.sum(), (1 - ours).sum()) < FEWEST_NETWORKS:
             continue
-        found = {held: fit([ours, *_columns(part, held)], _column(part, "accuracy"), freedom=FREEDOM) for held in HELD}
-        whole_fits = {held: one for held, one in found.items() if one}
-        if len(whole_fits) == len(HELD):
-            fits.append(whole_fits)
+        accuracies = _column(part, "accuracy")
+        of_seed = {held: fit([ours, *_columns(part, held)], accuracies, freedom=FREEDOM) for held in HELD}
+        made = {held: regression for held, regression in of_seed.items() if regression}
+        if len(made) == len(HELD):
+            fits.append(made)
             count += len(part)
     if not fits:
         return None
-    over = {held: coefficient([one[held] for one in fits], 0) for held in HELD}
+    over = {held: coefficient([of_seed[held] for of_seed in fits], 0) for held in HELD}
     return _Comparison(search, reference, metric, over, len(fits), count)
 
 
@@ -118,16 +114,8 @@ def _column(networks: pd.DataFrame, name: str) -> Any:
     return networks[name].to_numpy(dtype=float)
 
 
-def _place(one: _Comparison) -> tuple[str, str, str]:
-    return one.search, one.reference, one.metric
-
-
-def _numbers(found: Interval) -> tuple[float, float, float, str, float]:
-    return found.value, found.low, found.high, found.basis, found.p
-
-
-def _shown(found: Interval) -> str:
-    return percent_interval(found.value, found.low, found.high, sign=True)
+def _tested(estimate: OverSeeds) -> tuple[float, float, float, str, float]:
+    return *estimate.interval.bounds, estimate.interval.basis, estimate.interval.p
 
 
 def _notes(compared: list[_Comparison]) -> tuple[str, ...]:
@@ -136,7 +124,7 @@ def _notes(compared: list[_Comparison]) -> tuple[str, ...]:
             f"No seed has enough retrained networks of two searches: {FEWEST_NETWORKS} of each and "
             f"{2 + len(HELD[FULL]) + FREEDOM} in all, which differ in FLOPs and in clean accuracy.",
         )
-    single = all(one.seeds == 1 for one in compared)
+    single = all(comparison.seeds == 1 for comparison in compared)
     return (
         "Differences in points. Within each seed a least-squares regression of the accuracy on the search alone (as "
         "found), then with the logarithm of FLOPs, then with the accuracy on clean test images too; all networks that "

@@ -15,28 +15,18 @@ from roco.report.numbers.format import (
     signed_interval,
     whole,
 )
-from roco.report.numbers.over_seeds import Fit, coefficient, fit, over_seeds, resolved
+from roco.report.numbers.over_seeds import Fit, OverSeeds, coefficient, fit, over_seeds, resolved
 from roco.report.numbers.shares import Array
-from roco.report.numbers.statistics import FEWEST_SEEDS, Interval
+from roco.report.numbers.statistics import FEWEST_SEEDS
 from roco.report.read.collect import Study, rows_of
 from roco.report.tables.table import Content
 
 TOPOLOGY = ("depth", "width", "ends", "residual")
-
-
 COVARIATES = ("log2_flops", "error")
-
-
 EXPLAINED = ["term", "kind", "coefficient", "low", "high", "basis", "p", "resolved"]
-
-
 EXPLAINED += ["standard_deviation", "seeds", "networks"]
-
-
 # So many networks more than coefficients a seed has to have.
 FREEDOM = 10
-
-
 _TITLES = {
     "log2_flops": "FLOPs, doubled",
     "error": "clean validation error, a point more",
@@ -58,7 +48,7 @@ def make(study: Study, config: StudyConfig) -> Content:
     )
     # What is the same in all networks of a study explains nothing.
     terms = [name for name in (*TOPOLOGY, *COVARIATES) if described[name].nunique() > 1]
-    fits = [found for _, part in described.groupby("seed", sort=True) if (found := _fits(part, terms))]
+    fits = [made for _, part in described.groupby("seed", sort=True) if (made := _fits(part, terms))]
     rows = _rows(fits, terms, described) if fits else []
     numbers = pd.DataFrame(rows, columns=EXPLAINED)
     header = ("At equal values of the others", "Adversarial error, points", "A standard deviation", "Seeds", "Networks")
@@ -67,7 +57,7 @@ def make(study: Study, config: StudyConfig) -> Content:
 
 
 def _fits(networks: pd.DataFrame, terms: list[str]) -> tuple[Fit, float, int] | None:
-    """A seed's fit with all terms, what the covariates alone explain, and how many networks it rests on."""
+    """A seed's regression with all terms, what the covariates alone explain, and the number of its networks."""
     values = networks["adversarial_error"].to_numpy(dtype=float)
     whole_fit = fit(_columns(networks, terms), values, freedom=FREEDOM)
     alone = fit(_columns(networks, [name for name in terms if name in COVARIATES]), values, freedom=FREEDOM)
@@ -80,25 +70,27 @@ def _columns(networks: pd.DataFrame, names: list[str]) -> list[Array]:
 
 def _rows(fits: list[tuple[Fit, float, int]], terms: list[str], networks: pd.DataFrame) -> list[tuple[Any, ...]]:
     count = sum(size for *_, size in fits)
-    found = [coefficient([one for one, *_ in fits], place) for place in range(len(terms))]
+    estimates = [coefficient([regression for regression, *_ in fits], index) for index in range(len(terms))]
     kinds = {True: "topology", False: "covariate"}
     of_topology = [name in TOPOLOGY for name in terms]
-    verdicts = iter(resolved([one for one, counts in zip(found, of_topology, strict=True) if counts]))
+    verdicts = iter(resolved([estimate for estimate, counts in zip(estimates, of_topology, strict=True) if counts]))
     spreads = [float(networks.groupby("seed")[name].std().mean()) for name in terms]
     rows = [
-        (name, kinds[tested], *_bounded(one.interval), next(verdicts) if tested else None, spread, one.seeds, count)
-        for name, one, tested, spread in zip(terms, found, of_topology, spreads, strict=True)
+        (name, kinds[tested], *_tested(estimate), next(verdicts) if tested else None, spread, estimate.seeds, count)
+        for name, estimate, tested, spread in zip(terms, estimates, of_topology, spreads, strict=True)
     ]
     shares = {
         "covariates": over_seeds([alone for _, alone, _ in fits]),
-        "topology": over_seeds([one.adjusted_r2 - alone for one, alone, _ in fits]),
+        "topology": over_seeds([regression.adjusted_r2 - alone for regression, alone, _ in fits]),
     }
-    rows += [(name, "share", *_bounded(one.interval), None, math.nan, one.seeds, count) for name, one in shares.items()]
+    rows += [
+        (name, "share", *_tested(estimate), None, math.nan, estimate.seeds, count) for name, estimate in shares.items()
+    ]
     return rows
 
 
-def _bounded(found: Interval) -> tuple[float, float, float, str, float]:
-    return found.value, found.low, found.high, found.basis, found.p
+def _tested(estimate: OverSeeds) -> tuple[float, float, float, str, float]:
+    return *estimate.interval.bounds, estimate.interval.basis, estimate.interval.p
 
 
 def _shown(row: Any) -> tuple[str, ...]:

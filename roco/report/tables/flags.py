@@ -8,8 +8,6 @@ from roco.report.read.collect import Study, records_of
 from roco.report.tables.table import Content
 
 FLAGS = ["search", "seed", "slot", "training_seed", "key", "flag", "raised", "detail"]
-
-
 # What a flag says when it is raised.
 MEANINGS = {
     "more_steps": "more steps help the defender",
@@ -28,7 +26,7 @@ MEANINGS = {
 
 def make(study: Study, config: StudyConfig) -> Content:
     """Raised flags first, each with its network and numbers; then how many networks each flag was not raised on."""
-    order = {name: place for place, name in enumerate(MEANINGS)}
+    order = {name: rank for rank, name in enumerate(MEANINGS)}
     numbers = study.flags[FLAGS].assign(order=[order.get(name, len(order)) for name in study.flags["flag"]])
     numbers = numbers.sort_values(["raised", "order"], ascending=[False, True], kind="stable")[FLAGS]
     raised = numbers[numbers["raised"]]
@@ -36,18 +34,18 @@ def make(study: Study, config: StudyConfig) -> Content:
     again = ["Training seed"] if several(config) else []
     cells: list[Sequence[str]] = [("Flag", "State", "Search", "Seed", "Network", *again, "Numbers")]
     for row in records_of(raised):
-        place = (str(row["search"]), str(row["seed"]), str(row["key"]))
+        network = (str(row["search"]), str(row["seed"]), str(row["key"]))
         trained = [str(row["training_seed"])] if again else []
-        cells.append((_meaning(row["flag"]), "RAISED", *place, *trained, str(row["detail"])))
+        cells.append((_meaning(row["flag"]), "RAISED", *network, *trained, str(row["detail"])))
     for name in dict.fromkeys(numbers["flag"]):
         quiet = int(((numbers["flag"] == name) & ~numbers["raised"]).sum())
         if quiet:
             count = f"{quiet} {unit}{'s' if quiet > 1 else ''}"
             cells.append((_meaning(name), "not raised", "", "", count, *[""] * len(again), ""))
     networks = len(raised[["search", "seed", "slot"]].drop_duplicates())
-    places = f"{networks} network{'' if networks == 1 else 's'}"
+    on_networks = f"{networks} network{'' if networks == 1 else 's'}"
     notes = (
-        f"{len(raised)} of {len(numbers)} flags are raised, on {places}. A raised "
+        f"{len(raised)} of {len(numbers)} flags are raised, on {on_networks}. A raised "
         "flag says that attacks may fail for reasons of their own, and that the accuracies under them are not to be "
         "trusted as they stand.",
         "After Carlini et al., On Evaluating Adversarial Robustness, 2019. What each compares, and how much is taken "

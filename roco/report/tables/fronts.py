@@ -13,16 +13,18 @@ def make(study: Study, config: StudyConfig) -> Content:
     numbers = study.fronts[
         ["search", "seed", "position", "key", "genome", "error", "adversarial_error", "flops", "parameters"]
     ]
-    values = [found or {} for found in study.fronts["further"]]
-    others = list(dict.fromkeys(name for found in values for name in found))
+    values = [further_values or {} for further_values in study.fronts["further"]]
+    others = list(dict.fromkeys(name for further_values in values for name in further_values))
     for name in others:
-        numbers = numbers.assign(**{name: pd.Series([found.get(name) for found in values], dtype="float64")})
+        numbers = numbers.assign(
+            **{name: pd.Series([further_values.get(name) for further_values in values], dtype="float64")}
+        )
     header = ("Search", "Seed", "Network", "Genome", "Error, %", "Adversarial error, %", "FLOPs, M", "Parameters, M")
     cells = [(*header, *others)]
-    for row, found in zip(rows_of(numbers), values, strict=True):
+    for row, further_values in zip(rows_of(numbers), values, strict=True):
         errors = (percent(row.error), percent(row.adversarial_error))
         cost = (millions(row.flops), millions(row.parameters, digits=3))
-        further = [f"{found[name]:.4g}" if name in found else NO_VALUE for name in others]
+        further = [f"{further_values[name]:.4g}" if name in further_values else NO_VALUE for name in others]
         cells.append((str(row.search), str(row.seed), str(row.key), str(row.genome), *errors, *cost, *further))
     notes = (
         f"Errors on validation images after {config.evaluation.training.epochs} epochs at "

@@ -24,22 +24,16 @@ from roco.report.numbers.format import (
     signed_interval,
     whole,
 )
-from roco.report.numbers.over_seeds import over_seeds, resolved
-from roco.report.numbers.statistics import FEWEST_SEEDS, Interval
+from roco.report.numbers.over_seeds import OverSeeds, over_seeds, resolved
+from roco.report.numbers.statistics import FEWEST_SEEDS
 from roco.report.read.collect import REFERENCES, Study, rows_of
 from roco.report.tables.table import Content
 from roco.search.hypervolume import hypervolumes
 
 HYPERVOLUME_TEST = ["search", "reference", "objectives", "seeds", "networks", "selected", "test"]
-
-
 _BOUNDS = ("difference", "low", "high", "p")
 HYPERVOLUME_TEST += [f"{values}_{name}" for values in ("selected", "test") for name in _BOUNDS] + ["resolved"]
-
-
 _BOUNDS = ("difference", "low", "high", "p")
-
-
 _NETWORK = ["search", "seed", "key"]
 
 
@@ -56,11 +50,11 @@ def make(study: Study, config: StudyConfig) -> Content:
         for search, reference in _pairs(config)
         if search in set(part["search"])
     ]
-    verdicts = resolved([found["test"] for *_, (found, *_) in rows])
+    verdicts = resolved([gains["test"] for *_, (gains, *_) in rows])
     numbers = pd.DataFrame(
         [
-            (*place, *counts, *means, *_numbers(found["selected"].interval), *_numbers(found["test"].interval), verdict)
-            for (*place, (found, means, counts)), verdict in zip(rows, verdicts, strict=True)
+            (*pair, *counts, *means, *_tested(gains["selected"]), *_tested(gains["test"]), verdict)
+            for (*pair, (gains, means, counts)), verdict in zip(rows, verdicts, strict=True)
         ],
         columns=HYPERVOLUME_TEST,
     )
@@ -84,12 +78,12 @@ def _volumes(study: Study, config: StudyConfig) -> pd.DataFrame:
 
     `selected` is missing where an objective was not measured in the search.
     """
-    found = study.retrained[study.retrained["search"] != REFERENCES]
+    retrained = study.retrained[study.retrained["search"] != REFERENCES]
     attack = attack_of(config, "pgd")
     shares = measurements(study).pivot(index=["search", "seed", "slot"], columns="metric", values="accuracy")
-    tested = found.merge((1 - shares).reset_index(), on=["search", "seed", "slot"])
+    tested = retrained.merge((1 - shares).reset_index(), on=["search", "seed", "slot"])
     on_test = {"error": TEST, "adversarial_error": ADVERSARIAL_SET, f"{attack}_error": attack, "flops": "flops"}
-    searched = study.fronts[[*_NETWORK, "error", "adversarial_error", "flops"]].merge(found[_NETWORK], on=_NETWORK)
+    searched = study.fronts[[*_NETWORK, "error", "adversarial_error", "flops"]].merge(retrained[_NETWORK], on=_NETWORK)
     under_attack = [("error", f"{attack}_error", "flops")] if attack in tested else []
     parts = []
     for names in (*VOLUMES, *under_attack):
@@ -115,13 +109,13 @@ def _of_pair(volumes: pd.DataFrame, search: str, reference: str) -> Any:
     ours = volumes[volumes["search"] == search].set_index("seed")
     other = volumes[volumes["search"] == reference].set_index("seed")
     gains = {values: (ours[values].astype(float) - other[values].astype(float)) for values in ("selected", "test")}
-    found = {values: over_seeds(gain.to_list()) for values, gain in gains.items()}
+    over = {values: over_seeds(gain.to_list()) for values, gain in gains.items()}
     means = tuple(float(ours[values].astype(float).mean()) for values in ("selected", "test"))
-    return found, means, (len(ours), int(ours["networks"].sum()))
+    return over, means, (len(ours), int(ours["networks"].sum()))
 
 
-def _numbers(found: Interval) -> tuple[float, float, float, float]:
-    return found.value, found.low, found.high, found.p
+def _tested(gain: OverSeeds) -> tuple[float, float, float, float]:
+    return *gain.interval.bounds, gain.interval.p
 
 
 def _shown(row: Any, config: StudyConfig) -> tuple[str, ...]:

@@ -12,8 +12,6 @@ from roco.report.read.collect import PLACE, Study, records_of
 from roco.report.tables.table import Content
 
 ACCURACY_NUMBERS = ["search", "top", "seeds", "networks", "retrainings", "accuracy", "low", "high", "basis"]
-
-
 ACCURACY_NUMBERS += ["paper_accuracy"]
 
 
@@ -48,10 +46,10 @@ def _numbers(study: Study, config: StudyConfig, metric: str, paper: Mapping[tupl
     for search in config.retrained_searches:
         for count in config.report.top:
             values = lightest(of_metric[of_metric["search"] == search], count)
-            found = mean_accuracy(values, search)
+            mean = mean_accuracy(values, search)
             size = (values["seed"].nunique(), len(values), int(values["retrainings"].sum()))
             published = paper.get((search, count))
-            rows.append((search, count, *size, found.value, found.low, found.high, found.basis, published))
+            rows.append((search, count, *size, *mean.bounds, mean.basis, published))
     return pd.DataFrame(rows, columns=ACCURACY_NUMBERS)
 
 

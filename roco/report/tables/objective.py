@@ -17,8 +17,6 @@ from roco.report.tables.table import Content
 from roco.runtime import numpy_generator
 
 OBJECTIVE = ["predictor", "metric", "networks", "seeds", "retrainings", "correlation", "low", "high"]
-
-
 _PREDICTORS: Mapping[str, str] = MappingProxyType(
     {"adversarial_error": "adversarial objective", "error": "validation error", "flops": "FLOPs"}
 )
@@ -34,9 +32,9 @@ def make(study: Study, config: StudyConfig) -> Content:
             # More accurate is better, a smaller objective is better: the sign is turned so that +1 is agreement.
             values = (-part[name].astype(float)).to_list()
             generator = numpy_generator("report", "objective", name, metric)
-            found = spearman(values, part["accuracy"].to_list(), part["seed"].to_list(), generator)
+            correlation = spearman(values, part["accuracy"].to_list(), part["seed"].to_list(), generator)
             counts = (len(part), part["seed"].nunique(), int(part["retrainings"].sum()))
-            rows.append((name, metric, *counts, found.value, found.low, found.high))
+            rows.append((name, metric, *counts, *correlation.bounds))
     numbers = pd.DataFrame(rows, columns=OBJECTIVE)
     cells = [("Accuracy of the retrained network on", *_PREDICTORS.values(), "Networks")]
     for metric in compared_metrics(config):

@@ -22,14 +22,8 @@ from roco.report.read.collect import Study, rows_of
 from roco.report.tables.table import Content
 
 QUARTILES = ["minimum", "lower_quartile", "median", "upper_quartile", "maximum"]
-
-
 NUMBERS = ["search", "seed", "networks", "images", *QUARTILES, "standard_deviation", "noise"]
-
-
 NUMBERS += ["correlation", "low", "high"]
-
-
 ALL = "all"
 
 
@@ -40,7 +34,7 @@ def make(study: Study, config: StudyConfig) -> Content:
     rows: list[tuple[Any, ...]] = []
     for search in config.search.searches:
         part = networks[networks["search"] == search]
-        rows += [(search, str(seed), *_row(one, images)) for seed, one in part.groupby("seed")]
+        rows += [(search, str(seed), *_row(of_seed, images)) for seed, of_seed in part.groupby("seed")]
     # The first population is that of all searches of a seed.
     rows.append((ALL, ALL, *_row(networks.drop_duplicates(["seed", "key"]), images)))
     numbers = pd.DataFrame(rows, columns=NUMBERS)
@@ -56,16 +50,14 @@ def _row(networks: pd.DataFrame, images: int) -> tuple[Any, ...]:
         return (0, images, *[math.nan] * (len(NUMBERS) - 4))
     spread = float(errors.std(ddof=1)) if len(errors) > 1 else math.nan
     noise = math.sqrt(float(np.mean(errors * (1 - errors))) / images) if images else math.nan
-    found = _rank_correlation(networks)
+    correlation = _rank_correlation(networks)
     return (
         len(errors),
         images,
         *np.quantile(errors, [0, 0.25, 0.5, 0.75, 1]),
         spread,
         noise,
-        found.value,
-        found.low,
-        found.high,
+        *correlation.bounds,
     )
 
 

@@ -17,47 +17,37 @@ from roco.report.read.collect import Study, records_of
 
 # Columns of a network's accuracy within a radius, in the norm of the curve.
 AT_RADIUS = "accuracy_at_"
-
-
 # After an attack's name: the median length in L2 of what it found, where it has no budget.
 DISTANCE = "_median_l2"
-
-
 HOW_FAR = ", L₂ (left, %)"
-
-
 IDENTITY = ["key", "genome", "channels", "parameters", "flops"]
-
-
 WITHOUT_BUDGET = (
     "DeepFool, C&W and FAB have no budget and go as far as they must. What says something is how far: the median "
     "length (L₂) over the images that were right before. In parentheses the share of images in % that they leave "
     "right: the attack's failure and not the network's strength. No distance is given where half of the images hold."
 )
-
-
 Values = dict[tuple[Any, ...], dict[str, float]]
 
 
-def accuracy_values(measured: pd.DataFrame, curves: pd.DataFrame, place: list[str]) -> Values:
+def accuracy_values(measured: pd.DataFrame, curves: pd.DataFrame, columns: list[str]) -> Values:
     """Accuracies by metric and by radius of each network or retraining."""
     values: Values = {}
     for row in records_of(measured):
-        values.setdefault(place_of(row, place), {})[str(row["metric"])] = row["accuracy"]
+        values.setdefault(place_of(row, columns), {})[str(row["metric"])] = row["accuracy"]
     for row in records_of(curves):
-        values.setdefault(place_of(row, place), {})[f"{AT_RADIUS}{row['radius']:g}"] = row["accuracy"]
+        values.setdefault(place_of(row, columns), {})[f"{AT_RADIUS}{row['radius']:g}"] = row["accuracy"]
     return values
 
 
 def number_columns(kept: list[str], rows: list[Any], study: Study, config: StudyConfig) -> list[str]:
-    """The columns of the numbers: `kept`, each metric, distances, and accuracies by radius; few without networks."""
+    """The columns of the CSV file: `kept`, metrics, distances, accuracies by radius; without networks fewer."""
     radii = list(dict.fromkeys(f"{AT_RADIUS}{radius:g}" for radius in sorted(study.curves["radius"])))
     measured = [*metrics(config), *(f"{name}{DISTANCE}" for name in attacks_without_budget(config))]
     return [*kept, *measured, *radii] if rows else [*kept[: kept.index("status") + 1], *metrics(config)]
 
 
 def headings(config: StudyConfig, far: Sequence[str] = ()) -> tuple[str, ...]:
-    """Of the columns of accuracies, in the order of `metrics`; `far` are the attacks whose distance comes first."""
+    """The headings of accuracies, in the order of `metrics`; `far` are the attacks whose distance comes first."""
     titles = [f"{metric_title(name)}{HOW_FAR * (name in far)}" for name in config.robustness.attacks]
     return ("Adversarial set", "Test", *titles)
 

@@ -59,14 +59,14 @@ def make(study: Study, config: StudyConfig) -> Content:
 
 def _spreads(numbers: pd.DataFrame, study: Study, config: StudyConfig) -> list[tuple[str, ...]]:
     measured = over_retrainings(of_retrainings(study), ["metric"])
-    found = {(*place_of(row, PLACE), row["metric"]): row for row in records_of(measured)}
+    by_metric = {(*place_of(row, PLACE), row["metric"]): row for row in records_of(measured)}
     cells = []
-    for place, part in numbers.groupby(PLACE, sort=True):
-        one = records_of(part)[0]
-        rows = [found.get((*place, metric)) for metric in metrics(config)]
+    for network, part in numbers.groupby(PLACE, sort=True):
+        first = records_of(part)[0]
+        rows = [by_metric.get((*network, metric)) for metric in metrics(config)]
         shown = [smallest_to_largest(row["accuracies"]) if row else NO_VALUE for row in rows]
         count = whole((part["status"] == "ok").sum())
-        cells.append((str(one["search"]), str(one["seed"]), network_name(one), count, *shown))
+        cells.append((str(first["search"]), str(first["seed"]), network_name(first), count, *shown))
     searched = measured[measured["search"] != REFERENCES]
     for title, spread in (("within", _within), ("between", _between)):
         deviations = [percent(spread(searched[searched["metric"] == metric])) for metric in metrics(config)]

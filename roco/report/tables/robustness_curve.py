@@ -18,8 +18,8 @@ def make(study: Study, config: StudyConfig) -> Content:
     cells = [(*cells[0], "Retrainings")] if again else cells
     for search in searches_in(numbers, config):
         of_search = numbers[numbers["search"] == search].set_index("radius")
-        found = {radius: of_search.loc[radius, ["accuracy", "low", "high"]] for radius in of_search.index}
-        shown = [percent_interval(*found[radius]) if radius in found else NO_VALUE for radius in radii]
+        by_radius = {radius: of_search.loc[radius, ["accuracy", "low", "high"]] for radius in of_search.index}
+        shown = [percent_interval(*by_radius[radius]) if radius in by_radius else NO_VALUE for radius in radii]
         behind = [str(int(of_search[name].max())) for name in ("networks", *(["retrainings"] if again else []))]
         cells.append((search, *shown, *behind))
     notes = (

@@ -9,8 +9,6 @@ from roco.report.tables.table import Content
 from roco.search.hypervolume import VOLUME_OBJECTIVES, hypervolumes
 
 SEARCHES = ["search", "seed", "method", "objectives", "evaluated", "failed", "front"]
-
-
 SEARCHES += ["hypervolume_first", "hypervolume_last"]
 
 

@@ -25,12 +25,8 @@ from roco.report.read.collect import Study, rows_of
 from roco.report.tables.table import Content
 
 SET_ACCURACY = ["search", "reference", "top", "quantity", "value", "low", "high", "basis", "seeds", "networks"]
-
-
 # What is shown, in this order, by its name: of which images, and how many of them are right under what.
 ALL, GIVEN, NOISE, BEYOND = "all", "given_right", "noise_given_right", "lost_beyond_noise"
-
-
 _TITLES = {
     ALL: "All images",
     GIVEN: "Clean image right",
@@ -50,15 +46,20 @@ def make(study: Study, config: StudyConfig) -> Content:
         for top in config.report.top:
             chosen = lightest(networks, top)
             seeds = _by_seed(chosen, search), _by_seed(chosen, reference) if reference else None
-            found = {name: _over_seeds(name, *seeds) for name in _TITLES}
-            if not found[ALL].seeds:
+            shares = {name: _over_seeds(name, *seeds) for name in _TITLES}
+            if not shares[ALL].seeds:
                 continue
             count = int((chosen["search"] == search).sum())
-            place = (search, reference, top)
-            rows += [(*place, name, *_numbers(one), count) for name, one in found.items()]
-            shown = [_shown(one.interval, sign=bool(reference) or name == BEYOND) for name, one in found.items()]
+            rows += [
+                (search, reference, top, name, *share.interval.bounds, share.interval.basis, share.seeds, count)
+                for name, share in shares.items()
+            ]
+            shown = [
+                percent_interval(*share.interval.bounds, sign=bool(reference) or name == BEYOND)
+                for name, share in shares.items()
+            ]
             label = f"{search} − {reference}" if reference else search
-            cells.append((label, f"top-{top}", *shown, whole(found[ALL].seeds), whole(count)))
+            cells.append((label, f"top-{top}", *shown, whole(shares[ALL].seeds), whole(count)))
     numbers = pd.DataFrame(rows, columns=SET_ACCURACY)
     return Content(numbers, tuple(cells), _notes(study))
 
@@ -84,13 +85,13 @@ def _networks(study: Study) -> pd.DataFrame:
         if row.adversarial_images
     ]
     columns = ["search", "seed", "slot", "flops", "shares"]
-    found = pd.DataFrame(rows, columns=columns)
-    place = ["search", "seed", "slot", "flops"]
-    return found.groupby(place, sort=False)["shares"].agg(list).reset_index() if rows else found
+    table = pd.DataFrame(rows, columns=columns)
+    network = ["search", "seed", "slot", "flops"]
+    return table.groupby(network, sort=False)["shares"].agg(list).reset_index() if rows else table
 
 
 def _shares(row: Any) -> dict[str, _Share]:
-    """Of one retraining."""
+    """The shares of one retraining."""
     columns = (row.adversarial_before, row.adversarial_sizes, row.adversarial_right, row.adversarial_noise_right)
     before, images, right, noise = (np.asarray(column, dtype=float) for column in columns)
     given, under_noise = _share(before * right, before * images), _share(before * noise, before * images)
@@ -108,19 +109,23 @@ def _share(right: Array, images: Array) -> _Share:
 
 
 def _by_seed(networks: pd.DataFrame, search: str) -> dict[int, dict[str, _Share]]:
-    """For each seed of a search the means over its networks, of the means over their retrainings."""
-    found = {}
+    """For each seed of a search its mean shares, over retrainings and then over networks."""
+    means = {}
     for seed, part in networks[networks["search"] == search].groupby("seed", sort=True):
-        of_networks = [{name: _mean([one[name] for one in shares]) for name in _TITLES} for shares in part["shares"]]
-        found[int(str(seed))] = {name: _mean([one[name] for one in of_networks]) for name in _TITLES}
-    return found
+        of_networks = [
+            {name: _mean([training[name] for training in trainings]) for name in _TITLES}
+            for trainings in part["shares"]
+        ]
+        means[int(str(seed))] = {name: _mean([network[name] for network in of_networks]) for name in _TITLES}
+    return means
 
 
 def _mean(shares: Sequence[_Share]) -> _Share:
-    """The mean of those that have a value: a network that has no clean image right has none."""
-    there = [one for one in shares if not missing(one.value)] or list(shares)
+    """The mean of the shares that have a value; a network that has no clean image right has none."""
+    there = [share for share in shares if not missing(share.value)] or list(shares)
     return _Share(
-        float(np.mean([one.value for one in there])), np.asarray(np.mean([one.movements for one in there], axis=0))
+        float(np.mean([share.value for share in there])),
+        np.asarray(np.mean([share.movements for share in there], axis=0)),
     )
 
 
@@ -136,24 +141,15 @@ def _over_seeds(name: str, ours: dict[int, dict[str, _Share]], other: dict[int, 
             )
             for seed in sorted(set(ours) & set(other))
         ]
-    found = over_seeds_and_images([one.value for one in shares], [one.movements for one in shares])
+    estimate = over_seeds_and_images([share.value for share in shares], [share.movements for share in shares])
     if name == ALL:
-        return OverSeeds(Interval(found.interval.value, math.nan, math.nan, "in Table III"), found.seeds)
+        return OverSeeds(Interval(estimate.interval.value, math.nan, math.nan, "in Table III"), estimate.seeds)
     # A share is one of images; what is lost, and differences, may lie below zero.
     is_share = other is None and name != BEYOND
-    bounded = found.interval
+    bounded = estimate.interval
     if is_share and not missing(bounded.low):
         bounded = replace(bounded, low=max(0.0, bounded.low), high=min(1.0, bounded.high))
-    return OverSeeds(bounded, found.seeds)
-
-
-def _numbers(found: OverSeeds) -> tuple[float, float, float, str, int]:
-    interval = found.interval
-    return interval.value, interval.low, interval.high, interval.basis, found.seeds
-
-
-def _shown(found: Interval, *, sign: bool) -> str:
-    return percent_interval(found.value, found.low, found.high, sign=sign)
+    return OverSeeds(bounded, estimate.seeds)
 
 
 def _notes(study: Study) -> tuple[str, ...]:

@@ -15,11 +15,7 @@ from roco.report.read.collect import PLACE, Study, rows_of
 from roco.report.tables.table import Content
 
 SMALLEST = ["search", "seed", "slot", "key", "norm", "median", "low", "high", "basis", "networks", "images", "unbroken"]
-
-
 SMALLEST += ["retrainings"]
-
-
 NORMS = {"l2": "L₂", "linf": "L∞, 1/255"}
 
 
@@ -36,10 +32,10 @@ def make(study: Study, config: StudyConfig) -> Content:
     numbers = pd.DataFrame(rows, columns=SMALLEST)
     again = ["Retrainings"] if several(config) else []
     cells = [("Search", "Seed", "Network", *NORMS.values(), "Unbroken", *again)]
-    places = list(dict.fromkeys((row[0], row[1], row[2], row[3]) for row in rows))
-    for place in places:
-        shown = {row[4]: row for row in rows if row[:4] == place}
-        search, seed, _, key = place
+    networks = list(dict.fromkeys((row[0], row[1], row[2], row[3]) for row in rows))
+    for network in networks:
+        shown = {row[4]: row for row in rows if row[:4] == network}
+        search, seed, _, key = network
         name = "mean of all" if key is None else str(key)
         values = [_length(*shown[norm][5:8], scale=255 if norm == "linf" else 1) for norm in NORMS]
         unbroken = str(max(row[11] for row in shown.values()))
@@ -60,21 +56,24 @@ def _smallest(part: pd.DataFrame, purpose: str) -> tuple[Any, ...]:
     groups = [
         [
             # An image that was wrong from the start is at no distance.
-            [np.array([one for one in distances if one], dtype=np.float64) for distances in network["distances"]]
+            [
+                np.array([distance for distance in distances if distance], dtype=np.float64)
+                for distances in network["distances"]
+            ]
             for _, network in of_seed.groupby("slot")
         ]
         for _, of_seed in part.groupby("seed")
     ]
     everything = [distances for group in groups for network in group for distances in network]
     norm = str(part["norm"].iloc[0]) if len(part) else ""
-    found: Interval = mean_of_medians(groups, purpose=f"{purpose} {norm}")
+    interval: Interval = mean_of_medians(groups, purpose=f"{purpose} {norm}")
     images = max(map(len, everything), default=0)
     unbroken = sum(int(np.isinf(distances).sum()) for distances in everything)
-    return (found.value, found.low, found.high, found.basis, sum(map(len, groups)), images, unbroken, len(part))
+    return (*interval.bounds, interval.basis, sum(map(len, groups)), images, unbroken, len(part))
 
 
 def _length(value: float, low: float, high: float, *, scale: float) -> str:
     if np.isnan(value):
         return NO_VALUE
-    texts = [f"{scale * one:.3g}" if np.isfinite(one) else "∞" for one in (value, low, high)]
+    texts = [f"{scale * length:.3g}" if np.isfinite(length) else "∞" for length in (value, low, high)]
     return f"{texts[0]} ({texts[1]}–{texts[2]})"

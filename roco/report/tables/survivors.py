@@ -7,8 +7,6 @@ from roco.report.read.collect import Study, rows_of
 from roco.report.tables.table import Content
 
 SURVIVORS = ["search", "seed", "key", "genome", "generation", "last", "generations", "fronts", "front"]
-
-
 _SHOWN = 20
 
 

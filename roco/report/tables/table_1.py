@@ -19,8 +19,8 @@ def make(study: Study, config: StudyConfig) -> Content:
     for cell in rows_of(study.cells):
         rate = wilson(int(cell.successes), int(cell.attacked))
         published = ADVERSARIAL_SAMPLES.get(str(cell.target), {}).get((str(cell.norm), int(cell.threshold)))
-        place = (cell.split, cell.target, cell.norm, cell.threshold, cell.attacked, cell.successes)
-        rows.append((*place, rate.value, rate.low, rate.high, published))
+        counted = (cell.split, cell.target, cell.norm, cell.threshold, cell.attacked, cell.successes)
+        rows.append((*counted, *rate.bounds, published))
     numbers = pd.DataFrame(rows, columns=CELL_NUMBERS)
     numbers["paper_samples"] = numbers["paper_samples"].astype("Int64")
     attacks = [(norm, threshold) for norm in NORM_TITLES for threshold in config.adversarial.thresholds]
@@ -41,15 +41,15 @@ def make(study: Study, config: StudyConfig) -> Content:
 def _samples_row(split: str, part: pd.DataFrame, title: str, attacks: list[tuple[str, int]]) -> tuple[str, ...]:
     shown = []
     for norm, threshold in attacks:
-        found = part[(part["norm"] == norm) & (part["threshold"] == threshold)]
-        shown.append(_count_and_rate(found) if len(found) else NO_VALUE)
+        of_cell = part[(part["norm"] == norm) & (part["threshold"] == threshold)]
+        shown.append(_count_and_rate(of_cell) if len(of_cell) else NO_VALUE)
     attacked = sorted(set(part["attacked"]))
     span = whole(attacked[0]) if len(attacked) == 1 else f"{whole(attacked[0])} to {whole(attacked[-1])}"
     return (split, title, span, *shown, whole(part["successes"].sum()))
 
 
-def _count_and_rate(found: pd.DataFrame) -> str:
-    successes, attacked = found["successes"].sum(), found["attacked"].sum()
+def _count_and_rate(cells: pd.DataFrame) -> str:
+    successes, attacked = cells["successes"].sum(), cells["attacked"].sum()
     return f"{whole(successes)} ({percent(successes / attacked if attacked else None)})"
 
 

@@ -15,14 +15,8 @@ from roco.report.tables.retrained import HOW_FAR, distance_and_left
 from roco.report.tables.table import Content
 
 _SHARES = ("test", "adversarial_set", "pgd", "cw")
-
-
 _COUNTS = ["parameters", "flops", "search_parameters", "search_flops", "retrainings"]
-
-
 _BOUNDED = [f"{share}{end}" for share in _SHARES for end in ("", "_low", "_high")]
-
-
 TABLE_5 = ["source", "search", "seed", "slot", "key", "genome", "channels", *_COUNTS, *_BOUNDED, "cw_median_l2"]
 
 
@@ -67,8 +61,8 @@ def _chosen(study: Study, config: StudyConfig) -> list[tuple[str, dict[str, Any]
     chosen: list[tuple[str, dict[str, Any]]] = []
 
     def of(search: str, seed: object, slot: object) -> dict[str, Any]:
-        place = (retrained["search"] == search) & (retrained["seed"] == seed) & (retrained["slot"] == slot)
-        return {str(k): v for k, v in retrained[place].iloc[0].to_dict().items()}
+        is_it = (retrained["search"] == search) & (retrained["seed"] == seed) & (retrained["slot"] == slot)
+        return {str(k): v for k, v in retrained[is_it].iloc[0].to_dict().items()}
 
     if role.main is not None:
         pairs = equal_flops_pairs(study, role.main, role.reference, tolerance=None)
@@ -90,13 +84,13 @@ def _network_row(
         "pgd": attack_of(config, "pgd"),
         "cw": attack_of(config, "cw"),
     }
-    for found in rows_of(far[_is_of(far, network) & (far["metric"] == named["cw"])]):
-        row["cw_median_l2"] = found.distance
+    for values in rows_of(far[_is_of(far, network) & (far["metric"] == named["cw"])]):
+        row["cw_median_l2"] = values.distance
     for name, metric in named.items():
-        for found in rows_of(measured[_is_of(measured, network) & (measured["metric"] == metric)]):
-            share = interval_of(found)
+        for values in rows_of(measured[_is_of(measured, network) & (measured["metric"] == metric)]):
+            share = interval_of(values)
             row |= {name: share.value, f"{name}_low": share.low, f"{name}_high": share.high}
-            row["retrainings"] = found.retrainings
+            row["retrainings"] = values.retrainings
     return row
 
 

@@ -29,12 +29,7 @@ def make(study: Study, config: StudyConfig) -> Content:
     described = described_networks(study.fronts)
     role, pgd = roles_of(config), attack_of(config, "pgd")
     searches = [role.reference, *role.others]
-    robust = described_networks(study.retrained[study.retrained["search"] != REFERENCES]).drop_duplicates(
-        ["seed", "key"]
-    )
-    measured = measurements(study)
-    of_pgd = measured[measured["metric"] == pgd].drop_duplicates(["seed", "key"])
-    robust = robust.merge(of_pgd[["seed", "key", "accuracy"]], on=["seed", "key"])
+    robust = _with_accuracy(study, pgd)
     cells = [("Feature", *searches, *(f"{name} − {role.reference}" for name in role.others), "Correlation with PGD")]
     rows: list[tuple[Any, ...]] = []
     for feature, (title, _) in FEATURES.items():
@@ -42,20 +37,22 @@ def make(study: Study, config: StudyConfig) -> Content:
         sides = {name: (part[feature].to_list(), part["seed"].to_list()) for name, part in columns.items()}
         shown = [title]
         for name in searches:
-            found = seed_mean(*sides[name])
+            interval = seed_mean(*sides[name])
             # They are counts.
-            found = replace(found, low=float(np.maximum(0, found.low)))
-            rows.append((feature, "mean", name, *_numbers(found, sides[name][1])))
-            shown.append(_interval(found))
+            interval = replace(interval, low=float(np.maximum(0, interval.low)))
+            rows.append((feature, "mean", name, *_numbers(interval, sides[name][1])))
+            shown.append(_interval(interval))
         for name in role.others:
-            found = seed_difference(sides[name], sides[role.reference])
-            rows.append((feature, "difference", name, *_numbers(found, sides[name][1])))
-            shown.append(signed_interval(found.value, found.low, found.high))
+            interval = seed_difference(sides[name], sides[role.reference])
+            rows.append((feature, "difference", name, *_numbers(interval, sides[name][1])))
+            shown.append(signed_interval(*interval.bounds))
         seeds = robust["seed"].to_list()
         generator = numpy_generator("report", "topology", feature, "pgd")
-        found = spearman(robust[feature].to_list(), robust["accuracy"].to_list(), seeds, generator) if pgd else NOTHING
-        rows.append((feature, "correlation_with_pgd", "", *_numbers(found, seeds)))
-        cells.append((*shown, signed_interval(found.value, found.low, found.high)))
+        interval = (
+            spearman(robust[feature].to_list(), robust["accuracy"].to_list(), seeds, generator) if pgd else NOTHING
+        )
+        rows.append((feature, "correlation_with_pgd", "", *_numbers(interval, seeds)))
+        cells.append((*shown, signed_interval(*interval.bounds)))
     notes = (
         "Means over the networks of each final front, then over seeds; differences over the seeds that both searches "
         "have. The last column is Spearman's rank correlation over all retrained networks, each once a seed, from "
@@ -69,11 +66,20 @@ def make(study: Study, config: StudyConfig) -> Content:
     return Content(numbers, tuple(cells), notes)
 
 
-def _interval(found: Interval) -> str:
-    if missing(found.value):
+def _with_accuracy(study: Study, metric: str | None) -> pd.DataFrame:
+    """The retrained networks of the searches with their features and their accuracy in a metric, each once a seed."""
+    networks = study.retrained[study.retrained["search"] != REFERENCES]
+    described = described_networks(networks).drop_duplicates(["seed", "key"])
+    measured = measurements(study)
+    of_metric = measured[measured["metric"] == metric].drop_duplicates(["seed", "key"])
+    return described.merge(of_metric[["seed", "key", "accuracy"]], on=["seed", "key"])
+
+
+def _interval(interval: Interval) -> str:
+    if missing(interval.value):
         return NO_VALUE
-    return f"{found.value:.2f}" + ("" if missing(found.low) else f" ({found.low:.2f}–{found.high:.2f})")
+    return f"{interval.value:.2f}" + ("" if missing(interval.low) else f" ({interval.low:.2f}–{interval.high:.2f})")
 
 
-def _numbers(found: Interval, seeds: list[int]) -> tuple[Any, ...]:
-    return found.value, found.low, found.high, len(seeds), len(set(seeds))
+def _numbers(interval: Interval, seeds: list[int]) -> tuple[Any, ...]:
+    return *interval.bounds, len(seeds), len(set(seeds))

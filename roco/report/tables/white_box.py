@@ -62,13 +62,13 @@ def make(study: Study, config: StudyConfig) -> Content:
 
 
 def _network(part: pd.DataFrame, config: StudyConfig) -> dict[str, Any]:
-    """Where a network is, what it is, how many of its retrainings there are, and what became of the others."""
+    """Where a network was found, its genome and cost, how many retrainings it has, and why others failed."""
     succeeded, failed = part[part["status"] == "ok"], part[part["status"] != "ok"]
     told = [f"training seed {row.training_seed}: {row.reason}" for row in rows_of(failed)]
     reason = "; ".join(told if several(config) else failed["reason"]) or None
     state = {"status": "ok" if len(succeeded) else "failed", "reason": reason, "retrainings": len(succeeded)}
-    one = records_of(succeeded if len(succeeded) else part)[0]
-    return {name: one[name] for name in (*PLACE, *IDENTITY)} | state
+    first = records_of(succeeded if len(succeeded) else part)[0]
+    return {name: first[name] for name in (*PLACE, *IDENTITY)} | state
 
 
 def _shown(row: Mapping[str, Any], config: StudyConfig) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from made_records import DECODER, evaluation
 from tiny_study import GENOMES, TinyStudy, make_tiny_study
 
 from roco.errors import RocoError
-from roco.search import crew, workers
-from roco.search.crew import Task
+from roco.search import pool
 from roco.search.evaluation import EvaluationSettings, Evaluator
+from roco.search.pool import Task, evaluate_genomes
 from roco.search.records import Evaluation, store_evaluation
 from roco.space.genome import Genome
 from roco.storage.store import Store
@@ -46,7 +46,7 @@ for line in sys.stdin:
 # A worker where memory does not do for one genome.
 STARVED = """
 import sys
-from roco.search import workers
+from roco.search import worker
 from roco.training import loop
 from roco.search.evaluation import Evaluator
 
@@ -65,7 +65,7 @@ def starved(trainings, *arguments, **named):
         train_together(trainings, *arguments, **named)
 
 Evaluator._fresh_network, loop.train_together = noted, starved
-workers.main()
+worker.main()
 """
 
 
@@ -103,18 +103,18 @@ def test_workers_give_the_records_of_this_process(
     store, log_file = Store(tmp_path), tmp_path / "workers.log"
     evaluator = Evaluator(settings)
     expected = [evaluator.evaluate(genome) for genome in GENOMES]
-    records = workers.evaluate_genomes(GENOMES, settings, store=store, processes=2, log_file=str(log_file))
+    records = evaluate_genomes(GENOMES, settings, store=store, processes=2, log_file=str(log_file))
     assert without_seconds(records) == without_seconds(expected)
     assert all(record.seconds > 0 for record in records)
     assert f"{GENOMES[0].key} epoch 1/1 loss" in log_file.read_text()
     # What the store has is not computed again, in whatever order and under whatever text it is asked for.
-    monkeypatch.setattr(crew, "_start", no_worker)
+    monkeypatch.setattr(pool, "_Worker", no_worker)
     texts = ("0000-1011", "1000-0000", "0000-0110")
-    again = workers.evaluate_genomes([Genome.parse(text) for text in texts], settings, store=store, processes=2)
+    again = evaluate_genomes([Genome.parse(text) for text in texts], settings, store=store, processes=2)
     assert [record.genome for record in again] == list(texts)
     assert [record.key for record in again] == [GENOMES[index].key for index in (2, 0, 1)]
     assert [record.train_loss for record in again] == [records[index].train_loss for index in (2, 0, 1)]
-    assert workers.evaluate_genomes([], settings, store=store, processes=2) == []
+    assert evaluate_genomes([], settings, store=store, processes=2) == []
 
 
 def test_damaged_data_end_with_one_line(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_damaged_data_end_with_one_line(tmp_path: Path) -> None:
         file["train_images"][0, 0, 0, 0] ^= 1
     settings = settings_of(tiny, {"epochs": 1})
     with pytest.raises(RocoError, match="does not match its checksum") as caught:
-        workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1, log_file=str(tmp_path / "log"))
+        evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1, log_file=str(tmp_path / "log"))
     assert "\n" not in str(caught.value)
 
 
@@ -135,7 +135,7 @@ def end_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
 
     def arrange(end: str, times: int) -> list[int]:
         def stand_in(command: list[str], **named: Any) -> subprocess.Popen[str]:
-            assert command == [sys.executable, "-m", "roco.search.workers"]
+            assert command == [sys.executable, "-m", "roco.search.worker"]
             process = popen([sys.executable, "-c", STAND_IN, str(GENOMES[1]), end, str(times), str(deaths)], **named)
             started.append(process.pid)
             return process
@@ -162,7 +162,7 @@ def test_a_worker_that_dies_takes_one_genome_with_it(
     end_with: Callable[[str, int], list[int]],
 ) -> None:
     store, started = Store(tmp_path), end_with(end, 2)
-    records = workers.evaluate_genomes(GENOMES, settings, store=store, processes=1, time_limit_minutes=limit)
+    records = evaluate_genomes(GENOMES, settings, store=store, processes=1, time_limit_minutes=limit)
     assert [record.status for record in records] == ["ok", "failed", "ok"]
     assert [record.genome for record in records] == [str(genome) for genome in GENOMES]
     assert records[1].reason == reason
@@ -177,7 +177,7 @@ def test_a_genome_is_tried_once_more(
     settings: EvaluationSettings, tmp_path: Path, end_with: Callable[[str, int], list[int]]
 ) -> None:
     started = end_with("SIGKILL", 1)
-    records = workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1)
+    records = evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1)
     assert [record.status for record in records] == ["ok"] * 3
     assert len(started) == 2
 
@@ -192,20 +192,20 @@ def test_a_training_that_memory_did_not_do_for_is_tried_anew_by_the_next_run(
     def starved(command: list[str], **named: Any) -> "subprocess.Popen[str]":
         return start([sys.executable, str(script), GENOMES[1].key], **named)
 
-    monkeypatch.setattr(crew.subprocess, "Popen", starved)
-    records = workers.evaluate_genomes(GENOMES, settings, store=store, processes=1)
+    monkeypatch.setattr(pool.subprocess, "Popen", starved)
+    records = evaluate_genomes(GENOMES, settings, store=store, processes=1)
     assert [record.status for record in records] == ["ok", "failed", "ok"]
     assert records[1].reason.startswith("out of memory, also with batches of ")
     kept = [store.read("evaluation", settings.store_key(genome)) is not None for genome in GENOMES]
     assert kept == [True, False, True]
     monkeypatch.undo()
-    again = workers.evaluate_genomes(GENOMES, settings, store=store, processes=1)
+    again = evaluate_genomes(GENOMES, settings, store=store, processes=1)
     assert [record.status for record in again] == ["ok"] * 3
 
 
 def on_a_gpu(settings: EvaluationSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets the crew believe that its device is a GPU; the workers here never look."""
-    monkeypatch.setattr(crew, "resolve_device", lambda device: "cuda")
+    """Lets the pool believe that its device is a GPU; the workers here never look."""
+    monkeypatch.setattr(pool, "resolve_device", lambda device: "cuda")
 
 
 @pytest.mark.parametrize(("at_once", "groups"), [(1, [1, 1, 1]), (2, [2, 2, 1]), (8, [3, 3, 3])])
@@ -219,7 +219,7 @@ def test_on_a_gpu_one_process_trains_stacks(
 ) -> None:
     on_a_gpu(settings, monkeypatch)
     started = end_with("SIGKILL", 0)
-    records = workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1, largest_stack=at_once)
+    records = evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1, largest_stack=at_once)
     assert [record.stack for record in records] == groups
     assert [process_of(record) for record in records] == started * 3
 
@@ -245,7 +245,7 @@ def test_a_worker_that_dies_of_several_genomes_gets_them_in_halves(
     on_a_gpu(settings, monkeypatch)
     end_with(end, times)
     arguments = {"store": Store(tmp_path), "processes": 1, "largest_stack": 3, "time_limit_minutes": limit}
-    records = workers.evaluate_genomes(GENOMES, settings, **arguments)  # type: ignore[arg-type]
+    records = evaluate_genomes(GENOMES, settings, **arguments)  # type: ignore[arg-type]
     assert [record.status for record in records] == ["ok", "failed" if reason else "ok", "ok"]
     # Halves of three are one and two; of two, one and one.
     together = [record.stack for record in records if record.status == "ok"]
@@ -258,16 +258,16 @@ def test_a_stack_has_as_many_times_as_long(
 ) -> None:
     limits: list[float | None] = []
 
-    def ask(worker: object, task: Task, *, limit_minutes: float | None) -> tuple[str, bool]:
+    def ask(worker: object, task: Task, *, limit_minutes: float | None) -> pool._Answer:
         limits.append(limit_minutes)
         for genome in task:
             store_evaluation(store, settings.store_key(genome), evaluation(key=genome.key))
-        return "done", False
+        return pool._Answer({}, "", time_is_up=False)
 
     on_a_gpu(settings, monkeypatch)
     store = Store(tmp_path)
-    monkeypatch.setattr(crew, "_ask", ask)
-    workers.evaluate_genomes(GENOMES, settings, store=store, processes=1, largest_stack=2, time_limit_minutes=3.0)
+    monkeypatch.setattr(pool._Worker, "ask", ask)
+    evaluate_genomes(GENOMES, settings, store=store, processes=1, largest_stack=2, time_limit_minutes=3.0)
     assert limits == [6.0, 3.0]
 
 
@@ -287,7 +287,7 @@ def test_a_crash_or_a_stop_ends_the_work(
 ) -> None:
     started = end_with(end, 1)
     with pytest.raises(RocoError, match=f"{GENOMES[1].key}: {message}"):
-        workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1)
+        evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1)
     assert len(started) == 1
 
 
@@ -299,4 +299,4 @@ def test_a_worker_that_cannot_start_ends_the_work(
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with pytest.raises(RocoError, match="OSError: no more processes"):
-        workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=2)
+        evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=2)
