@@ -32,14 +32,14 @@ from roco.attacks.norms import DECIDED, changed_pixels, largest_change, margins_
 from roco.attacks.sets.chain import correctly_classified
 from roco.data.dataset import Dataset, make_dataset
 from roco.data.settings import DatasetConfig
-from roco.networks.files import describe_target, load_network
+from roco.networks.files import load_network
+from roco.networks.spec import TargetSpec
 from roco.networks.targets import LeNetConfig
 from roco.runtime import numpy_generator, seed_from, start_torch, versions
 from roco.settings import Recipe
 from roco.storage.store import Store
-from roco.training.loop import to_unit
-from roco.training.stored import fit
-from roco.training.stored import measure as error_on
+from roco.training.batches import to_unit
+from roco.training.train_or_load import TrainingRequest, error_on, train_or_load
 
 # Network, uint8 images, labels, budget, number of the group; back come uint8 images.
 Attack = Callable[[nn.Module, Tensor, Tensor, int, int], Tensor]
@@ -181,14 +181,13 @@ def trained_target(data: str | None) -> tuple[nn.Module, Dataset]:
     """A LeNet trained for a minute or so, and its data set."""
     sizes = {"train_images": 12_000, "test_images": 1000} if data else {"train_images": None, "test_images": None}
     dataset = make_dataset(DatasetConfig(name="npz" if data else "digits", path=data, **sizes))
-    description = describe_target(
-        "lenet", LeNetConfig().model_dump(), classes=dataset.classes, image_size=dataset.image_size
-    )
+    spec = TargetSpec(name="lenet", architecture=LeNetConfig(), classes=dataset.classes, image_size=dataset.image_size)
     recipe = Recipe(epochs=8, learning_rate=0.02, flip=bool(data))
     with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(description, dataset, recipe=recipe, seed=0, device="cpu", store=Store(folder))
+        request = TrainingRequest(spec, weights_seed=0, order_seed=0)
+        result = train_or_load(request, dataset, recipe=recipe, device="cpu", store=Store(folder))
     print(f"LeNet, trained on {len(dataset.train)} images of {data or 'digits'}")
-    return fitted.network, dataset
+    return result.trained, dataset
 
 
 def hardware(device: torch.device) -> str:
@@ -219,7 +218,7 @@ def main() -> None:
         network, dataset = trained_target(options.data)
     network.to(device).eval()
     split = dataset.test
-    print(f"test accuracy {1 - error_on(network, split):.1%}")
+    print(f"test accuracy {1 - error_on(split, network):.1%}")
     order = np.random.default_rng(seed_from("benchmark")).permutation(len(split))
     source = correctly_classified(network, split, order=order, count=options.images, device=device)
     images = torch.from_numpy(split.images[source]).to(device)

@@ -16,8 +16,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from roco.networks.spec import DecoderSettings
 from roco.search.evaluation import EvaluationSettings
 from roco.search.workers import evaluate_genomes
+from roco.settings import Recipe
 from roco.space.genome import Genome
 from roco.storage.store import Store
 
@@ -42,15 +44,14 @@ def evaluate(count: int, study: Path) -> None:
     settings = EvaluationSettings(
         dataset=str(study / "dataset.h5"),
         adversarial_set=str(study / "adversarial" / "validation.h5"),
-        recipe={"epochs": 1},
-        channels=2,
-        stem_padding=0,
+        recipe=Recipe(epochs=1),
+        decoder=DecoderSettings(channels=2, stem_padding=0),
         seed=0,
         device="cpu",
     )
     with tempfile.TemporaryDirectory() as folder:
         genomes = [Genome.parse(text) for text in GENOMES[:count]]
-        evaluate_genomes(genomes, settings, store=Store(folder), workers=1, log_file=f"{folder}/log")
+        evaluate_genomes(genomes, settings, store=Store(folder), processes=1, log_file=f"{folder}/log")
 
 
 def run(*command: str) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from roco.search.population import Individual
+from roco.search.records import Individual
 from roco.search.settings import SearchConfig
 from roco.search.survival import truncate
 from roco.search.variation import initial_genomes, offspring_genomes

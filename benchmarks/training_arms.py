@@ -19,8 +19,8 @@ from roco.networks.decoder import Join, build_network
 from roco.runtime import resolve_device, seed_from, start_torch
 from roco.settings import Recipe
 from roco.space.genome import Genome
-from roco.training.batches import EpochPlan, augment, mean_colour
-from roco.training.loop import to_unit, train
+from roco.training.batches import EpochPlan, augment, mean_colour, to_unit
+from roco.training.loop import train
 
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]
 GENOMES = {

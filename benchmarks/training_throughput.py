@@ -24,7 +24,7 @@ from training_arms import ARMS, GENOMES, MEAN, STD, STEPS, add_options, network_
 
 from roco.gpus import has_bfloat16_instructions
 from roco.runtime import resolve_device, start_torch, versions
-from roco.training.loop import error_of
+from roco.training.prediction import error_of
 
 
 class Child:

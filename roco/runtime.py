@@ -29,6 +29,7 @@ log = logging.getLogger("roco")
 PROGRESS_VARIABLE = "ROCO_PROGRESS_FILE"
 
 Device = Literal["auto", "cpu", "cuda"]
+State = Literal["running", "done", "failed", "interrupted"]
 
 
 def seed_from(*parts: object) -> int:
@@ -151,17 +152,19 @@ class _ProgressLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        said = {"time": round(record.created, 3), "level": record.levelname, "message": record.getMessage()}
-        return json.dumps(said | getattr(record, "progress", {}), ensure_ascii=False)
+        line = {"time": round(record.created, 3), "level": record.levelname, "message": record.getMessage()}
+        return json.dumps(line | getattr(record, "progress", {}), ensure_ascii=False)
 
 
-def progress(**facts: Any) -> dict[str, Any]:
+def progress(*, state: State | None = None, networks: int | None = None) -> dict[str, Any]:
     """What a log line says as data, for its `extra`: `log.info("trained", extra=progress(networks=1))`.
 
     Args:
-        facts: `state`, how the job is (running, done, failed or interrupted), or `networks`, how many more are trained.
+        state: how the job is from now on.
+        networks: how many more networks are trained.
     """
-    return {"progress": facts}
+    facts = {"state": state, "networks": networks}
+    return {"progress": {name: value for name, value in facts.items() if value is not None}}
 
 
 def progress_file(log_file: str | Path) -> Path:

@@ -4,7 +4,6 @@ from roco.attacks.settings import AdversarialConfig
 from roco.data.dataset import Dataset
 from roco.networks.files import load_network
 from roco.runtime import job, start_torch
-from roco.storage.artifacts import check_provenance
 from roco.storage.store import Store
 
 if __name__ == "__main__":
@@ -14,9 +13,8 @@ if __name__ == "__main__":
         wildcards, params = snakemake.wildcards, snakemake.params
         device = start_torch(snakemake.config.get("device", "auto"))
         dataset = Dataset.load(snakemake.input.dataset)
-        network, description = load_network(str(snakemake.input.network))
         made_for = {"name": wildcards.target, "dataset_fingerprint": dataset.fingerprint}
-        check_provenance(str(snakemake.input.network), description, made_for)
+        network, _ = load_network(str(snakemake.input.network), made_for)
         config = AdversarialConfig(
             **{
                 "images": params.images,

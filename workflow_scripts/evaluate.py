@@ -2,11 +2,11 @@
 
 from roco.config import check_config
 from roco.gpus import usable_device
+from roco.networks.spec import DecoderSettings
 from roco.runtime import job
 from roco.search.evaluation import EvaluationSettings
-from roco.search.population import read_genomes
+from roco.search.records import read_genomes, write_evaluations
 from roco.search.workers import evaluate_genomes
-from roco.storage.artifacts import write_json
 from roco.storage.store import Store
 
 if __name__ == "__main__":
@@ -22,16 +22,14 @@ if __name__ == "__main__":
             "seed": int(wildcards.seed),
             "generation": int(wildcards.generation),
         }
-        records = evaluate_genomes(
+        evaluations = evaluate_genomes(
             read_genomes(snakemake.input.genomes, made_for)[first : first + size],
             EvaluationSettings(
                 dataset=str(snakemake.input.dataset),
                 adversarial_set=str(snakemake.input.adversarial),
                 recipe=params.training,
-                channels=params.channels,
-                stem_padding=params.stem_padding,
+                decoder=DecoderSettings(channels=params.channels, stem_padding=params.stem_padding, node=params.node),
                 seed=int(wildcards.seed),
-                node=params.node,
                 measurements=tuple(params.measurements),
                 device=device,
             ),
@@ -41,4 +39,4 @@ if __name__ == "__main__":
             log_file=snakemake.log[0],
             time_limit_minutes=config.time_limit_minutes,
         )
-        write_json(snakemake.output.records, "evaluations", records)
+        write_evaluations(snakemake.output.records, evaluations)

@@ -1,7 +1,7 @@
 """Draws the first population, which all searches of a seed share."""
 
 from roco.runtime import job
-from roco.search.population import write_genomes
+from roco.search.records import write_genomes
 from roco.search.settings import SearchConfig
 from roco.search.variation import initial_genomes
 from roco.space.genome import Genome

@@ -1,7 +1,7 @@
 """Makes the offspring of a population."""
 
 from roco.runtime import job
-from roco.search.population import PopulationFile, write_genomes
+from roco.search.records import Population, write_genomes
 from roco.search.settings import SearchConfig, SearchKind
 from roco.search.variation import offspring_genomes
 from roco.space.settings import SpaceConfig
@@ -14,7 +14,7 @@ if __name__ == "__main__":
             "seed": int(snakemake.wildcards.seed),
             "generation": generation - 1,
         }
-        population = PopulationFile.load(snakemake.input.parents[0], made_for)
+        population = Population.load(snakemake.input.parents[0], made_for)
         genomes = offspring_genomes(
             population.individuals,
             SearchKind(objectives=list(population.objectives), method=params.method),

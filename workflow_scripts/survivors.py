@@ -1,7 +1,8 @@
 """Lets parents and offspring compete: the next population."""
 
 from roco.runtime import job
-from roco.search.population import ORIGIN, Individual, PopulationFile, check_any_succeeded, read_evaluations
+from roco.search.population import check_any_succeeded, individual_of
+from roco.search.records import Population, evaluations_of_generation
 from roco.search.survival import truncate
 
 if __name__ == "__main__":
@@ -10,16 +11,16 @@ if __name__ == "__main__":
         seed, generation = int(wildcards.seed), int(wildcards.generation)
         place = {"search": wildcards.search, "seed": seed}
         genomes_of = place | {"generation": generation, "search": wildcards.search if generation else "initial"}
-        records = read_evaluations(snakemake.input.records, snakemake.input.genomes, genomes_of)
-        check_any_succeeded(records, generation=generation)
+        evaluations = evaluations_of_generation(snakemake.input.records, snakemake.input.genomes, genomes_of)
+        check_any_succeeded(evaluations, generation=generation)
         # There may be no offspring, where the space holds no network that is new.
-        origin = {name: records[0][name] for name in ORIGIN} if records else {}
+        shared = ("dataset_fingerprint", "settings_hash")
+        origin = {name: getattr(evaluations[0], name) for name in shared} if evaluations else {}
         parents = [
-            PopulationFile.load(path, {**place, **origin, "generation": generation - 1})
-            for path in snakemake.input.parents
+            Population.load(path, {**place, **origin, "generation": generation - 1}) for path in snakemake.input.parents
         ]
-        origin = origin or {name: getattr(parents[0], name) for name in ORIGIN}
-        offspring = [Individual.from_record(record, born=generation, objectives=objectives) for record in records]
+        origin = origin or {name: getattr(parents[0], name) for name in shared}
+        offspring = [individual_of(each, born=generation, objectives=objectives) for each in evaluations]
         individuals = [individual for population in parents for individual in population.individuals] + offspring
         seen = {key for population in parents for key in population.seen} | {child.key for child in offspring}
         survivors = truncate(
@@ -30,7 +31,7 @@ if __name__ == "__main__":
             generation=generation,
             method=snakemake.params.method,
         )
-        PopulationFile(
+        Population(
             search=wildcards.search,
             seed=seed,
             generation=generation,

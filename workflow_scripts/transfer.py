@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from roco.attacks.sets import AdversarialSet
+from roco.attacks.transfer_record import Transfer
 from roco.data.dataset import Dataset
 from roco.networks.files import load_network
 from roco.runtime import job, start_torch
-from roco.storage.artifacts import check_provenance, write_json
 
 if __name__ == "__main__":
     with job(snakemake):
-        from roco.attacks.sets.transfer import KIND, measure_transfer
+        from roco.attacks.sets.transfer import measure_transfer
 
         device = start_torch(snakemake.config.get("device", "auto"))
         dataset = Dataset.load(snakemake.input.dataset)
@@ -20,9 +20,7 @@ if __name__ == "__main__":
         for path in snakemake.input.networks:
             # .../{target}/network.safetensors
             name = Path(path).parent.name
-            network, description = load_network(path)
-            check_provenance(path, description, {"name": name, "dataset_fingerprint": dataset.fingerprint})
+            network, _ = load_network(path, {"name": name, "dataset_fingerprint": dataset.fingerprint})
             networks[name] = network.to(device)
         pairs = measure_transfer(adversarial, networks, dataset.test, seed=snakemake.params.seed)
-        result = {"split": "test", "dataset_fingerprint": dataset.fingerprint, "pairs": pairs}
-        write_json(snakemake.output.transfer, KIND, result)
+        Transfer(split="test", dataset_fingerprint=dataset.fingerprint, pairs=pairs).save(snakemake.output.transfer)

@@ -29,6 +29,8 @@ def settings_page() -> str:
         "Every key that a configuration can have. A key that is left out has the default, which is the paper's value "
         "where the paper gives one; the meanings are those that stand in `config.yaml`, with the paper's value in "
         "brackets.\n",
+        "Editors with a YAML language server complete and check these keys: the first line of a configuration names "
+        "the schema, `# yaml-language-server: $schema=config/schema.json` (`roco schema` prints it).\n",
     ]
     seen = set()
     for heading, model, defaults in _sections("", StudyConfig, None):

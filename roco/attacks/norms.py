@@ -48,7 +48,7 @@ def margins(logits: Tensor, labels: Tensor) -> Tensor:
 
 def margins_of(network: Network, images: Tensor, *, labels: Tensor, batch_size: int) -> Tensor:
     """Margins float32 `(n,)` of a network on uint8 images `(n, 3, h, w)`; at least one image."""
-    from roco.training.loop import logits_of
+    from roco.training.prediction import logits_of
 
     return margins(logits_of(network, images, batch_size=batch_size), labels)
 
@@ -60,7 +60,7 @@ def margin_gradients(network: Network, images: Tensor, *, labels: Tensor, batch_
     """
     import torch
 
-    from roco.training.loop import to_unit
+    from roco.training.batches import to_unit
 
     all_margins, slopes = [], []
     for part, part_labels in zip(images.split(batch_size), labels.split(batch_size), strict=True):

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from roco.commands import Commands
     from roco.config import Part, StudyConfig
     from roco.report.numbers.shares import Counts
-    from roco.study.found import Found
+    from roco.retraining.records import MeasuredNetwork
+    from roco.study.network_lookup import KnownNetwork
 
 
 def add_command(commands: "Commands") -> None:
@@ -29,10 +30,10 @@ def _compare(options: argparse.Namespace) -> None:
     from rich.table import Table
 
     from roco.config import load_config
-    from roco.study.found import find
+    from roco.study.network_lookup import look_up
 
     config = load_config(options.configfile)
-    columns = [_facts(config, find(config, name)) for name in (options.first, options.second)]
+    columns = [_facts(config, look_up(config, name)) for name in (options.first, options.second)]
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for heading in ("", columns[0]["key"], columns[1]["key"]):
         table.add_column(heading, justify="right" if heading else "left")
@@ -46,32 +47,25 @@ def _compare(options: argparse.Namespace) -> None:
     console.print("95 % intervals over retrainings and test images" if again else alone, style="dim")
 
 
-def _facts(config: "StudyConfig", found: "Found") -> dict[str, str]:
+def _facts(config: "StudyConfig", network: "KnownNetwork") -> dict[str, str]:
     """What is known of a network, by name; accuracies are means over its retrainings."""
-    from roco.space.complexity import complexity
     from roco.study.workload import images_of
 
     images = images_of(config)
-    graphs = found.genome.phenotype.phases
-    facts = {"key": found.genome.key, "phases": "; ".join(_phase(graph) for graph in graphs) or "none"}
+    graphs = network.genome.phenotype.phases
+    facts = {"key": network.genome.key, "phases": "; ".join(_phase(graph) for graph in graphs) or "none"}
     parts: tuple[Part, Part] = ("evaluation", "retraining")
     for part in parts:
-        cost = complexity(
-            found.genome.phenotype,
-            channels=getattr(config, part).channels,
-            # What is not known yet changes the last layer alone.
-            classes=images.classes if images else 10,
-            stem_padding=config.space.stem_padding,
-            image_size=config.dataset.image_size,
-            node=config.node_of(part),
-        )
+        # What is not known yet changes the last layer alone.
+        shape = {"classes": images.classes if images else 10, "image_size": config.dataset.image_size}
+        cost = config.decoder_of(part).spec(network.genome, **shape).cost
         facts[f"MFLOPs at {config.width_in_words(part)}"] = f"{cost.flops / 1e6:.2f}"
         facts[f"parameters at {config.width_in_words(part)}"] = f"{cost.parameters:,}"
-    if found.individual is not None:
-        facts["validation error in the search"] = f"{100 * found.individual['error']:.1f} %"
-        facts["adversarial error in the search"] = f"{100 * found.individual['adversarial_error']:.1f} %"
-    if found.measured:
-        facts |= _measured(found.measured)
+    if network.individual is not None:
+        facts["validation error in the search"] = f"{100 * network.individual.error:.1f} %"
+        facts["adversarial error in the search"] = f"{100 * network.individual.adversarial_error:.1f} %"
+    if network.retrainings:
+        facts |= _measured(network.retrainings)
     return facts
 
 
@@ -80,27 +74,21 @@ def _phase(graph: Any) -> str:
     return f"{len(graph.inputs)} nodes, {graph.edges} edges{residual}"
 
 
-def _measured(trainings: Sequence[dict[str, Any]]) -> dict[str, str]:
-    from roco.errors import ArtifactError
-
-    try:
-        counts = [_counts(training) for training in trainings]
-    except KeyError as error:
-        key = trainings[0]["key"]
-        raise ArtifactError(f"robustness.json of {key}: no whole 'robustness' (lacks {error}); make it anew") from None
+def _measured(trainings: "Sequence[MeasuredNetwork]") -> dict[str, str]:
+    counts = [_counts(training) for training in trainings]
     facts = {"retrainings": str(len(trainings))}
     return facts | {name: _share([found[name] for found in counts if name in found]) for name in counts[0]}
 
 
-def _counts(training: dict[str, Any]) -> "dict[str, tuple[Counts, Counts]]":
+def _counts(training: "MeasuredNetwork") -> "dict[str, tuple[Counts, Counts]]":
     """Of one training, by what it was measured on: right images and all of each cluster."""
     from roco.report.numbers.shares import from_marks
 
-    attacks, sources = training["white_box"]["attacks"], training["adversarial_sources"]
-    marked = {"test accuracy, retrained": from_marks(training["right_images"])}
-    under = {f"under {name}": from_marks(attack["robust_images"]) for name, attack in attacks.items()}
+    attacks, sources = training.white_box.attacks, training.adversarial_sources
+    marked = {"test accuracy, retrained": from_marks(training.right_images)}
+    under = {f"under {name}": from_marks(attack.robust_images) for name, attack in attacks.items()}
     test, attacked = ({k: (v, np.ones_like(v)) for k, v in found.items()} for found in (marked, under))
-    return test | {"adversarial test set": (np.array(sources["right"]), np.array(sources["images"]))} | attacked
+    return test | {"adversarial test set": (np.array(sources.right), np.array(sources.images))} | attacked
 
 
 def _share(counts: "Sequence[tuple[Counts, Counts]]") -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from roco.commands._arguments import image_size, positive, widths
 from roco.errors import ConfigError
-from roco.space.complexity import Channels, NodeKind, complexity, widths_of
+from roco.networks.spec import DecoderSettings, GenomeSpec
+from roco.space.complexity import Channels, NodeKind, widths_of
 from roco.space.genome import Genome
 from roco.space.settings import PUBLISHED_GENOMES
 
@@ -38,14 +39,8 @@ def _describe(options: argparse.Namespace) -> None:
     genome = Genome.parse(PUBLISHED_GENOMES.get(options.genome, options.genome))
     _check_size(genome, options.image_size + 2 * options.stem_padding)
     _check_widths(genome, options.channels)
-    facts = description_of(
-        genome,
-        channels=options.channels,
-        classes=options.classes,
-        stem_padding=options.stem_padding,
-        image_size=options.image_size,
-        node=options.node,
-    )
+    decoder = DecoderSettings(channels=options.channels, stem_padding=options.stem_padding, node=options.node)
+    facts = description_of(decoder.spec(genome, classes=options.classes, image_size=options.image_size))
     print(json.dumps(facts, indent=1) if options.json else _as_text(facts))
     if options.svg:
         from roco.report.figures.drawing import draw_network
@@ -66,31 +61,14 @@ def _check_widths(genome: Genome, channels: Channels) -> None:
         raise ConfigError(f"--channels: expected a width for each of {len(genome.phases)} phases, got {len(channels)}")
 
 
-def description_of(
-    genome: Genome, *, channels: Channels, classes: int, stem_padding: int, image_size: int, node: NodeKind = "residual"
-) -> dict[str, Any]:
+def description_of(spec: GenomeSpec) -> dict[str, Any]:
     """What a genome decodes to, as plain data.
-
-    Args:
-        genome: any.
-        channels: width of the first active phase, or of each.
-        classes: number of logits.
-        stem_padding: 0 or 1.
-        image_size: pixels a side.
-        node: what a node computes.
 
     Returns:
         `genome`, `key`, `phases` (a dict for each active one), `parameters`, and `flops` as ptflops counts them with
         its pytorch backend.
     """
-    cost = complexity(
-        genome.phenotype,
-        channels=channels,
-        classes=classes,
-        stem_padding=stem_padding,
-        image_size=image_size,
-        node=node,
-    )
+    graphs, cost = spec.phenotype.phases, spec.cost
     phases = [
         {
             "channels": width,
@@ -100,16 +78,16 @@ def description_of(
             "residual": graph.residual,
             "inputs": [list(sources) for sources in graph.inputs],
         }
-        for graph, width in zip(genome.phenotype.phases, widths_of(channels, len(genome.phenotype.phases)), strict=True)
+        for graph, width in zip(graphs, widths_of(spec.channels, len(graphs)), strict=True)
     ]
     return {
-        "genome": str(genome),
-        "key": genome.key,
-        "channels": channels,
-        "image_size": image_size,
-        "classes": classes,
-        "stem_padding": stem_padding,
-        "node": node,
+        "genome": spec.genome,
+        "key": spec.phenotype.key,
+        "channels": spec.channels,
+        "image_size": spec.image_size,
+        "classes": spec.classes,
+        "stem_padding": spec.stem_padding,
+        "node": spec.node,
         "phases": phases,
         "parameters": cost.parameters,
         "flops": cost.flops,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from roco.config import StudyConfig
     from roco.study.layout import Job
     from roco.study.progress import StageState, StudyState
-    from roco.study.searches import SearchState
+    from roco.study.search_progress import SearchProgress
 
 # So many of the jobs at work are shown.
 MOST_JOBS = 8
@@ -38,11 +38,11 @@ def _status(options: argparse.Namespace) -> None:
     from roco.config import load_config
     from roco.study.job_progress import ProgressFiles
     from roco.study.progress import study_state
-    from roco.study.searches import search_states
+    from roco.study.search_progress import search_progress
 
     config, console, files = load_config(options.configfile), Console(highlight=False), ProgressFiles()
     while True:
-        study, searches, change = study_state(config, files=files), search_states(config), _changed_images(config)
+        study, searches, change = study_state(config, files=files), search_progress(config), _changed_images(config)
         if options.json:
             print(json.dumps(_as_plain(study, searches) | {"changed_images": change}, default=str))
         else:
@@ -67,7 +67,7 @@ def _changed_images(config: "StudyConfig") -> str | None:
         return str(error)
 
 
-def _as_plain(study: "StudyState", searches: "Sequence[SearchState]") -> dict[str, Any]:
+def _as_plain(study: "StudyState", searches: "Sequence[SearchProgress]") -> dict[str, Any]:
     """The same as data: times in seconds, errors as shares, one object a line with --watch."""
     stages = [
         {
@@ -93,7 +93,7 @@ def _job(job: "Job") -> dict[str, Any]:
     return {"rule": job.rule, "wildcards": job.wildcards, "log": job.log}
 
 
-def render(study: "StudyState", searches: "Sequence[SearchState]") -> "RenderableType":
+def render(study: "StudyState", searches: "Sequence[SearchProgress]") -> "RenderableType":
     """What is printed: 80 columns are enough for it."""
     from rich.console import Group
     from rich.text import Text
@@ -151,7 +151,7 @@ def _stage_table(stages: "Sequence[StageState]") -> "RenderableType":
     return table
 
 
-def _search_table(searches: "Sequence[SearchState]") -> "RenderableType":
+def _search_table(searches: "Sequence[SearchProgress]") -> "RenderableType":
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)

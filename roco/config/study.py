@@ -13,6 +13,7 @@ from roco.config.report_settings import ReportConfig
 from roco.data.settings import DatasetConfig
 from roco.errors import ConfigError, GenomeError
 from roco.networks.settings import TargetsConfig
+from roco.networks.spec import DecoderSettings
 from roco.retraining.settings import RetrainingConfig
 from roco.search.objectives import parse
 from roco.search.settings import EvaluationConfig, SearchConfig
@@ -151,6 +152,11 @@ class StudyConfig(Section):
     def node_of(self, part: Part) -> NodeKind:
         """What a node computes in the search (`evaluation`) or when its networks are retrained (`retraining`)."""
         return self.space.node if part == "evaluation" else self.retraining.node or self.space.node
+
+    def decoder_of(self, part: Part) -> DecoderSettings:
+        """How genomes are decoded there."""
+        channels = getattr(self, part).channels
+        return DecoderSettings(channels=channels, stem_padding=self.space.stem_padding, node=self.node_of(part))
 
     def width_in_words(self, part: Part) -> str:
         """The width of the networks in that section, and the kind of node if the study uses others than the paper."""

@@ -1,7 +1,7 @@
 """The card that goes with an exported network: what it is, how it was found and trained, and what was measured."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,25 +9,45 @@ from typing import Any
 from roco import __version__
 from roco.files import is_there
 from roco.networks.files import checksum_of, describe_file
+from roco.networks.spec import GenomeSpec, NetworkDescription, TargetSpec
+from roco.retraining.records import EmptySlot, MeasuredNetwork, Retrained, Robustness, read_robustness, read_training
+from roco.search.records import Front
 from roco.space.settings import PUBLISHED_GENOMES
-from roco.storage.artifacts import read_attributes, read_json, schema
+from roco.storage.artifacts import read_attributes, schema
+from roco.training.records import TargetMetrics
 
-Facts = Mapping[str, Any]
 MADE_WITH = f"Made with roco-nas {__version__} (robust and compact neural architecture search)."
 
 
 @dataclass(frozen=True)
-class _File:
-    """A file of the study: where it is, of what kind, and what it holds, which is nothing where it is not there."""
+class _Origin:
+    """What stands beside a genome's network in its study; None for a file that is not there.
 
-    path: Path
-    kind: str
-    facts: Facts
+    Attributes:
+        study: the folder of the experiment; None where the network stands outside of a study.
+        training: of the network.
+        robustness: of the network.
+        front: that the network is on.
+    """
 
-    def lines(self, tell: Callable[..., list[str]], *others: Facts) -> list[str]:
-        """What is told of its facts (and others that were looked at before), or the line that names this file."""
-        with schema(self.path, self.kind):
-            return tell(self.facts, *others)
+    study: Path | None
+    training: Retrained | None
+    robustness: Robustness | None
+    front: Front | None
+
+    @classmethod
+    def of(cls, network_path: Path) -> "_Origin":
+        folder = network_path.parent
+        training_path, robustness_path = folder / "training.json", folder / "robustness.json"
+        training = read_training(training_path) if is_there(training_path) else None
+        robustness = read_robustness(robustness_path) if is_there(robustness_path) else None
+        if training is None or isinstance(training, EmptySlot):
+            return cls(None, None, robustness, None)
+        # {experiment}/retrained/{search}/seed_{seed}/slot_{slot}/training_{training_seed}
+        study = folder.parents[4] if len(folder.parents) > 4 else None
+        front_path = (study or folder) / "search" / training.search / f"seed_{training.seed}/front.json"
+        front = Front.load(front_path) if study and is_there(front_path) else None
+        return cls(study, training, robustness, front)
 
 
 def model_card(path: str | Path) -> str:
@@ -41,10 +61,10 @@ def model_card(path: str | Path) -> str:
         FileAccessError: one of them cannot be read now.
     """
     path = Path(path)
-    network = _File(path, "network", describe_file(path))
-    with schema(path, "network"):
-        target = network.facts["family"] == "target"
-    return _text(_sections_of_target(network) if target else _sections_of_genome(network))
+    description = describe_file(path)
+    if isinstance(description.spec, TargetSpec):
+        return _text(_sections_of_target(path, description, description.spec))
+    return _text(_sections_of_genome(path, description, description.spec))
 
 
 def _text(sections: Mapping[str, list[str]]) -> str:
@@ -52,113 +72,97 @@ def _text(sections: Mapping[str, list[str]]) -> str:
     return "\n\n".join("\n".join(lines) for lines in titled) + "\n"
 
 
-def _sections_of_genome(network: _File) -> dict[str, list[str]]:
-    place = network.path.parent
-    training, robustness = _read(place / "training.json", "training"), _read(place / "robustness.json", "robustness")
-    # {experiment}/retrained/{search}/seed_{seed}/slot_{slot}/training_{training_seed}
-    folder = place.parents[4] if training.facts and len(place.parents) > 4 else None
-    with schema(training.path, training.kind):
-        trained = {name: training.facts[name] for name in ("search", "seed", "key")} if training.facts else {}
-    search = (folder or place) / "search" / f"{trained.get('search')}/seed_{trained.get('seed')}"
-    front = _read(search / "front.json", "front") if folder else _File(search, "front", {})
+def _sections_of_genome(path: Path, description: NetworkDescription, spec: GenomeSpec) -> dict[str, list[str]]:
+    origin = _Origin.of(path)
+    training = origin.training
     return {
         "": [
-            f"# Network {trained['key']}" if trained else "# Network of a genome",
+            f"# Network {training.key}" if training else "# Network of a genome",
             "",
             MADE_WITH,
             "",
-            *network.lines(_genome),
-            *training.lines(_size),
-            *network.lines(_input),
-            f"- SHA-256 of its weights and description: {checksum_of(network.path)}",
+            *_genome(spec),
+            *(_size(training) if training else []),
+            *_input(path, spec),
         ],
-        "How it was found": front.lines(_search, trained),
-        "Data": _data_of(folder, network),
-        "Training": training.lines(_training),
-        "Measured": robustness.lines(_measured),
+        "How it was found": _search(origin.front, training),
+        "Data": _data_of(origin.study, description),
+        "Training": _training(training) if training else ["Unknown."],
+        "Measured": _measured(origin.robustness),
         **_constant(),
     }
 
 
-def _sections_of_target(network: _File) -> dict[str, list[str]]:
+def _sections_of_target(path: Path, description: NetworkDescription, spec: TargetSpec) -> dict[str, list[str]]:
     # {experiment}/targets/{target}
-    place = network.path.parent
-    metrics = _read(place / "metrics.json", "target")
-    folder = place.parents[1] if metrics.facts and len(place.parents) > 1 else None
+    folder = path.parent
+    metrics_path = folder / "metrics.json"
+    metrics = TargetMetrics.load(metrics_path) if is_there(metrics_path) else None
+    study = folder.parents[1] if metrics and len(folder.parents) > 1 else None
     return {
         "": [
-            *network.lines(lambda facts: [f"# Target network {facts['name']}"]),
+            f"# Target network {spec.name}",
             "",
             MADE_WITH,
             "",
-            *network.lines(_architecture),
-            *metrics.lines(lambda facts: [f"- parameters: {facts['parameters']:,}"] if facts else []),
-            *network.lines(_input),
-            f"- SHA-256 of its weights and description: {checksum_of(network.path)}",
+            *(f"- {name}: {value}" for name, value in spec.architecture.model_dump().items()),
+            *([f"- parameters: {metrics.parameters:,}"] if metrics else []),
+            *_input(path, spec),
         ],
         "How it was found": ["No search: a published architecture, from which adversarial images are made."],
-        "Data": _data_of(folder, network),
-        "Training": metrics.lines(_training_of_target),
-        "Measured": metrics.lines(_measured_of_target),
+        "Data": _data_of(study, description),
+        "Training": _training_of_target(metrics) if metrics else ["Unknown."],
+        "Measured": _measured_of_target(metrics) if metrics else ["Nothing yet."],
         **_constant(),
     }
 
 
-def _read(path: Path, kind: str) -> _File:
-    return _File(path, kind, dict(read_json(path, kind)) if is_there(path) else {})
+def _data_of(study: Path | None, description: NetworkDescription) -> list[str]:
+    path = study / "dataset.h5" if study else None
+    if path is None or not is_there(path):
+        return [f"Fingerprint of the data set: {description.dataset_fingerprint or 'unknown'}."]
+    dataset = read_attributes(path, "dataset")
+    with schema(path, "dataset"):
+        return _data(dataset)
 
 
-def _data_of(folder: Path | None, network: _File) -> list[str]:
-    path = (folder or network.path.parent) / "dataset.h5"
-    if folder is None or not is_there(path):
-        return [f"Fingerprint of the data set: {network.facts.get('dataset_fingerprint', 'unknown')}."]
-    return _File(path, "dataset", read_attributes(path, "dataset")).lines(_data)
-
-
-def _genome(description: Facts) -> list[str]:
+def _genome(spec: GenomeSpec) -> list[str]:
     names = {text: name for name, text in PUBLISHED_GENOMES.items()}
-    known = f" ({names[description['genome']]})" if description["genome"] in names else ""
+    known = f" ({names[spec.genome]})" if spec.genome in names else ""
+    return [f"- genome: `{spec.genome}`{known}", f"- {_channels(spec.channels)}", f"- nodes: {spec.node}"]
+
+
+def _size(training: Retrained) -> list[str]:
+    flops = f"- FLOPs of one image: {training.flops:,} multiply-adds"
+    return [f"- parameters: {training.parameters:,}", flops]
+
+
+def _input(path: Path, spec: GenomeSpec | TargetSpec) -> list[str]:
     return [
-        f"- genome: `{description['genome']}`{known}",
-        f"- {_channels(description['channels'])}",
-        f"- nodes: {description['node']}",
+        f"- input: images of {spec.image_size} x {spec.image_size} pixels",
+        f"- classes: {spec.classes}",
+        f"- SHA-256 of its weights and description: {checksum_of(path)}",
     ]
 
 
-def _architecture(description: Facts) -> list[str]:
-    return [f"- {name}: {value}" for name, value in description["architecture"].items()]
+def _channels(channels: int | tuple[int, ...]) -> str:
+    if isinstance(channels, int):
+        return f"initial channels: {channels}"
+    return f"channels of its phases: {', '.join(map(str, channels))}"
 
 
-def _size(training: Facts) -> list[str]:
-    if not training:
-        return []
-    flops = f"- FLOPs of one image: {training['flops']:,} multiply-adds"
-    return [f"- parameters: {training['parameters']:,}", flops]
-
-
-def _input(description: Facts) -> list[str]:
-    size = description.get("image_size")
-    lines = [f"- input: images of {size} x {size} pixels"] if size else []
-    return [*lines, f"- classes: {description['classes']}"]
-
-
-def _channels(channels: Any) -> str:
-    alone = isinstance(channels, int)
-    return f"initial channels: {channels}" if alone else f"channels of its phases: {', '.join(map(str, channels))}"
-
-
-def _search(front: Facts, trained: Facts) -> list[str]:
-    if not trained:
+def _search(front: Front | None, training: Retrained | None) -> list[str]:
+    if training is None:
         return ["The file stands outside of a study, so that nothing is known of its search."]
-    if not front.get("objectives"):
-        return [f"No search: a network that was named in the configuration ({trained['search']})."]
-    found: Facts = next((one for one in front["networks"] if one["key"] == trained["key"]), {})
-    values = {name: found.get(name, (found.get("further") or {}).get(name)) for name in front["objectives"]}
+    if front is None or not front.objectives:
+        return [f"No search: a network that was named in the configuration ({training.search})."]
     lines = [
-        f"By the search `{trained['search']}` (seed {trained['seed']}), which minimises, on validation images:",
+        f"By the search `{training.search}` (seed {training.seed}), which minimises, on validation images:",
         "",
     ]
-    return lines + [f"- {name}: {value:.6g}" for name, value in values.items() if value is not None]
+    individual = next((each for each in front.networks if each.key == training.key), None)
+    values = {name: individual.value(name) for name in front.objectives} if individual else {}
+    return lines + [f"- {name}: {value:.6g}" for name, value in values.items()]
 
 
 def as_text(name: object) -> str:
@@ -166,49 +170,48 @@ def as_text(name: object) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|$~&])", r"\\\1", str(name))
 
 
-def _data(dataset: Facts) -> list[str]:
+def _data(dataset: Mapping[str, Any]) -> list[str]:
     names = ", ".join(map(as_text, dataset["class_names"]))
     lines = [f"- {dataset['name']}, classes: {names}", f"- fingerprint (SHA-256): {dataset['fingerprint']}"]
     return lines + [f"- {note}" for note in dataset["notes"]]
 
 
-def _training(training: Facts) -> list[str]:
-    if not training:
-        return ["Unknown."]
-    recipe = training.get("recipe") or {"epochs": training["epochs"]}
-    lines = [f"- {name}: {value}" for name, value in recipe.items()]
-    if "validation_images_too" in training:
-        lines.append(f"- trained on validation images as well: {'yes' if training['validation_images_too'] else 'no'}")
-    if "training_seed" in training:
-        lines.append(f"- training seed: {training['training_seed']}; what was measured below is of this training alone")
-    return [*lines, "- no adversarial training; the weights of the last epoch; nothing was chosen on test images"]
+def _training(training: Retrained) -> list[str]:
+    lines = [f"- {name}: {value}" for name, value in training.recipe.model_dump().items()]
+    too = "yes" if training.validation_images_too else "no"
+    return [
+        *lines,
+        f"- trained on validation images as well: {too}",
+        f"- training seed: {training.training_seed}; what was measured below is of this training alone",
+        "- no adversarial training; the weights of the last epoch; nothing was chosen on test images",
+    ]
 
 
-def _measured(robustness: Facts) -> list[str]:
-    if robustness.get("status") != "ok":
+def _measured(robustness: Robustness | None) -> list[str]:
+    if not isinstance(robustness, MeasuredNetwork):
         return ["Nothing yet."]
-    lines = [f"- accuracy on {robustness['test_images']} test images: {1 - robustness['test_error']:.4f}"]
-    images = sum(cell["images"] for cell in robustness["adversarial_breakdown"])
+    lines = [f"- accuracy on {robustness.test_images} test images: {1 - robustness.test_error:.4f}"]
+    images = sum(cell.images for cell in robustness.adversarial_breakdown)
     if images:
-        lines.append(f"- accuracy on {images} adversarial test images: {1 - robustness['adversarial_error']:.4f}")
-    white_box = robustness["white_box"]
-    for name, attack in white_box["attacks"].items():
-        settings = ", ".join(f"{key} {value}" for key, value in attack["settings"].items() if key != "method")
-        lines.append(f"- accuracy under {name} on {white_box['images']} of them ({settings}): {attack['accuracy']:.4f}")
+        lines.append(f"- accuracy on {images} adversarial test images: {1 - robustness.adversarial_error:.4f}")
+    for name, attack in robustness.white_box.attacks.items():
+        settings = ", ".join(f"{key} {value}" for key, value in attack.settings.items() if key != "method")
+        attacked = robustness.white_box.images
+        lines.append(f"- accuracy under {name} on {attacked} of them ({settings}): {attack.accuracy:.4f}")
     return [*lines, "", "Budgets are in 1/255. Accuracy under an attack is no bound: a stronger attack may find more."]
 
 
-def _training_of_target(metrics: Facts) -> list[str]:
-    if not metrics:
-        return ["Unknown."]
-    lines = [f"- {name}: {metrics[name]}" for name in ("epochs", "precision") if name in metrics]
-    return [*lines, "- no adversarial training; nothing was chosen on test images"]
+def _training_of_target(metrics: TargetMetrics) -> list[str]:
+    return [
+        f"- epochs: {metrics.epochs}",
+        f"- precision: {metrics.precision}",
+        "- no adversarial training; nothing was chosen on test images",
+    ]
 
 
-def _measured_of_target(metrics: Facts) -> list[str]:
-    if not metrics:
-        return ["Nothing yet."]
-    return [f"- accuracy on {split} images: {1 - metrics[f'{split}_error']:.4f}" for split in ("validation", "test")]
+def _measured_of_target(metrics: TargetMetrics) -> list[str]:
+    errors = {"validation": metrics.validation_error, "test": metrics.test_error}
+    return [f"- accuracy on {split} images: {1 - error:.4f}" for split, error in errors.items()]
 
 
 def _constant() -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""A trained network as a file for others: safetensors, ONNX or torch.export. What is said of it is in model_card.py."""
+"""A trained network as a file for others: safetensors, ONNX or torch.export. What is said of it is in card.py."""
 
 import importlib
 import logging
@@ -9,9 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from roco.errors import ArtifactError, ConfigError, RocoError
+from roco.errors import ConfigError, RocoError
 from roco.files import atomic, is_there
-from roco.storage.artifacts import read_json, schema
+from roco.retraining.records import EndedTraining, read_training
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,18 +36,20 @@ def find_network(key_or_file: str, results: str | Path, training_seed: int | Non
         return Path(key_or_file)
     if not re.fullmatch(r"[0-9a-f]{4,12}", key_or_file):
         raise ConfigError(f"{key_or_file}: expected a network's file, or its key of 4 to 12 digits and letters a to f")
-    places = sorted(Path(results).glob("*/retrained/*/seed_*/slot_*/training_[0-9]*"))
-    trained = {path: _seed_of(path) for path in places if _holds(path, key_or_file)}
+    folders = sorted(Path(results).glob("*/retrained/*/seed_*/slot_*/training_[0-9]*"))
+    trained = {folder: _seed_of(folder) for folder in folders if _holds(folder, key_or_file)}
     if not trained:
         raise ConfigError(f"{key_or_file}: no retrained network in {results} has this key")
     chosen = min(trained.values()) if training_seed is None else training_seed
-    found = [path for path, seed in trained.items() if seed == chosen]
-    if not found:
+    of_seed = [folder for folder, seed in trained.items() if seed == chosen]
+    if not of_seed:
         seeds = ", ".join(map(str, sorted(set(trained.values()))))
         raise ConfigError(f"{key_or_file}: expected a training seed of {seeds}, got {training_seed}")
     from roco.networks.files import checksum_of
 
-    files = {checksum_of(folder / "network.safetensors"): folder / "network.safetensors" for folder in reversed(found)}
+    files = {
+        checksum_of(folder / "network.safetensors"): folder / "network.safetensors" for folder in reversed(of_seed)
+    }
     if len(files) > 1:
         raise ConfigError(
             f"{key_or_file}: several networks have this key; give a file: {', '.join(map(str, files.values()))}"
@@ -64,9 +66,8 @@ def _holds(folder: Path, key: str) -> bool:
     path = folder / "training.json"
     if not is_there(path):
         return False
-    with schema(path, "training"):
-        training = read_json(path, "training")
-        return bool(training["status"] == "ok" and training["key"].startswith(key))
+    training = read_training(path)
+    return isinstance(training, EndedTraining) and training.key.startswith(key)
 
 
 def export_network(path: str | Path, file_format: str, output: str | Path) -> None:
@@ -92,9 +93,8 @@ def export_network(path: str | Path, file_format: str, output: str | Path) -> No
             shutil.copyfile(path, temporary)
             return
         write = _write_onnx if file_format == "onnx" else _write_torch_export
-        size = _image_size(path, description)
         try:
-            write(network, size, temporary)
+            write(network, description.spec.image_size, temporary)
         except RuntimeError as error:
             told = " ".join(str(error).split())[:200]
             raise RocoError(f"{path}: torch cannot write it as {file_format} ({told}); safetensors can") from error
@@ -107,12 +107,6 @@ def _require(package: str, file_format: str) -> None:
         raise ConfigError(
             f"--format {file_format}: needs {package}, which is not installed; pip install 'roco-nas[export]'"
         ) from None
-
-
-def _image_size(path: str | Path, description: Mapping[str, Any]) -> int:
-    if "image_size" not in description:
-        raise ArtifactError(f"{path}: does not say its image size; retrain the network with this version of roco")
-    return int(description["image_size"])
 
 
 def _any_batch() -> "tuple[dict[int, Any]]":

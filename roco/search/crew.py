@@ -14,20 +14,21 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
+
+from pydantic import TypeAdapter
 
 from roco.errors import RocoError
 from roco.runtime import progress, resolve_device
-from roco.search.evaluation import EvaluationSettings, dataset_shape, failed_record
+from roco.search.evaluation import EvaluationSettings, failed_evaluation
+from roco.search.records import Evaluation, load_evaluation
 from roco.space.genome import Genome
 from roco.storage.store import Store
 
 log = logging.getLogger("roco")
 
-# Of finished evaluations in the store.
-KIND = "evaluation"
 # How often a genome is given to a worker alone before its record says that it failed.
 ATTEMPTS = 2
 # Sent by whoever wants the whole job to end: no fault of a network.
@@ -62,7 +63,7 @@ class Crew:
     largest_stack: int = 1
     log_file: str | None = None
     time_limit_minutes: float | None = None
-    failures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failures: dict[str, Evaluation] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     attempts: Counter[str] = field(default_factory=Counter)
     idle: "queue.SimpleQueue[subprocess.Popen[str]]" = field(default_factory=queue.SimpleQueue)
@@ -76,7 +77,7 @@ class Crew:
             worker.kill() if self.errors else None
             worker.communicate()
 
-    def records(self, genomes: Sequence[Genome]) -> list[dict[str, Any]]:
+    def records(self, genomes: Sequence[Genome]) -> list[Evaluation]:
         """The records of genomes, in their order; what the store has is not computed again.
 
         Raises:
@@ -97,13 +98,15 @@ class Crew:
         if any(record is None for record in records):
             raise RocoError(f"{self.store.root}: evaluations that were just written cannot be read; is the disk full?")
         # The genome text is this caller's own; an equal phenotype may have been stored under another text.
-        return [record | {"genome": str(genome)} for genome, record in zip(genomes, records, strict=True) if record]
+        return [
+            record.model_copy(update={"genome": str(genome)})
+            for genome, record in zip(genomes, records, strict=True)
+            if record
+        ]
 
-    def _kept(self, genome: Genome) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = self.failures.get(genome.key) or self.store.read(
-            KIND, self.settings.store_key(genome)
-        )
-        return found
+    def _kept(self, genome: Genome) -> Evaluation | None:
+        failure, key = self.failures.get(genome.key), self.settings.store_key(genome)
+        return failure or load_evaluation(self.store, key)
 
     def _work(self, genomes: Sequence[Genome]) -> None:
         on_gpu = resolve_device(self.settings.device) == "cuda"
@@ -181,8 +184,7 @@ class Crew:
         log.warning("%s, attempt %d: %s", keys, self.attempts[keys], how)
         if not too_slow and self.attempts[keys] < ATTEMPTS:
             return [task]
-        size, classes = dataset_shape(self.settings.dataset)
-        self.failures[keys] = failed_record(task[0], self.settings, reason=how, image_size=size, classes=classes)
+        self.failures[keys] = failed_evaluation(self.settings.spec(task[0]), self.settings, reason=how)
         return []
 
 
@@ -204,7 +206,7 @@ def _start(
         if stderr is not None:
             stderr.close()
     assert worker.stdin is not None
-    request = {"settings": asdict(settings), "store": str(store.root), "largest_stack": largest_stack}
+    request = {"settings": settings.model_dump(), "store": str(store.root), "largest_stack": largest_stack}
     worker.stdin.write(json.dumps(request) + "\n")
     return worker
 
@@ -236,10 +238,10 @@ def _ask(worker: "subprocess.Popen[str]", task: Task, *, limit_minutes: float | 
     return answer, too_slow.is_set()
 
 
-def _not_kept(answer: str) -> dict[str, dict[str, Any]] | None:
+def _not_kept(answer: str) -> dict[str, Evaluation] | None:
     """The records that come with `done`, by key; None if the worker died before it had said all."""
     word, _, records = answer.strip().partition(" ")
     try:
-        return json.loads(records or "{}") if word == "done" else None
+        return TypeAdapter(dict[str, Evaluation]).validate_json(records or "{}") if word == "done" else None
     except ValueError:
         return None

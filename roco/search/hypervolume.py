@@ -1,11 +1,13 @@
-"""The hypervolume of populations: how much of the objectives' space they dominate, all on one scale."""
+"""The hypervolume of populations: how much of the space of objectives they dominate."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-# A hypervolume's reference point lies a tenth of the range beyond the worst value, so that extreme networks count too.
+# The objectives that every study reports it in, whichever of them its searches minimise.
+VOLUME_OBJECTIVES = ("error", "adversarial_error", "flops")
+# The reference point lies a tenth of the range beyond the worst value, so that extreme networks count too.
 REFERENCE_POINT = 1.1
 
 

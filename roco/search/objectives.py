@@ -1,7 +1,7 @@
-"""What a search can minimise, by name: the one place where an objective is added (docs/how-to/own-objective.md).
+"""What a search can minimise, by name: the one file in which an objective is added (docs/how-to/own-objective.md).
 
 A text such as `adversarial_error[linf,target=resnet]` is an objective's name, with a selection in brackets where the
-objective takes one. Values come from evaluation records. Torch is imported only where a network is measured.
+objective takes one. Values come from evaluations. Torch is imported only where a network is measured.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import median
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from roco.errors import ConfigError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from roco.attacks.sets import AdversarialSet
+    from roco.search.records import Evaluation
 
 Selection = Mapping[str, str | int]
 
@@ -32,18 +33,20 @@ class Objective:
     """Something to minimise.
 
     Attributes:
-        value: from an evaluation record and the selection to a number; smaller is better.
-        measure: for what is not in a record otherwise: from the trained network (on its device, in evaluation mode),
-            the validation images (uint8 `(n, 3, h, w)`) and labels (int64 `(n,)`) to a number, which the record then
-            holds as `record["measured"][name]`. Only called where a search asks for the objective.
+        value: from an evaluation and the selection to a number; smaller is better.
+        measure: for what no evaluation holds otherwise: from the trained network (on its device, in evaluation mode),
+            the validation images (uint8 `(n, 3, h, w)`) and labels (int64 `(n,)`) to a number, which the
+            evaluation then holds as `measured[name]`. Only called where a search asks for the objective.
         selects: whether its name takes a selection in brackets.
         on_sources: likewise, from the network, the validation images and the validation adversarial set to a number.
+        adversarial: whether it looks at adversarial images: a search with such an objective looks for robustness.
     """
 
-    value: Callable[[Mapping[str, Any], Selection], float]
+    value: "Callable[[Evaluation, Selection], float]"
     measure: "Callable[[nn.Module, Tensor, Tensor], float] | None" = None
     selects: bool = False
     on_sources: "Callable[[nn.Module, Tensor, AdversarialSet], float] | None" = None
+    adversarial: bool = False
 
     @property
     def is_measured(self) -> bool:
@@ -52,7 +55,7 @@ class Objective:
 
 
 def _field(name: str) -> Objective:
-    return Objective(lambda record, selection: float(record[name]))
+    return Objective(lambda evaluation, selection: float(getattr(evaluation, name)))
 
 
 def measured(name: str, measure: "Callable[[nn.Module, Tensor, Tensor], float]") -> Objective:
@@ -61,22 +64,22 @@ def measured(name: str, measure: "Callable[[nn.Module, Tensor, Tensor], float]")
 
 
 def _measured_field(name: str) -> Objective:
-    return Objective(lambda record, selection: float(record["measured"][name]))
+    return Objective(lambda evaluation, selection: evaluation.measured[name])
 
 
-def _adversarial_error(record: Mapping[str, Any], selection: Selection) -> float:
+def _adversarial_error(evaluation: "Evaluation", selection: Selection) -> float:
     """The share of the selected images of the validation adversarial set that the network gets wrong."""
     if not selection:
-        return float(record["adversarial_error"])
-    cells = [cell for cell in record["adversarial_breakdown"] if selection.items() <= cell.items()]
-    images = sum(cell["images"] for cell in cells)
+        return evaluation.adversarial_error
+    cells = [cell for cell in evaluation.adversarial_breakdown if selection.items() <= vars(cell).items()]
+    images = sum(cell.images for cell in cells)
     if not images:
         chosen = ",".join(f"{name} {value}" for name, value in selection.items())
         raise ConfigError(
             f"search.searches: expected images of {chosen} in the validation adversarial set, got none; choose others, "
             "or raise adversarial.images or the attacks' queries and steps"
         )
-    return float(sum(cell["errors"] for cell in cells) / images)
+    return float(sum(cell.errors for cell in cells) / images)
 
 
 def latency(network: "nn.Module", images: "Tensor", labels: "Tensor") -> float:
@@ -86,7 +89,7 @@ def latency(network: "nn.Module", images: "Tensor", labels: "Tensor") -> float:
     """
     import torch
 
-    from roco.training.loop import to_unit
+    from roco.training.batches import to_unit
 
     batch = to_unit(images[:LATENCY_IMAGES])
     seconds = []
@@ -129,7 +132,7 @@ def _noisy_sources(images: "Tensor", adversarial: "AdversarialSet") -> "Tensor":
 
 def _error_on(network: "nn.Module", images: "Tensor", adversarial: "AdversarialSet") -> float:
     from roco.attacks.sets import adversarial_error
-    from roco.training.loop import predict
+    from roco.training.prediction import predict
 
     return adversarial_error(predict(network, images).cpu().numpy(), adversarial)
 
@@ -138,22 +141,22 @@ def _on_sources(name: str, measure: "Callable[[nn.Module, Tensor, AdversarialSet
     return replace(_measured_field(name), on_sources=measure)
 
 
-def _summed_error(record: Mapping[str, Any], selection: Selection) -> float:
+def _summed_error(evaluation: "Evaluation", selection: Selection) -> float:
     """The natural and the adversarial error added up.
 
     Source: the authors' code, which minimises 200 less both accuracies in percent, and FLOPs.
     """
-    return float(record["error"]) + float(record["adversarial_error"])
+    return evaluation.error + evaluation.adversarial_error
 
 
 OBJECTIVES: Mapping[str, Objective] = MappingProxyType(
     {
         "error": _field("error"),
-        "adversarial_error": Objective(_adversarial_error, selects=True),
+        "adversarial_error": Objective(_adversarial_error, selects=True, adversarial=True),
         "flops": _field("flops"),
         "parameters": _field("parameters"),
         "latency": measured("latency", latency),
-        "summed_error": Objective(_summed_error),
+        "summed_error": Objective(_summed_error, adversarial=True),
         "source_error": _on_sources("source_error", source_error),
         "source_noise_error": _on_sources("source_noise_error", source_noise_error),
     }
@@ -192,10 +195,10 @@ def _selected(part: str) -> tuple[str, str | int]:
     return ("target", part.removeprefix("target=")) if re.fullmatch(r"target=[a-z0-9_]+", part) else ("", "")
 
 
-def value_of(text: str, record: Mapping[str, Any]) -> float:
-    """The value of an objective in the evaluation record of a network whose training did not fail."""
+def value_of(text: str, evaluation: "Evaluation") -> float:
+    """The value of an objective in the evaluation of a network whose training did not fail."""
     name, selection = parse(text)
-    return OBJECTIVES[name].value(record, selection)
+    return OBJECTIVES[name].value(evaluation, selection)
 
 
 def measure(

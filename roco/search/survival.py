@@ -15,7 +15,8 @@ from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 from pymoo.util.ref_dirs import get_reference_directions
 
 from roco.runtime import numpy_generator
-from roco.search.population import Individual, SearchProblem, from_pymoo, to_pymoo
+from roco.search.population import SearchProblem, from_pymoo, to_pymoo
+from roco.search.records import Individual
 
 
 def survive(

@@ -19,7 +19,8 @@ from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.selection.tournament import TournamentSelection
 
 from roco.runtime import numpy_generator
-from roco.search.population import Individual, SearchProblem, to_pymoo
+from roco.search.population import SearchProblem, to_pymoo
+from roco.search.records import Individual
 from roco.search.settings import SearchConfig, SearchKind
 from roco.search.survival import survive
 from roco.space.genome import Density, Genome, bits_per_phase

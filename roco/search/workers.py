@@ -12,12 +12,12 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from roco.errors import RocoError
 from roco.runtime import configure_logging, leave, pause_collection
-from roco.search.crew import KIND, Crew
-from roco.search.evaluation import EvaluationSettings, Evaluator, tells_of_the_machine
+from roco.search.crew import Crew
+from roco.search.evaluation import EvaluationSettings, Evaluator, ran_out_of_memory
+from roco.search.records import Evaluation, store_evaluation
 from roco.space.genome import Genome
 from roco.storage.store import Store
 
@@ -33,7 +33,7 @@ def evaluate_genomes(
     largest_stack: int = 1,
     log_file: str | None = None,
     time_limit_minutes: float | None = None,
-) -> list[dict[str, Any]]:
+) -> list[Evaluation]:
     """The evaluation records of genomes, in their order; what the store has is not computed again.
 
     Args:
@@ -63,7 +63,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     request = json.loads(sys.stdin.readline())
-    settings, store = EvaluationSettings(**request["settings"]), Store(request["store"])
+    settings, store = EvaluationSettings.model_validate(request["settings"]), Store(request["store"])
     try:
         pause_collection()
         evaluator = Evaluator(settings)
@@ -72,11 +72,11 @@ def main() -> None:
             for ended in evaluator.evaluate_all(
                 genomes, largest_stack=request["largest_stack"], checkpoints=store.root / "checkpoint"
             ):
-                for genome, record in ended:
-                    if tells_of_the_machine(record):
-                        not_kept[genome.key] = record
+                for genome, evaluation in ended:
+                    if ran_out_of_memory(evaluation):
+                        not_kept[genome.key] = evaluation.model_dump()
                     else:
-                        store.write(KIND, settings.store_key(genome), record)
+                        store_evaluation(store, settings.store_key(genome), evaluation)
             print("done", json.dumps(not_kept), file=answers)
     except RocoError as error:
         print(f"error {error}", file=answers)

@@ -142,7 +142,8 @@ def _speed(network: "torch.nn.Module", recipe: Recipe, images: Images, *, device
     import torch
 
     from roco.attacks.norms import forward_batch, gradient_batch, margin_gradients
-    from roco.training.loop import logits_of, train
+    from roco.training.loop import train
+    from roco.training.prediction import logits_of
 
     generator = torch.Generator().manual_seed(0)
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from roco.runtime import State
+
 
 @dataclass(frozen=True)
 class JobProgress:
@@ -16,7 +18,7 @@ class JobProgress:
         begun: when its first line was written.
         written: when its last line was.
         message: what its last line says.
-        state: running, done, failed or interrupted.
+        state: as the job said last.
         error: the last line that is an error, which says why it failed; empty if there is none.
         networks: how many networks are trained, those that the store had included.
     """
@@ -24,7 +26,7 @@ class JobProgress:
     begun: datetime
     written: datetime
     message: str
-    state: str
+    state: State
     error: str
     networks: int
 

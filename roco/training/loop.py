@@ -1,4 +1,4 @@
-"""The training loop of search, retraining and targets, and the predictions of trained networks.
+"""The training loop of search, retraining and targets.
 
 A GPU trains networks of genomes as one stack (stacks/); all others are trained alone. The weights of the last epoch are
 the result: none are chosen, so only training images are used. One step is in steps.py, its images come from batches.py.
@@ -15,27 +15,10 @@ from torch import Tensor, nn
 
 from roco.errors import OUT_OF_MEMORY, TrainingFailed
 from roco.settings import Recipe
-from roco.training.batches import Supply, to_unit
+from roco.training.batches import Supply
 from roco.training.checkpoints import restore_checkpoint, save_checkpoint
 from roco.training.stacks.stack import Stack, likeness
 from roco.training.steps import Trainee, is_out_of_memory, own_stream
-
-__all__ = [
-    "Training",
-    "error_of",
-    "logits_of",
-    "predict",
-    "predict_together",
-    "to_unit",
-    "train",
-    "train_together",
-]
-
-# The largest number of images times networks in one forward pass of a stack.
-STACKED_IMAGES = 2048
-
-# ---------------------------------------------------------------------------------------------------------------
-# Training
 
 
 @dataclass(eq=False)
@@ -212,41 +195,3 @@ def train(
     if training.failure is not None:
         raise TrainingFailed(training.failure)
     return training.losses
-
-
-# ---------------------------------------------------------------------------------------------------------------
-# Prediction
-
-
-@torch.no_grad()
-def logits_of(network: nn.Module, images: Tensor, *, batch_size: int = 256) -> Tensor:
-    """Logits float32 `(n, classes)` of uint8 images `(n, c, h, w)`, in evaluation mode, on the images' device.
-
-    Those of a stack are `(n, networks, classes)`.
-    """
-    network.eval()
-    batches = [network(to_unit(batch)) for batch in images.split(batch_size)]
-    return torch.cat(batches)
-
-
-def predict(network: nn.Module, images: Tensor, *, batch_size: int = 256) -> Tensor:
-    """Predicted classes int64 `(n,)` of uint8 images `(n, c, h, w)`."""
-    if not len(images):
-        return torch.zeros(0, dtype=torch.int64, device=images.device)
-    return logits_of(network, images, batch_size=batch_size).argmax(dim=1)
-
-
-def predict_together(networks: Sequence[nn.Module], images: Tensor, *, batch_size: int = 256) -> list[Tensor]:
-    """Predicted classes of networks of equal likeness, as `predict`, in shared passes if there are several."""
-    if len(networks) < 2 or not len(images):
-        return [predict(network, images, batch_size=batch_size) for network in networks]
-    stack = Stack(networks)  # type: ignore[arg-type]
-    # Fewer images for more networks, so that this needs less memory than a training step.
-    few = max(1, min(batch_size, STACKED_IMAGES // len(networks)))
-    return list(logits_of(stack, images, batch_size=few).argmax(dim=2).unbind(1))
-
-
-def error_of(network: nn.Module, images: Tensor, *, labels: Tensor, batch_size: int = 256) -> float:
-    """The share of uint8 images that the network classifies wrongly."""
-    predictions = predict(network, images, batch_size=batch_size)
-    return float((predictions != labels).double().mean())

@@ -17,7 +17,7 @@ import sys, torch, yaml
 from roco.attacks.protocol import evaluate_robustness
 from roco.config import check_config
 from roco.data.dataset import Split
-from roco.report.numbers.compare import metric_title
+from roco.report.measures.compare import metric_title
 from roco.study.workload import Images, robustness_work
 
 config = check_config({"experiment": "a", "dataset": {"name": "digits"}, **yaml.safe_load(sys.argv[1])})

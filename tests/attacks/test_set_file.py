@@ -15,7 +15,8 @@ from roco.attacks.sets import join_cells
 from roco.attacks.sets.chain import attack_chain
 from roco.attacks.sets.verification import verify_set
 from roco.attacks.settings import AdversarialConfig
-from roco.networks.files import build, describe_target, load_network, save_network
+from roco.networks.files import load_network, save_network
+from roco.networks.spec import NetworkDescription, TargetSpec
 from roco.networks.targets import LeNetConfig, ResNetConfig
 from roco.settings import Recipe
 from roco.storage.store import Store
@@ -32,14 +33,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dataset.save(folder / "dataset.h5")
     config = AdversarialConfig(images=8, l0_attack=Greedy(candidates=8), linf_attack=MomentumIterative(steps=8))
     for name, architecture in TARGETS.items():
-        description = describe_target(name, architecture.model_dump(), classes=dataset.classes, image_size=16)
+        spec = TargetSpec(name=name, architecture=architecture, classes=dataset.classes, image_size=16)
         with torch.random.fork_rng():
             torch.manual_seed(1)
-            network = build(description, mean=list(dataset.channel_mean), std=list(dataset.channel_std))
+            network = spec.build(mean=list(dataset.channel_mean), std=list(dataset.channel_std))
         images, labels = torch.from_numpy(dataset.train.images), torch.from_numpy(dataset.train.labels)
         recipe = Recipe(epochs=12, batch_size=5, learning_rate=0.02, crop_padding=0, flip=False)
         train(network, images, labels=labels, recipe=recipe, seed=0)
-        save_network(folder / f"{name}.safetensors", network, description)
+        save_network(folder / f"{name}.safetensors", network, NetworkDescription(spec=spec))
     for made in ("set", "again"):
         cells = [
             cell

@@ -197,7 +197,7 @@ def test_an_interruption_leaves_no_traceback(monkeypatch: pytest.MonkeyPatch) ->
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("roco.commands.describe.complexity", interrupted)
+    monkeypatch.setattr("roco.commands.describe.description_of", interrupted)
     assert main(["describe", "paper_roco"]) == 130
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 from half_done_study import config_of, individual, write_population
+from made_records import attack, measured_network
 
 from roco.cli import main
 from roco.config import StudyConfig, load_config
+from roco.retraining.records import write_robustness
 from roco.space.genome import Genome
 from roco.storage.artifacts import read_json, write_json
 from roco.study.files import File
@@ -35,19 +37,26 @@ def configfile(tmp_path: Path) -> str:
     third = Genome.parse(f"{'1' * 15}0-{'0' * 16}-{'0' * 16}")
     members = [entry(SECOND, 3_000_000, rank=0), entry(FIRST, 2_000_000, rank=0), entry(third, 9, rank=3)]
     write_population(config, "baseline", 1, [*members, entry(third, 1, rank=0, status="failed")], seen=4)
-    robustness = {
-        "status": "ok",
-        "training_seed": 0,
-        "key": FIRST.key,
-        "genome": str(FIRST),
-        "test_error": 0.2,
-        "test_images": 10,
-        "right_images": "1111111100",
-        "adversarial_breakdown": [{"images": 8, "errors": 2}],
-        "adversarial_sources": {"source_index": [0, 3, 4, 7], "images": [2, 2, 2, 2], "right": [2, 2, 0, 2]},
-        "white_box": {"images": 5, "attacks": {"pgd": {"correct": 0, "robust_images": "00000"}}},
-    }
-    write_json(robustness_file(config, "baseline"), "robustness", robustness)
+    robustness = measured_network(
+        search="baseline",
+        key=FIRST.key,
+        genome=str(FIRST),
+        test_images=10,
+        right_images="1111111100",
+        adversarial_sources={
+            "source_index": [0, 3, 4, 7],
+            "images": [2, 2, 2, 2],
+            "right": [2, 2, 0, 2],
+            "noise_right": [0, 0, 0, 0],
+        },
+        white_box={
+            "images": 5,
+            "clean_accuracy": 1.0,
+            "right_images": "11111",
+            "attacks": {"pgd": attack(accuracy=0.0, correct=0, robust_images="00000")},
+        },
+    )
+    write_robustness(robustness_file(config, "baseline"), robustness)
     return str(path)
 
 
@@ -112,7 +121,7 @@ def test_a_network_measured_by_an_earlier_version_is_one_line(
     write_json(path, "robustness", content)
     assert main(["compare", FIRST.key[:6], str(SECOND), "--configfile", configfile]) == 2
     errors = capsys.readouterr().err
-    assert f"robustness.json of {FIRST.key}: no whole 'robustness' (lacks 'right_images'); make it anew" in errors
+    assert f"{path}: not what 'robustness' holds (ValueError: ok.right_images: Field required); delete it" in errors
     assert errors.count("\n") == 1
 
 

@@ -1,7 +1,6 @@
 """What keys mean: read from the comments of config.yaml and from the docstrings of models."""
 
-from roco.attacks.set_settings import Greedy
-
+from roco.attacks.l0.greedy import Greedy
 from roco.config.meanings import comments_of, description_of, meaning_at, meanings_of
 
 

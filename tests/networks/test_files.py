@@ -2,23 +2,29 @@ from pathlib import Path
 
 import pytest
 import torch
+from made_records import description_of
 
 from roco.errors import ArtifactError, GenomeError
-from roco.networks.files import KIND, build, checksum_of, describe_genome, describe_target, load_network, save_network
-from roco.space.genome import Genome
+from roco.networks.files import KIND, checksum_of, load_network, save_network, save_no_network
+from roco.networks.spec import NetworkDescription, TargetSpec
 from roco.space.settings import PUBLISHED_GENOMES
 from roco.storage.artifacts import read_tensors, write_tensors
 
-GENOME = describe_genome(Genome.parse("0111-1010"), channels=2, classes=3, stem_padding=1)
-DENSE = describe_genome(Genome.parse("0111-1010"), channels=2, classes=3, stem_padding=1, node="dense")
-WIDTHS = describe_genome(Genome.parse("0111-1010"), channels=[3, 3], classes=3, stem_padding=1)
-LENET = describe_target("lenet", {"width": 0.5}, classes=3, image_size=16)
+GENOME = description_of("0111-1010", stem_padding=1)
+DENSE = description_of("0111-1010", stem_padding=1, node="dense")
+WIDTHS = description_of("0111-1010", stem_padding=1, channels=[3, 3])
+LENET = NetworkDescription(
+    spec=TargetSpec(name="lenet", architecture={"width": 0.5}, classes=3, image_size=16),
+    dataset="tiny",
+    dataset_fingerprint="f00d",
+    class_names=("a", "b", "c"),
+)
 
 
-def make(description: dict[str, object], seed: int = 0) -> torch.nn.Module:
+def make(description: NetworkDescription, seed: int = 0) -> torch.nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return build(description, mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6])
+        return description.spec.build(mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6])
 
 
 @pytest.fixture
@@ -28,7 +34,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("description", [GENOME, DENSE, WIDTHS, LENET], ids=["genome", "dense", "widths", "target"])
-def test_a_network_reads_back_with_equal_logits(description: dict[str, object], tmp_path: Path) -> None:
+def test_a_network_reads_back_with_equal_logits(description: NetworkDescription, tmp_path: Path) -> None:
     network, images = make(description), torch.rand((4, 3, 16, 16), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         network(images)  # moves the running statistics
@@ -41,11 +47,11 @@ def test_a_network_reads_back_with_equal_logits(description: dict[str, object], 
 
 
 def test_a_description_is_enough_to_know_the_network() -> None:
-    genome = Genome.parse(PUBLISHED_GENOMES["paper_roco"])
-    network = make(describe_genome(genome, channels=16, classes=10, stem_padding=0))
-    assert sum(parameter.numel() for parameter in network.parameters()) == 338_394
+    description = description_of(PUBLISHED_GENOMES["paper_roco"], channels=16, classes=10, image_size=32)
+    network = make(description)
+    assert sum(parameter.numel() for parameter in network.parameters()) == 338_394 == description.spec.cost.parameters
     with pytest.raises(GenomeError, match="got 'x'"):
-        make(GENOME | {"genome": "0x11"})
+        make(description_of("0x11"))
 
 
 @pytest.mark.parametrize(
@@ -58,6 +64,8 @@ def test_a_description_is_enough_to_know_the_network() -> None:
         {"node": "dense"},
         {"genome": "0111-0111"},
         {"genome": "1010"},
+        {"genome": "0x11"},
+        {"family": "other"},
     ],
 )
 def test_weights_that_do_not_fit_their_description_are_refused(saved: Path, changes: dict[str, object]) -> None:
@@ -69,7 +77,7 @@ def test_weights_that_do_not_fit_their_description_are_refused(saved: Path, chan
 
 
 def test_the_file_of_a_failed_training_has_no_network(tmp_path: Path) -> None:
-    write_tensors(tmp_path / "failed.safetensors", KIND, {}, {})
+    save_no_network(tmp_path / "failed.safetensors")
     with pytest.raises(ArtifactError, match="holds no network"):
         load_network(tmp_path / "failed.safetensors")
 
@@ -89,7 +97,11 @@ def test_damaged_or_missing_weights_are_one_line(saved: Path) -> None:
 
 
 def test_a_checksum_belongs_to_the_weights_and_the_description(saved: Path, tmp_path: Path) -> None:
-    others = {"same": (0, GENOME), "weights": (1, GENOME), "description": (0, GENOME | {"losses": [1.0]})}
+    others = {
+        "same": (0, GENOME),
+        "weights": (1, GENOME),
+        "description": (0, GENOME.model_copy(update={"dataset": "tiny"})),
+    }
     for name, (seed, description) in others.items():
         save_network(tmp_path / name, make(GENOME, seed), description)
     assert checksum_of(saved) == checksum_of(tmp_path / "same")

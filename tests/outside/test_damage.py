@@ -2,28 +2,30 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from made_records import description_of, ended_training, evaluation, failed_training
 from tiny_study import GENOMES, TinyStudy, make_tiny_study
 
 from roco.attacks.sets import AdversarialSet, Cell
 from roco.data.dataset import Dataset
 from roco.errors import ArtifactError
-from roco.networks.files import build, describe_genome, load_network, save_network
+from roco.networks.files import load_network, save_network
 from roco.report.read.collect import StudyFiles, collect
-from roco.search.evaluation import EvaluationSettings, failed_record
-from roco.search.population import (
-    Individual,
-    PopulationFile,
-    read_evaluations,
-    read_front,
+from roco.retraining.records import write_robustness, write_training
+from roco.search.population import individual_of
+from roco.search.records import (
+    Evaluation,
+    Front,
+    Population,
+    evaluations_of_generation,
     read_genomes,
-    write_front,
+    write_evaluations,
     write_genomes,
 )
 from roco.storage.artifacts import write_json
@@ -31,12 +33,12 @@ from roco.storage.store import Store
 
 PLACE: dict[str, Any] = {"search": "roco", "seed": 0}
 ORIGIN = {"dataset_fingerprint": "f00d", "settings_hash": "beef"}
-SLOT = PLACE | {"slot": 0, "training_seed": 0}
 
 
-def evaluations_of(tiny: TinyStudy) -> list[dict[str, Any]]:
-    settings = EvaluationSettings(str(tiny.dataset_path), str(tiny.adversarial_path), {"epochs": 1}, 2, 0, 0, "cpu")
-    return [failed_record(genome, settings, reason="x", image_size=16, classes=3) for genome in GENOMES]
+def evaluations_of(tiny: TinyStudy) -> list[Evaluation]:
+    """Of all genomes, on the data of the study."""
+    changes = {"dataset_fingerprint": tiny.dataset.fingerprint}
+    return [evaluation(genome=str(genome), key=genome.key, **changes) for genome in GENOMES]
 
 
 def write_cell(path: Path, tiny: TinyStudy) -> None:
@@ -52,18 +54,18 @@ def write_cell(path: Path, tiny: TinyStudy) -> None:
 
 
 def write_network(path: Path, tiny: TinyStudy) -> None:
-    description = describe_genome(GENOMES[0], channels=2, classes=3, stem_padding=0)
-    save_network(path, build(description, mean=[0.0] * 3, std=[1.0] * 3), description)
+    description = description_of(GENOMES[0])
+    save_network(path, description.spec.build(mean=[0.0] * 3, std=[1.0] * 3), description)
 
 
 def write_population(path: Path, tiny: TinyStudy) -> None:
-    members = tuple(Individual.from_record(record, born=0, objectives=()) for record in evaluations_of(tiny))
-    PopulationFile(generation=1, objectives=("error",), individuals=members, seen=("a",), **PLACE, **ORIGIN).save(path)
+    members = tuple(individual_of(each, born=0, objectives=()) for each in evaluations_of(tiny))
+    Population(generation=1, objectives=("error",), individuals=members, seen=("a",), **PLACE, **ORIGIN).save(path)
 
 
 def write_the_front(path: Path, tiny: TinyStudy) -> None:
-    members = [Individual.from_record(record, born=0, objectives=()) for record in evaluations_of(tiny)]
-    write_front(path, members, objectives=["error"], dataset_fingerprint="f00d", **PLACE)
+    members = tuple(individual_of(each, born=0, objectives=()) for each in evaluations_of(tiny))
+    Front(networks=members, objectives=("error",), dataset_fingerprint="f00d", **PLACE).save(path)
 
 
 def genomes_beside(path: Path) -> Path:
@@ -82,9 +84,9 @@ class Kind:
 
 TARGET = {
     **{"split": "validation", "target": "lenet", "architecture": {}, "parameters": 3, "epochs": 1, "train_loss": [1.0]},
+    **{"seed": 0, "precision": "fp32"},
     **{"validation_error": 0.1, "test_error": 0.1, "seconds": 1.0},
 }
-TRAINING = SLOT | {"status": "ok", "key": "a", "seconds": 2.5, "dataset_fingerprint": "f00d"}
 KINDS = [
     Kind("dataset.h5", lambda path, tiny: tiny.dataset.save(path), Dataset.load),
     Kind("cell.h5", write_cell, Cell.load),
@@ -97,13 +99,11 @@ KINDS = [
     ),
     Kind(
         "evaluations.json",
-        lambda path, tiny: write_json(path, "evaluations", evaluations_of(tiny)),
-        lambda path: read_evaluations([path], genomes_beside(path), PLACE | {"generation": 1}),
+        lambda path, tiny: write_evaluations(path, evaluations_of(tiny)),
+        lambda path: evaluations_of_generation([path], genomes_beside(path), PLACE | {"generation": 1}),
     ),
-    Kind(
-        "population.json", write_population, lambda path: PopulationFile.load(path, PLACE | {"generation": 1} | ORIGIN)
-    ),
-    Kind("front.json", write_the_front, lambda path: read_front(path, PLACE)),
+    Kind("population.json", write_population, lambda path: Population.load(path, PLACE | {"generation": 1} | ORIGIN)),
+    Kind("front.json", write_the_front, lambda path: Front.load(path, PLACE)),
     Kind(
         "metrics.json",
         lambda path, tiny: write_json(path, "target", TARGET),
@@ -111,12 +111,12 @@ KINDS = [
     ),
     Kind(
         "training.json",
-        lambda path, tiny: write_json(path, "training", TRAINING),
+        lambda path, tiny: write_training(path, ended_training()),
         lambda path: collect(StudyFiles(trainings=[path])).trainings.to_csv(),
     ),
     Kind(
         "robustness.json",
-        lambda path, tiny: write_json(path, "robustness", SLOT | {"status": "failed", "reason": "NaN", "genome": "0"}),
+        lambda path, tiny: write_robustness(path, failed_training()),
         lambda path: collect(StudyFiles(robustness=[path])).networks.to_csv(),
     ),
 ]
@@ -226,10 +226,10 @@ def test_a_population_of_another_search_or_study_is_refused(
 ) -> None:
     made_for = PLACE | {"generation": 1} | ORIGIN
     write_population(tmp_path / "population.json", tiny)
-    population = replace(PopulationFile.load(tmp_path / "population.json", made_for), **other)
+    population = Population.load(tmp_path / "population.json", made_for).model_copy(update=other)
     population.save(tmp_path / "population.json")
     with pytest.raises(ArtifactError, match=f"expected {next(iter(other))} .* it was made for something else"):
-        PopulationFile.load(tmp_path / "population.json", made_for)
+        Population.load(tmp_path / "population.json", made_for)
 
 
 def test_evaluations_of_other_genomes_or_data_are_refused(tiny: TinyStudy, tmp_path: Path) -> None:
@@ -237,25 +237,25 @@ def test_evaluations_of_other_genomes_or_data_are_refused(tiny: TinyStudy, tmp_p
     genomes = genomes_beside(tmp_path / "genomes.json")
     records, others = evaluations_of(tiny), evaluations_of(make_tiny_study(tmp_path, seed=50))
     for path, part in zip(paths, (records[:2], records[2:]), strict=True):
-        write_json(path, "evaluations", part)
-    assert read_evaluations(paths, genomes, made_for) == records
+        write_evaluations(path, part)
+    assert evaluations_of_generation(paths, genomes, made_for) == records
     for swapped in ([paths[1], paths[0]], [paths[0], paths[0]], [paths[0]], []):
         if swapped:
             with pytest.raises(ArtifactError, match="expected evaluations of the genomes in"):
-                read_evaluations(swapped, genomes, made_for)
-    write_json(paths[1], "evaluations", others[2:])
+                evaluations_of_generation(swapped, genomes, made_for)
+    write_evaluations(paths[1], others[2:])
     with pytest.raises(ArtifactError, match=r"shard_1\.json: expected dataset_fingerprint"):
-        read_evaluations(paths, genomes, made_for)
+        evaluations_of_generation(paths, genomes, made_for)
     with pytest.raises(ArtifactError, match="expected generation 2, found 1"):
-        read_evaluations(paths[:1], genomes, made_for | {"generation": 2})
+        evaluations_of_generation(paths[:1], genomes, made_for | {"generation": 2})
 
 
 def test_slots_of_several_studies_or_in_the_wrong_place_are_refused(tmp_path: Path) -> None:
     paths = [tmp_path / f"retrained/roco/seed_0/slot_{slot:03d}/training_0/training.json" for slot in range(2)]
     for slot, path in enumerate(paths):
-        write_json(path, "training", TRAINING | {"slot": slot})
+        write_training(path, ended_training(slot=slot))
     assert len(collect(StudyFiles(trainings=paths)).trainings) == 2
-    write_json(paths[1], "training", TRAINING | {"slot": 1, "dataset_fingerprint": "bad"})
+    write_training(paths[1], ended_training(slot=1, dataset_fingerprint="bad"))
     with pytest.raises(ArtifactError, match="expected dataset_fingerprint"):
         collect(StudyFiles(trainings=paths))
     shutil.copy(paths[0], paths[1])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_records import DECODER
 from tiny_study import GENOMES, TinyStudy
 
 from roco.search import workers
@@ -23,16 +24,18 @@ from roco.storage.store import Store
 # Speaks as a worker does, without torch.
 STAND_IN = """
 import json, os, sys
-from roco.search.evaluation import EvaluationSettings
+from roco.search.evaluation import EvaluationSettings, failed_evaluation
+from roco.search.records import store_evaluation
 from roco.space.genome import Genome
 from roco.storage.store import Store
 
 request = json.loads(sys.stdin.readline())
-settings, store = EvaluationSettings(**request["settings"]), Store(request["store"])
+settings, store = EvaluationSettings.model_validate(request["settings"]), Store(request["store"])
 for line in sys.stdin:
     for genome in map(Genome.parse, json.loads(line)):
-        record = {"key": genome.key, "status": "ok", "process": os.getpid()}
-        store.write("evaluation", settings.store_key(genome), record)
+        record = failed_evaluation(settings.spec(genome), settings, reason=None)
+        changes = {"status": "ok", "versions": {"process": str(os.getpid())}}
+        store_evaluation(store, settings.store_key(genome), record.model_copy(update=changes))
     print("done", flush=True)
 """
 
@@ -67,8 +70,7 @@ def test_a_time_limit_just_after_an_answer_is_not_charged_to_the_next_genome(
         dataset=str(tiny.dataset_path),
         adversarial_set=str(tiny.adversarial_path),
         recipe={"epochs": 1, "batch_size": 8},
-        channels=2,
-        stem_padding=0,
+        decoder=DECODER,
         seed=0,
         device="cpu",
     )
@@ -78,7 +80,7 @@ def test_a_time_limit_just_after_an_answer_is_not_charged_to_the_next_genome(
         records = workers.evaluate_genomes(
             GENOMES, settings, store=Store(tmp_path), processes=1, time_limit_minutes=60.0
         )
-    assert [record["status"] for record in records] == ["ok"] * len(GENOMES)
+    assert [record.status for record in records] == ["ok"] * len(GENOMES)
     assert caplog.messages == []
     # Each had a worker of its own, as the one before was killed.
-    assert [record["process"] for record in records] == started
+    assert [int(record.versions["process"]) for record in records] == started

@@ -16,7 +16,7 @@ import torch
 from tiny_study import GENOMES, RECIPE, TinyStudy
 
 from roco import gpus, runtime
-from roco.search.population import write_genomes
+from roco.search.records import write_genomes
 from roco.storage.artifacts import read_json
 
 SCRIPTS = Path(__file__).parents[2] / "workflow_scripts"

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from source_files import refused
 
 from roco.data.dataset import Dataset, make_dataset
 from roco.data.settings import DatasetConfig
@@ -54,13 +53,6 @@ def test_a_largest_value_far_below_255_is_a_warning(
     assert any(line in note for note in notes) == warned
     found = [record for record in caplog.records if record.levelno == logging.WARNING and line in record.getMessage()]
     assert len(found) == warned
-
-
-def test_floats_are_told_what_to_do_before_the_cast(tmp_path: Path) -> None:
-    images, labels = random_images(255) / 255, np.arange(40) % 2
-    np.savez(tmp_path / "mine.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
-    line = refused("npz", tmp_path / "mine.npz")
-    assert "expected uint8 values from 0 to 255, got float64; multiply values in [0, 1] by 255 and round them" in line
 
 
 def test_images_that_are_all_equal_are_refused(tmp_path: Path) -> None:

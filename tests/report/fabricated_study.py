@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from fabricated_images import adversarial_set, write_dataset
+from made_records import evaluation, failed_training, measured_network
 
 from roco.config import StudyConfig, check_config
 from roco.report.read.collect import StudyFiles
@@ -90,27 +91,27 @@ def robustness(
         for (t, n, k, count), e in zip(cells, errors, strict=True)
     ]
     wrong = int(generator.integers(20, 60))
-    return {
+    white_box = {"images": images, "clean_accuracy": 0.92, "attacks": attacks}
+    white_box |= {"right_images": "0" * 16 + "1" * (images - 16), **verdicts(generator, images, bonus)}
+    return measured_network(
         **place,
-        "status": "ok",
-        "reason": None,
-        "genome": network["genome"],
-        "key": network["key"],
-        "channels": 32,
-        "flops": network["flops"] * 4,
-        "parameters": network["parameters"] * 4,
-        "search_flops": network["flops"],
-        "search_parameters": network["parameters"],
-        "test_images": 500,
-        "test_error": wrong / 500,
-        "right_images": "0" * wrong + "1" * (500 - wrong),
-        "adversarial_error": sum(errors) / 115,
-        "adversarial_breakdown": breakdown,
-        "adversarial_sources": sources([count for *_, count in cells], errors),
-        "white_box": {"images": images, "clean_accuracy": 0.92, "attacks": attacks}
-        | {"right_images": "0" * 16 + "1" * (images - 16)}
-        | verdicts(generator, images, bonus),
-    }
+        **retrained(network),
+        test_images=500,
+        test_error=wrong / 500,
+        right_images="0" * wrong + "1" * (500 - wrong),
+        adversarial_error=sum(errors) / 115,
+        adversarial_breakdown=breakdown,
+        adversarial_sources=sources([count for *_, count in cells], errors),
+        white_box=white_box,
+    ).model_dump()
+
+
+def retrained(network: dict[str, Any]) -> dict[str, Any]:
+    """What a retraining of a network has of it, whether it failed or not."""
+    search = {f"search_{name}": network[name] for name in ("flops", "parameters")}
+    large = {name: network[name] * 4 for name in ("flops", "parameters")}
+    texts = {"genome": network["genome"], "key": network["key"]}
+    return {**texts, **search, **large, "channels": 32, "dataset_fingerprint": ""}
 
 
 def sources(counts: list[int], errors: list[int]) -> dict[str, list[int]]:
@@ -167,15 +168,8 @@ class FabricatedStudy:
 
     def targets(self) -> None:
         for name in ("resnet", "lenet"):
-            content = {
-                "split": "validation",
-                "target": name,
-                "seed": 0,
-                "architecture": {},
-                "parameters": 5000,
-                "epochs": 3,
-                "train_loss": [1.0],
-            }
+            content = {"split": "validation", "target": name, "seed": 0, "architecture": {}, "parameters": 5000}
+            content |= {"epochs": 3, "precision": "fp32", "train_loss": [1.0]}
             errors = {"validation_error": 0.1, "test_error": 0.12, "seconds": 12.5}
             self.json("targets", f"targets/{name}/metrics.json", "target", content | errors)
 
@@ -206,7 +200,8 @@ class FabricatedStudy:
         ]
         nothing = {"images": 0, "fooled": 0, "noise": 0}
         pairs[5] |= nothing
-        self.json("transfer", "adversarial/transfer.json", "transfer", {"split": "test", "pairs": pairs})
+        content = {"split": "test", "dataset_fingerprint": "", "pairs": pairs}
+        self.json("transfer", "adversarial/transfer.json", "transfer", content)
 
     def search(
         self, name: str, seed: int, *, networks: int = 6, bonus: float = 0.0, failed: int = 0, partly: bool = False
@@ -219,7 +214,8 @@ class FabricatedStudy:
             progress = generation / max(1, self.config.search.generations)
             made = [individual(generator, progress=progress) for _ in range(7)]
             made.append(individual(generator, progress=progress, status="failed"))
-            extra = {"reason": None, "epochs": 2, "seconds": 4.0, "device": "cpu", "seed": 99}
+            extra = {name: value for name, value in dict(evaluation()).items() if name not in made[0]}
+            extra |= {"seconds": 4.0, "seed": 99}
             folder = f"search/{name if generation else 'initial'}/seed_{seed}/generation_{generation:03d}"
             records = [{**one, **extra, "reason": "NaN" if one["status"] == "failed" else None} for one in made]
             self.json("shards", f"{folder}/evaluations/shard_{name}.json", "evaluations", records)
@@ -248,8 +244,7 @@ class FabricatedStudy:
             spot = {**place, "slot": slot, "training_seed": training_seed}
             content = robustness(generator, spot, network, bonus)
             if slot >= len(front) - failed or (partly and slot == 0 and training_seed == trainings[-1]):
-                content = {**spot, "status": "failed", "reason": "loss is NaN", "genome": network["genome"]}
-                content |= {"key": network["key"], "channels": 32, "flops": network["flops"] * 4}
+                content = failed_training(**spot, **retrained(network), reason="loss is NaN").model_dump()
             self.slot(content)
         for training_seed in trainings:
             self.slot({**place, "slot": len(front), "training_seed": training_seed, "status": "empty"})
@@ -259,9 +254,8 @@ class FabricatedStudy:
         place = f"seed_{content['seed']}/slot_{content['slot']:03d}/training_{content['training_seed']}"
         folder = f"retrained/{content['search']}/{place}"
         self.json("robustness", f"{folder}/robustness.json", "robustness", content)
-        kept = {name: content.get(name) for name in ("search", "seed", "slot", "training_seed", "status", "key")}
-        seconds = {"seconds": 30.0} if content["status"] == "ok" else {}
-        self.json("trainings", f"{folder}/training.json", "training", kept | seconds)
+        ended = {"train_loss": [1.0], "seconds": 30.0} if content["status"] == "ok" else {}
+        self.json("trainings", f"{folder}/training.json", "training", content | ended)
 
     def reference(self) -> None:
         network = {

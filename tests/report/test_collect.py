@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 from fabricated_study import FabricatedStudy, config_of
+from made_records import failed_training, measured_network
 
 from roco.errors import ArtifactError
 from roco.report.read.collect import StudyFiles, collect, dataset_facts
@@ -37,18 +38,20 @@ def test_counts_of_correct_images(made: SimpleNamespace) -> None:
         assert row.adversarial_accuracy == row.adversarial_correct / 115
 
 
-def test_failed_network_may_lack_its_numbers(tmp_path: Path) -> None:
+def test_a_failed_network_has_no_accuracy(tmp_path: Path) -> None:
     study = FabricatedStudy(tmp_path, config_of())
-    study.slot({"search": "roco", "seed": 0, "slot": 0, "status": "failed", "reason": "out of memory"})
+    study.slot(failed_training(reason="out of memory").model_dump())
     networks = collect(study.files).networks
     assert networks["reason"].tolist() == ["out of memory"]
-    assert networks["flops"].isna().all()
+    assert networks["test_images"].isna().all()
 
 
 def test_incomplete_slot_is_one_clear_line(tmp_path: Path) -> None:
     study = FabricatedStudy(tmp_path, config_of())
-    study.slot({"search": "roco", "seed": 0, "slot": 0, "status": "ok", "key": "a", "flops": 1, "test_error": 0.1})
-    with pytest.raises(ArtifactError, match=r"robustness\.json: no whole 'robustness' .*right_images, test_images"):
+    content = measured_network().model_dump()
+    del content["right_images"]
+    study.slot(content)
+    with pytest.raises(ArtifactError, match=r"robustness\.json: not what 'robustness' holds .*ok\.right_images"):
         collect(study.files)
 
 

@@ -4,17 +4,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_study import GENOMES, RECIPE, TinyStudy
+from made_records import description_of, ended_training, measured_network, spec_of
+from tiny_study import TinyStudy
 
 from roco.errors import ArtifactError
-from roco.networks.files import build, describe_genome, save_network
+from roco.networks.files import save_network
 from roco.retraining.card import as_text, model_card
-from roco.search.population import unevaluated, write_front
+from roco.retraining.records import write_robustness, write_training
+from roco.search.population import unevaluated
+from roco.search.records import Front
 from roco.storage.artifacts import read_arrays, read_json, write_arrays, write_json
 
-PLACE = {"search": "roco", "seed": 0, "slot": 0, "training_seed": 0}
 SLOT = "retrained/roco/seed_0/slot_000/training_0"
-WHITE_BOX = {"images": 8, "attacks": {"pgd": {"accuracy": 0.25, "settings": {"method": "pgd", "eps": 8.0}}}}
 
 
 @pytest.fixture
@@ -22,16 +23,13 @@ def study(tiny: TinyStudy, tmp_path: Path) -> Path:
     """An experiment's folder with one network; nothing was trained."""
     folder = tmp_path / "tiny"
     tiny.dataset.save(folder / "dataset.h5")
-    member = unevaluated(GENOMES[1], channels=2, classes=3, stem_padding=0, image_size=16)
-    front = folder / "search/roco/seed_0/front.json"
-    write_front(front, [member], search="roco", seed=0, objectives=["error", "flops"])
-    description = describe_genome(GENOMES[1], channels=2, classes=3, stem_padding=0)
-    save_network(folder / SLOT / "network.safetensors", build(description, mean=[0.5] * 3, std=[0.2] * 3), description)
-    training = {"key": GENOMES[1].key, "flops": 1000, "parameters": 100, "recipe": RECIPE}
-    write_json(folder / SLOT / "training.json", "training", {**PLACE, "status": "ok", **training})
-    measured = {"test_images": 15, "test_error": 0.2, "adversarial_error": 0.5, "adversarial_breakdown": []}
-    robustness = {**PLACE, "status": "ok", **measured, "white_box": WHITE_BOX}
-    write_json(folder / SLOT / "robustness.json", "robustness", robustness)
+    front = Front(search="roco", seed=0, objectives=("error", "flops"), networks=(unevaluated(spec_of()),))
+    front.save(folder / "search/roco/seed_0/front.json")
+    description = description_of()
+    network = description.spec.build(mean=[0.5] * 3, std=[0.2] * 3)
+    save_network(folder / SLOT / "network.safetensors", network, description)
+    write_training(folder / SLOT / "training.json", ended_training())
+    write_robustness(folder / SLOT / "robustness.json", measured_network())
     return folder
 
 
@@ -46,7 +44,7 @@ def test_a_whole_study_has_a_card(study: Path) -> None:
     [
         (f"{SLOT}/training.json", "training", ["key"]),
         (f"{SLOT}/training.json", "training", ["flops"]),
-        (f"{SLOT}/training.json", "training", ["recipe", "epochs"]),
+        (f"{SLOT}/training.json", "training", ["recipe"]),
         (f"{SLOT}/robustness.json", "robustness", ["white_box"]),
         ("search/roco/seed_0/front.json", "front", ["networks"]),
     ],

@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 import torch
 import torchattacks
+from made_records import DECODER, description_of, ended_training, measured_network, spec_of
 from pyautoattack import AutoAttack
 from tiny_study import GENOMES, RECIPE, TinyStudy
 
 import roco
 from roco.cli import main
 from roco.errors import ArtifactError
-from roco.networks.files import KIND, build, describe_genome, save_network
-from roco.retraining.fronts import Retraining, RetrainingSettings, retrain
-from roco.search.population import unevaluated, write_front
-from roco.space.genome import Genome
-from roco.storage.artifacts import read_json, write_json, write_tensors
+from roco.networks.files import save_network, save_no_network
+from roco.retraining.records import Slot, read_training, write_robustness, write_training
+from roco.retraining.retrain import Retraining, RetrainingSettings, retrain
+from roco.search.population import unevaluated
+from roco.search.records import Front
+from roco.settings import Recipe
 from roco.storage.store import Store
 
 KEY = GENOMES[1].key
@@ -33,26 +35,20 @@ def study(tiny: TinyStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     slot = experiment / "retrained/roco/seed_0/slot_000/training_0"
     slot.mkdir(parents=True)
     tiny.dataset.save(experiment / "dataset.h5")
-    member = unevaluated(GENOMES[1], channels=2, classes=3, stem_padding=0, image_size=16)
-    objectives = ["error", "flops"]
-    write_front(experiment / "search/roco/seed_0/front.json", [member], search="roco", seed=0, objectives=objectives)
-    settings = RetrainingSettings(2, RECIPE, validation_images_too=True, stem_padding=0)
-    retraining = Retraining(member, 0, slot / "network.safetensors")
-    place = {"search": "roco", "seed": 0, "slot": 0, "training_seed": 0}
+    member = unevaluated(spec_of())
+    front = Front(search="roco", seed=0, objectives=("error", "flops"), networks=(member,))
+    front.save(experiment / "search/roco/seed_0/front.json")
+    settings = RetrainingSettings(decoder=DECODER, training=Recipe(**RECIPE), validation_images_too=True)
+    place = Slot(search="roco", seed=0, slot=0, training_seed=0)
     [training] = retrain(
-        [retraining],
+        [Retraining(individual=member, slot=place, network_path=slot / "network.safetensors")],
         settings,
         dataset_path=experiment / "dataset.h5",
         device="cpu",
         store=Store(results / "store"),
     )
-    write_json(slot / "training.json", "training", {**training, **place})
-    attacks = {"pgd": {"accuracy": 0.25, "settings": {"method": "pgd", "eps": 8.0}}}
-    measured = {"test_images": 15, "test_error": 0.2, "adversarial_error": 0.5, "white_box": {"images": 8}}
-    measured["white_box"]["attacks"] = attacks
-    cells = [{"target": "lenet", "norm": "l0", "threshold": 1, "images": 4, "errors": 2}]
-    content = {**place, "status": "ok", **measured, "adversarial_breakdown": cells}
-    write_json(slot / "robustness.json", "robustness", content)
+    write_training(slot / "training.json", training)
+    write_robustness(slot / "robustness.json", measured_network())
     return results
 
 
@@ -102,8 +98,8 @@ def test_the_original_autoattack_evaluates_it_as_it_is(
     # RobustBench calls a model like this too: it is given to AutoAttack with images in [0, 1], and nothing is wrapped.
     torch.manual_seed(0)
     # The targeted loss of AutoAttack wants four classes at least.
-    description = describe_genome(GENOMES[1], channels=2, classes=10, stem_padding=0)
-    network = build(description, mean=[0.5] * 3, std=[0.2] * 3)
+    description = description_of(classes=10)
+    network = description.spec.build(mean=[0.5] * 3, std=[0.2] * 3)
     save_network(tmp_path / "network.safetensors", network, description)
     network = roco.load(tmp_path / "network.safetensors")
     images = torch.from_numpy(tiny.dataset.test.images).float() / 255
@@ -221,18 +217,15 @@ def test_several_networks_of_a_key_are_named(study: Path, tmp_path: Path, capsys
         slot = tmp_path / f"tiny/retrained/roco/seed_{seed}/slot_000/training_0"
         slot.mkdir(parents=True)
         torch.manual_seed(seed)
-        description = describe_genome(GENOMES[1], channels=2, classes=3, stem_padding=0)
-        network = build(description, mean=[0.5] * 3, std=[0.2] * 3)
+        description = description_of()
+        network = description.spec.build(mean=[0.5] * 3, std=[0.2] * 3)
         save_network(slot / "network.safetensors", network, description)
-        write_json(slot / "training.json", "training", {"status": "ok", "key": KEY, "search": "roco", "seed": seed})
+        write_training(slot / "training.json", ended_training(seed=seed))
     assert main(["export", KEY, "--results", str(tmp_path), "--output", str(tmp_path / "n.safetensors")]) == 2
     said = capsys.readouterr().err
     assert "several networks have this key; give a file:" in said
     assert "seed_0" in said
     assert "seed_1" in said
-    # One that does not say its image size has no other format.
-    file = tmp_path / "tiny/retrained/roco/seed_0/slot_000/training_0/network.safetensors"
-    assert main(["export", str(file), "--format", "torch-export", "--output", str(tmp_path / "n.pt2")]) == 2
 
 
 def test_of_several_retrainings_the_first_or_the_named_one(
@@ -241,12 +234,11 @@ def test_of_several_retrainings_the_first_or_the_named_one(
     shutil.copytree(study / "tiny/retrained", tmp_path / "results/tiny/retrained")
     slot = tmp_path / "results/tiny/retrained/roco/seed_0/slot_000"
     torch.manual_seed(3)
-    description = describe_genome(GENOMES[1], channels=2, classes=3, stem_padding=0)
-    save_network(
-        slot / "training_10/network.safetensors", build(description, mean=[0.5] * 3, std=[0.2] * 3), description
-    )
-    content = read_json(slot / "training_0/training.json", "training") | {"training_seed": 10}
-    write_json(slot / "training_10/training.json", "training", content)
+    description = description_of()
+    network = description.spec.build(mean=[0.5] * 3, std=[0.2] * 3)
+    save_network(slot / "training_10/network.safetensors", network, description)
+    training = read_training(slot / "training_0/training.json").model_copy(update={"training_seed": 10})
+    write_training(slot / "training_10/training.json", training)
     output = tmp_path / "network.safetensors"
     call = ["export", KEY, "--results", str(tmp_path / "results"), "--output", str(output)]
     for more, seed in (([], 0), (["--training-seed", "10"], 10)):
@@ -261,11 +253,10 @@ def test_of_several_retrainings_the_first_or_the_named_one(
 def test_a_network_of_dense_nodes_is_exported_like_the_others(tmp_path: Path, images: torch.Tensor) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is in the extra 'export'")
     torch.manual_seed(0)
-    genome = Genome.parse("0111-1010")
-    description = describe_genome(genome, channels=4, classes=3, stem_padding=1, node="dense")
-    network = build(description, mean=[0.5] * 3, std=[0.2] * 3)
+    description = description_of("0111-1010", channels=4, stem_padding=1, node="dense")
+    network = description.spec.build(mean=[0.5] * 3, std=[0.2] * 3)
     network(images)  # moves the running statistics
-    save_network(tmp_path / "dense.safetensors", network, description | {"image_size": 16})
+    save_network(tmp_path / "dense.safetensors", network, description)
     expected = roco.load(tmp_path / "dense.safetensors")(images).detach()
     torch.testing.assert_close(network.eval()(images), expected)
     for file_format, output in (("onnx", "a.onnx"), ("torch-export", "a.pt2")):
@@ -279,6 +270,6 @@ def test_a_network_of_dense_nodes_is_exported_like_the_others(tmp_path: Path, im
 
 
 def test_an_empty_slot_holds_no_network(tmp_path: Path) -> None:
-    write_tensors(tmp_path / "network.safetensors", KIND, {}, {})
+    save_no_network(tmp_path / "network.safetensors")
     with pytest.raises(ArtifactError, match="holds no network: its place in the front is empty"):
         roco.load(tmp_path / "network.safetensors")

@@ -9,9 +9,10 @@ from tiny_study import TinyStudy
 
 import roco
 from roco.cli import main
-from roco.networks.files import build, describe_target, save_network
+from roco.networks.files import save_network
 from roco.networks.settings import TargetsConfig
-from roco.storage.artifacts import write_json
+from roco.networks.spec import NetworkDescription, TargetSpec
+from roco.training.records import TargetMetrics
 
 SMALL_TARGETS = {
     "lenet": {"width": 0.5},
@@ -24,11 +25,11 @@ SMALL_TARGETS = {
 def save_target(name: str, folder: Path) -> Path:
     torch.manual_seed(0)
     config = TargetsConfig.model_validate({name: SMALL_TARGETS[name]}).architectures()[name]
-    description = describe_target(name, config.model_dump(), classes=3, image_size=16)
-    network = build(description, mean=[0.5] * 3, std=[0.2] * 3)
+    spec = TargetSpec(name=name, architecture=config, classes=3, image_size=16)
+    network = spec.build(mean=[0.5] * 3, std=[0.2] * 3)
     network(torch.rand(4, 3, 16, 16))  # moves the running statistics
     file = folder / f"targets/{name}/network.safetensors"
-    save_network(file, network, description)
+    save_network(file, network, NetworkDescription(spec=spec))
     return file
 
 
@@ -56,8 +57,19 @@ def test_a_target_is_exported_like_the_others(name: str, tmp_path: Path) -> None
 def test_the_card_of_a_target_says_what_its_study_measured(tmp_path: Path, tiny: TinyStudy) -> None:
     file = save_target("lenet", tmp_path / "tiny")
     tiny.dataset.save(tmp_path / "tiny/dataset.h5")
-    metrics = {"parameters": 12345, "epochs": 7, "precision": "fp32", "validation_error": 0.25, "test_error": 0.125}
-    write_json(file.with_name("metrics.json"), "target", {"target": "lenet", **metrics})
+    TargetMetrics(
+        target="lenet",
+        split="validation",
+        seed=0,
+        architecture={"width": 0.5},
+        parameters=12345,
+        epochs=7,
+        precision="fp32",
+        train_loss=(1.0,),
+        validation_error=0.25,
+        test_error=0.125,
+        seconds=1.0,
+    ).save(file.with_name("metrics.json"))
     assert main(["export", str(file), "--output", str(tmp_path / "a.safetensors")]) == 0
     card = (tmp_path / "a.md").read_text()
     for said in (

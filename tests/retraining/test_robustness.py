@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_study import CELLS, GENOMES, TinyStudy
+from made_records import description_of
+from tiny_study import CELLS, TinyStudy
 
 from roco.attacks.protocol import attacked, evaluate_robustness
 from roco.attacks.sets.transfer import noise_of
@@ -13,8 +14,9 @@ from roco.attacks.settings import RobustnessConfig
 from roco.attacks.white_box import BIM, FGSM, PGD
 from roco.attacks.white_box.judge import attack_white_box
 from roco.errors import ArtifactError
-from roco.networks.files import build, describe_genome, save_network
+from roco.networks.files import save_network
 from roco.retraining import robustness
+from roco.retraining.records import Measurements, WhiteBox
 from roco.storage.store import Store
 
 ATTACKS = {"fgsm": FGSM(method="fgsm", eps=8.0), "bim": BIM(method="bim", eps=4.0, alpha=1.0, steps=2)}
@@ -26,19 +28,17 @@ CONFIG = RobustnessConfig(images=10, attacks=ATTACKS)
 @pytest.fixture(scope="module")
 def network_path(tiny: TinyStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that looks at the mean colour alone: right on most images, but not on all."""
-    description = describe_genome(GENOMES[0], channels=2, classes=3, stem_padding=0) | {"genome": "0000-0000"}
-    network = build(description, mean=list(tiny.dataset.channel_mean), std=list(tiny.dataset.channel_std))
+    description = description_of("0000-0000").model_copy(update={"dataset_fingerprint": tiny.dataset.fingerprint})
+    network = description.spec.build(mean=list(tiny.dataset.channel_mean), std=list(tiny.dataset.channel_std))
     with torch.no_grad():
         network.classify.weight.copy_(torch.eye(3))
         network.classify.bias.copy_(torch.tensor([0.0, BIAS, 0.0]))
     path = tmp_path_factory.mktemp("network") / "network.safetensors"
-    save_network(path, network, description | {"dataset_fingerprint": tiny.dataset.fingerprint})
+    save_network(path, network, description)
     return path
 
 
-def measure_tiny(
-    tiny: TinyStudy, network_path: Path, store: Store, config: RobustnessConfig = CONFIG
-) -> dict[str, Any]:
+def measure_tiny(tiny: TinyStudy, network_path: Path, store: Store, config: RobustnessConfig = CONFIG) -> Measurements:
     return robustness.measure_robustness(
         network_path,
         dataset_path=tiny.dataset_path,
@@ -60,31 +60,31 @@ def test_errors_on_test_images_and_adversarial_set(tiny: TinyStudy, network_path
     test, adversarial = tiny.dataset.test, tiny.test_adversarial
     wrong = predictions_by_hand(tiny, test.images) != test.labels
     assert 0 < wrong.sum() < len(test)
-    assert found["test_images"] == 15
-    assert found["test_error"] == pytest.approx(wrong.mean())
-    assert found["right_images"] == "".join("01"[int(not one)] for one in wrong)
+    assert found.test_images == 15
+    assert found.test_error == pytest.approx(wrong.mean())
+    assert found.right_images == "".join("01"[int(not one)] for one in wrong)
     fooled = predictions_by_hand(tiny, adversarial.images) != adversarial.labels
-    assert found["adversarial_error"] == pytest.approx(fooled.mean())
-    assert [row["images"] for row in found["adversarial_breakdown"]] == [count for *_, count in CELLS]
-    assert sum(row["errors"] for row in found["adversarial_breakdown"]) == fooled.sum() > 0
-    sources = found["adversarial_sources"]
-    assert sources["source_index"] == sorted(set(adversarial.source_index.tolist()))
+    assert found.adversarial_error == pytest.approx(fooled.mean())
+    assert [row.images for row in found.adversarial_breakdown] == [count for *_, count in CELLS]
+    assert sum(row.errors for row in found.adversarial_breakdown) == fooled.sum() > 0
+    sources = found.adversarial_sources
+    assert sources.source_index == tuple(sorted(set(adversarial.source_index.tolist())))
     noise = noise_of(adversarial, test.images[adversarial.source_index], seed=CONFIG.seed)
     steady = predictions_by_hand(tiny, noise) == adversarial.labels
     assert steady.sum() > 0
-    for place, images, right, noise_right in zip(*sources.values(), strict=True):
+    for place, images, right, noise_right in zip(*dict(sources).values(), strict=True):
         of_source = adversarial.source_index == place
         assert (images, right) == (of_source.sum(), (of_source & ~fooled).sum())
         assert noise_right == (of_source & steady).sum()
 
 
 def test_attacks_one_by_one_are_the_attacks_together(tiny: TinyStudy, network_path: Path, tmp_path: Path) -> None:
-    found = measure_tiny(tiny, network_path, Store(tmp_path))["white_box"]
+    found = measure_tiny(tiny, network_path, Store(tmp_path)).white_box
     network, _ = robustness.load_network(network_path)
     expected = evaluate_robustness(network, tiny.dataset.test, config=CONFIG, device=torch.device("cpu"))
-    assert found == expected
-    assert list(found["attacks"]) == ["fgsm", "bim"]
-    assert found["images"] == 10
+    assert found == WhiteBox.model_validate(expected)
+    assert list(found.attacks) == ["fgsm", "bim"]
+    assert found.images == 10
 
 
 def test_the_store_answers_the_second_time(
@@ -131,7 +131,7 @@ def test_an_attack_that_was_interrupted_goes_on_with_the_next_chunk(
     assert sizes == [4, 4, 2]
     assert measure_tiny(tiny, network_path, Store(tmp_path / "interrupted"), config) == expected
     assert sizes == [4, 4, 2, 2]
-    assert len(expected["white_box"]["attacks"]["pgd"]["robust_images"]) == 10
+    assert len(expected.white_box.attacks["pgd"].robust_images) == 10
 
 
 def test_images_of_the_set_are_known_by_their_source_and_size(tiny: TinyStudy) -> None:
@@ -154,10 +154,10 @@ def test_other_weights_are_attacked_anew(tiny: TinyStudy, network_path: Path, tm
     store = Store(tmp_path / "store")
     first, other = (measure_tiny(tiny, path, store) for path in (network_path, tmp_path / "other.safetensors"))
     # Always the second class: no attack changes that, and 5 of 15 images have it.
-    assert other["test_error"] == pytest.approx(2 / 3)
-    assert other["white_box"] != first["white_box"]
-    robust = [attack["accuracy"] for attack in other["white_box"]["attacks"].values()]
-    assert robust == [other["white_box"]["clean_accuracy"]] * 2
+    assert other.test_error == pytest.approx(2 / 3)
+    assert other.white_box != first.white_box
+    robust = [attack.accuracy for attack in other.white_box.attacks.values()]
+    assert robust == [other.white_box.clean_accuracy] * 2
 
 
 def test_a_missing_file_is_one_line(tiny: TinyStudy, tmp_path: Path) -> None:

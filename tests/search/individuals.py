@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from roco.search.population import Individual
+from roco.search.records import Individual
 from roco.space.genome import Genome, bits_per_phase
 
 

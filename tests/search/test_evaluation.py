@@ -1,41 +1,31 @@
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from made_records import DECODER, spec_of
 from tiny_study import CELLS, GENOMES, RECIPE, TinyStudy, make_tiny_study
 
 from roco.errors import ArtifactError
-from roco.search.evaluation import EVALUATION_VERSION, EvaluationSettings, Evaluator, dataset_shape, failed_record
-from roco.space.complexity import complexity
+from roco.search.evaluation import EVALUATION_VERSION, EvaluationSettings, Evaluator, dataset_shape, failed_evaluation
+from roco.search.records import Evaluation, read_evaluations, write_evaluations
+from roco.settings import Recipe
 from roco.space.genome import Genome
-from roco.storage.artifacts import digest, write_json
+from roco.storage.artifacts import digest
 from roco.training import loop
-
-FIELDS = {
-    *("genome", "key", "status", "reason", "error", "adversarial_error", "adversarial_breakdown", "flops"),
-    *("parameters", "epochs", "seed", "device", "precision", "train_loss", "seconds", "versions"),
-}
 
 
 def settings_of(tiny: TinyStudy, **changes: Any) -> EvaluationSettings:
-    settings = EvaluationSettings(
-        dataset=str(tiny.dataset_path),
-        adversarial_set=str(tiny.adversarial_path),
-        recipe=dict(RECIPE),
-        channels=2,
-        stem_padding=0,
-        seed=0,
-        device="cpu",
-    )
-    return replace(settings, **changes)
+    paths = {"dataset": str(tiny.dataset_path), "adversarial_set": str(tiny.adversarial_path)}
+    decoder = {name: changes.pop(name, value) for name, value in dict(DECODER).items()}
+    others = {"recipe": RECIPE, "seed": 0, "device": "cpu"}
+    return EvaluationSettings(**{**paths, **others, "decoder": decoder, **changes})
 
 
-def without_seconds(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name != "seconds"}
+def without_seconds(evaluation: Evaluation) -> Evaluation:
+    return evaluation.model_copy(update={"seconds": 0.0})
 
 
 def test_a_record_says_what_the_trained_network_does(
@@ -56,13 +46,12 @@ def test_a_record_says_what_the_trained_network_does(
             logits = trained[0].eval()(torch.from_numpy(images.astype(np.float32) / 255))
         return logits.numpy().argmax(axis=1) != labels
 
-    assert set(record) >= FIELDS
     validation, adversarial = tiny.dataset.validation, tiny.adversarial
-    assert record["error"] == pytest.approx(wrong(validation.images, validation.labels).mean())
+    assert record.error == pytest.approx(wrong(validation.images, validation.labels).mean())
     fooled = wrong(adversarial.images, adversarial.labels)
-    assert record["adversarial_error"] == pytest.approx(fooled.mean())
+    assert record.adversarial_error == pytest.approx(fooled.mean())
     ends = np.cumsum([count for *_, count in CELLS])
-    assert record["adversarial_breakdown"] == [
+    assert [dict(cell) for cell in record.adversarial_breakdown] == [
         {
             "target": target,
             "norm": norm,
@@ -72,13 +61,14 @@ def test_a_record_says_what_the_trained_network_does(
         }
         for (target, norm, threshold, count), end in zip(CELLS, ends, strict=True)
     ]
-    cost = complexity(GENOMES[1].phenotype, channels=2, classes=3, stem_padding=0, image_size=16)
-    assert (record["flops"], record["parameters"]) == (cost.flops, cost.parameters)
+    cost = spec_of(GENOMES[1]).cost
+    assert (record.flops, record.parameters) == (cost.flops, cost.parameters)
     assert cost.parameters == sum(parameter.numel() for parameter in trained[0].parameters())
-    assert (record["status"], record["reason"], record["device"], record["epochs"]) == ("ok", None, "cpu", 2)
-    assert len(record["train_loss"]) == 2
-    assert record["seconds"] > 0
-    write_json(tmp_path / "record.json", "evaluations", [record])
+    assert (record.status, record.reason, record.device, record.epochs) == ("ok", None, "cpu", 2)
+    assert len(record.train_loss) == 2
+    assert record.seconds > 0
+    write_evaluations(tmp_path / "evaluations.json", [record])
+    assert read_evaluations(tmp_path / "evaluations.json") == [record]
 
 
 def test_an_evaluation_belongs_to_phenotype_and_seed_whatever_came_before(tiny: TinyStudy) -> None:
@@ -87,9 +77,9 @@ def test_an_evaluation_belongs_to_phenotype_and_seed_whatever_came_before(tiny: 
     assert without_seconds(first) == without_seconds(again)
     # (none, A) is (A, none).
     swapped = evaluator.evaluate(Genome.parse("0000-0110"))
-    assert without_seconds(swapped) == without_seconds(first) | {"genome": "0000-0110"}
+    assert without_seconds(swapped) == without_seconds(first).model_copy(update={"genome": "0000-0110"})
     other = Evaluator(settings_of(tiny, seed=1)).evaluate(GENOMES[1])
-    assert other["train_loss"] != first["train_loss"]
+    assert other.train_loss != first.train_loss
 
 
 def test_genomes_of_a_job_have_the_records_that_they_have_alone(tiny: TinyStudy) -> None:
@@ -107,27 +97,26 @@ def test_a_stack_is_measured_as_one_and_its_records_say_how_many_it_had(
     alone = [evaluator.evaluate(genome) for genome in GENOMES]
     monkeypatch.setattr(loop, "stacks_on", lambda device: True)
     [ended] = evaluator.evaluate_all(GENOMES, largest_stack=3)
-    assert [record["stack"] for _, record in ended] == [3] * 3
-    assert len({record["seconds"] for _, record in ended}) == 1
+    assert [record.stack for _, record in ended] == [3] * 3
+    assert len({record.seconds for _, record in ended}) == 1
     for (genome, record), expected in zip(ended, alone, strict=True):
-        assert (record["key"], record["status"], expected["stack"]) == (genome.key, "ok", 1)
-        assert record["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-3)
+        assert (record.key, record.status, expected.stack) == (genome.key, "ok", 1)
+        assert record.train_loss == pytest.approx(expected.train_loss, rel=1e-3)
         # A prediction may turn by rounding.
         for name in ("error", "adversarial_error"):
-            assert abs(record[name] - expected[name]) < 0.2
+            assert abs(getattr(record, name) - getattr(expected, name)) < 0.2
 
 
 def test_a_training_that_diverges_is_a_record_with_the_worst_errors(tiny: TinyStudy, tmp_path: Path) -> None:
-    recipe = RECIPE | {"learning_rate": 1e36, "gradient_clip": None}
+    recipe = Recipe(**RECIPE | {"learning_rate": 1e36, "gradient_clip": None})
     record = Evaluator(settings_of(tiny, recipe=recipe)).evaluate(GENOMES[2])
-    cost = complexity(GENOMES[2].phenotype, channels=2, classes=3, stem_padding=0, image_size=16)
-    assert set(record) >= FIELDS
-    assert record["status"] == "failed"
-    assert record["reason"].startswith("the training loss of epoch")
-    assert (record["error"], record["adversarial_error"], record["adversarial_breakdown"]) == (1.0, 1.0, [])
-    assert (record["flops"], record["parameters"]) == (cost.flops, cost.parameters)
+    cost = spec_of(GENOMES[2]).cost
+    assert record.status == "failed"
+    assert record.reason.startswith("the training loss of epoch")
+    assert (record.error, record.adversarial_error, record.adversarial_breakdown) == (1.0, 1.0, ())
+    assert (record.flops, record.parameters) == (cost.flops, cost.parameters)
     # JSON has no NaN.
-    write_json(tmp_path / "record.json", "evaluations", [record])
+    write_evaluations(tmp_path / "evaluations.json", [record])
 
 
 def test_any_other_error_is_a_crash(tiny: TinyStudy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,20 +128,20 @@ def test_any_other_error_is_a_crash(tiny: TinyStudy, monkeypatch: pytest.MonkeyP
         Evaluator(settings_of(tiny)).evaluate(GENOMES[0])
 
 
-def test_a_failed_record_has_the_fields_of_any_other(tiny: TinyStudy) -> None:
-    size, classes = dataset_shape(tiny.dataset_path)
-    assert (size, classes) == (16, 3)
-    record = failed_record(GENOMES[0], settings_of(tiny), reason="killed", image_size=size, classes=classes)
-    assert set(record) >= FIELDS
-    assert (record["status"], record["reason"], record["error"]) == ("failed", "killed", 1.0)
+def test_a_failed_evaluation_knows_its_cost_and_reason(tiny: TinyStudy) -> None:
+    assert dataset_shape(tiny.dataset_path) == (16, 3)
+    settings = settings_of(tiny)
+    assert settings.spec(GENOMES[0]) == spec_of(GENOMES[0])
+    record = failed_evaluation(settings.spec(GENOMES[0]), settings, reason="killed")
+    assert (record.status, record.reason, record.error) == ("failed", "killed", 1.0)
 
 
 def test_store_keys_differ_with_all_that_decides_an_evaluation(tiny: TinyStudy, tmp_path: Path) -> None:
     others = make_tiny_study(tmp_path, seed=50)
     settings = [
         settings_of(tiny),
-        settings_of(tiny, recipe=RECIPE | {"epochs": 3}),
-        settings_of(tiny, recipe=RECIPE | {"precision": "bf16"}),
+        settings_of(tiny, recipe=Recipe(**RECIPE | {"epochs": 3})),
+        settings_of(tiny, recipe=Recipe(**RECIPE | {"precision": "bf16"})),
         settings_of(tiny, channels=3),
         settings_of(tiny, stem_padding=1),
         settings_of(tiny, seed=1),
@@ -171,12 +160,12 @@ def test_store_keys_are_equal_where_the_evaluation_is(tiny: TinyStudy, tmp_path:
         moved[name] = str(shutil.copy(path, tmp_path / f"moved_{name}.h5"))
     key = settings_of(tiny).store_key(Genome.parse("0110-0000"))
     assert settings_of(tiny, **moved).store_key(Genome.parse("0000-0110")) == key
-    reordered = dict(reversed(RECIPE.items()))
+    reordered = Recipe(**dict(reversed(RECIPE.items())))
     assert settings_of(tiny, recipe=reordered).store_key(GENOMES[1]) == key
     assert key.startswith(f"{GENOMES[1].key}-")
     # What auto means is part of the key, not the word.
-    auto = settings_of(tiny, recipe=RECIPE | {"precision": "auto"})
-    said = settings_of(tiny, recipe=RECIPE | {"precision": auto.precision})
+    auto = settings_of(tiny, recipe=Recipe(**RECIPE | {"precision": "auto"}))
+    said = settings_of(tiny, recipe=Recipe(**RECIPE | {"precision": auto.precision}))
     assert auto.store_key(GENOMES[1]) == said.store_key(GENOMES[1])
 
 
@@ -206,22 +195,25 @@ def test_a_number_of_channels_keeps_its_key_and_a_list_has_its_own(tiny: TinyStu
     assert listed.store_key(GENOMES[1]) != settings.store_key(GENOMES[1])
     # Another key and the same network: only the doubling is written out.
     one, two = (Evaluator(each).evaluate(GENOMES[1]) for each in (settings, listed))
-    assert (one["train_loss"], one["flops"], one["error"]) == (two["train_loss"], two["flops"], two["error"])
+    assert (one.train_loss, one.flops, one.error) == (two.train_loss, two.flops, two.error)
 
 
 def test_dense_nodes_are_counted_as_they_are_built(tiny: TinyStudy) -> None:
     dense = settings_of(tiny, node="dense")
     assert settings_of(tiny).store_key(GENOMES[1]) != dense.store_key(GENOMES[1])
     record = Evaluator(dense).evaluate(GENOMES[1])
-    cost = complexity(GENOMES[1].phenotype, channels=2, classes=3, stem_padding=0, image_size=16, node="dense")
-    assert (record["status"], record["flops"], record["parameters"]) == ("ok", cost.flops, cost.parameters)
-    failed = failed_record(GENOMES[1], dense, reason="none", image_size=16, classes=3)
-    assert (failed["flops"], failed["parameters"]) == (cost.flops, cost.parameters)
+    cost = spec_of(GENOMES[1], node="dense").cost
+    assert (record.status, record.flops, record.parameters) == ("ok", cost.flops, cost.parameters)
+    failed = failed_evaluation(dense.spec(GENOMES[1]), dense, reason="none")
+    assert (failed.flops, failed.parameters) == (cost.flops, cost.parameters)
 
 
 def test_preactivation_nodes_are_another_evaluation_of_the_same_cost(tiny: TinyStudy) -> None:
-    residual, preactivation = settings_of(tiny), settings_of(tiny, node="preactivation")
+    residual, preactivation = (
+        settings_of(tiny),
+        settings_of(tiny, node="preactivation"),
+    )
     assert residual.store_key(GENOMES[1]) != preactivation.store_key(GENOMES[1])
     one, two = (Evaluator(settings).evaluate(GENOMES[1]) for settings in (residual, preactivation))
-    assert one["train_loss"] != two["train_loss"]
-    assert (one["flops"], one["parameters"], two["status"]) == (two["flops"], two["parameters"], "ok")
+    assert one.train_loss != two.train_loss
+    assert (one.flops, one.parameters, two.status) == (two.flops, two.parameters, "ok")

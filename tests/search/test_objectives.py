@@ -2,8 +2,11 @@
 
 import contextlib
 import math
+import os
 import re
-from dataclasses import replace
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,8 @@ import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from made_records import DECODER, evaluation
+from made_records import individual as made_individual
 from tiny_study import GENOMES, RECIPE, TinyStudy
 
 from roco.config import check_config
@@ -19,8 +24,10 @@ from roco.errors import ConfigError
 from roco.search import objectives
 from roco.search.evaluation import EvaluationSettings, Evaluator
 from roco.search.objectives import OBJECTIVES, parse, value_of
-from roco.search.population import Individual
+from roco.search.population import individual_of
+from roco.search.records import Individual
 from roco.search.survival import pareto_front, truncate
+from roco.settings import Recipe
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/own-objective.md"
 CELLS = [
@@ -29,17 +36,12 @@ CELLS = [
     ("resnet", "l0", 10, 20, 8),
     ("resnet", "linf", 1, 0, 0),
 ]
-RECORD = {
-    "genome": "1000-0000",
-    "error": 0.25,
-    "adversarial_error": 0.75,
-    "adversarial_breakdown": [
+RECORD = evaluation(
+    adversarial_breakdown=[
         dict(zip(("target", "norm", "threshold", "images", "errors"), cell, strict=True)) for cell in CELLS
     ],
-    "flops": 100,
-    "parameters": 7,
-    "measured": {"latency": 1.5},
-}
+    measured={"latency": 1.5},
+)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,13 @@ def test_the_pages_configurations_are_valid(page: str, monkeypatch: pytest.Monke
 
 
 def individual(key: str, *, status: str = "ok", **further: float) -> Individual:
-    return Individual("1000-0000", key, 0, status, 0.5, 0.5, 10, 10, further=further)
+    return made_individual(key=key, status=status, error=0.5, flops=10, further=further)
+
+
+def settings_of(tiny: TinyStudy, *measurements: str) -> EvaluationSettings:
+    paths = {"dataset": str(tiny.dataset_path), "adversarial_set": str(tiny.adversarial_path)}
+    decided = {"recipe": Recipe(**RECIPE), "decoder": DECODER, "measurements": measurements}
+    return EvaluationSettings(**paths, **decided, seed=0, device="cpu")
 
 
 def test_further_objectives_decide_who_survives_and_a_failed_one_comes_last() -> None:
@@ -144,24 +152,48 @@ def test_the_pages_examples_work_in_an_evaluation(tiny: TinyStudy, monkeypatch: 
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
         exec(block, space)
     monkeypatch.setattr(objectives, "OBJECTIVES", {**OBJECTIVES, **space["own"], **space["own_measured"]})
-    plain = EvaluationSettings(str(tiny.dataset_path), str(tiny.adversarial_path), RECIPE, 2, 0, 0, "cpu")
-    asking = replace(plain, measurements=("latency", "noise_error"))
+    plain, asking = settings_of(tiny), settings_of(tiny, "latency", "noise_error")
     # Settings that ask for nothing have the key that they had before there was anything to ask for.
     assert plain.store_key(GENOMES[0]) != asking.store_key(GENOMES[0])
     assert "measurements" not in plain._decided_by()
     record, plain_record = Evaluator(asking).evaluate(GENOMES[0]), Evaluator(plain).evaluate(GENOMES[0])
-    assert "measured" not in plain_record
-    assert record["error"] == plain_record["error"]
-    assert record["measured"]["latency"] > 0
-    assert 0 <= record["measured"]["noise_error"] <= 1
-    found = Individual.from_record(record, born=0, objectives=("error", "depth", "noise_error"))
+    assert "measured" not in plain_record.model_dump()
+    assert record.error == plain_record.error
+    assert record.measured["latency"] > 0
+    assert 0 <= record.measured["noise_error"] <= 1
+    found = individual_of(record, born=0, objectives=("error", "depth", "noise_error"))
     # The one active phase has one edge, from its first node to its second.
-    assert found.further == {"depth": 2.0, "noise_error": record["measured"]["noise_error"]}
+    assert found.further == {"depth": 2.0, "noise_error": record.measured["noise_error"]}
+
+
+def test_the_page_names_all_that_a_new_objective_needs(tmp_path: Path) -> None:
+    shutil.copytree(PAGE.parents[2] / "roco", tmp_path / "roco", ignore=shutil.ignore_patterns("__pycache__"))
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    functions = re.sub(r"from roco\.search\.objectives import .*\n", "", "\n".join(blocks))
+    file = tmp_path / "roco/search/objectives.py"
+    before, after = file.read_text().split("OBJECTIVES: Mapping", 1)
+    after = after.replace('"error": _', '**own, **own_measured, "error": _', 1)
+    file.write_text(f"{before}\n{functions}\nOBJECTIVES: Mapping{after}")
+    (yaml_block,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    raw = {"experiment": "a", "dataset": {"name": "digits"}, **yaml.safe_load(yaml_block)}
+    code = (
+        "import roco.search.objectives as o; from roco.config import check_config; from made_records import evaluation;"
+        f"print(o.__file__, check_config({raw}).search.measurements, o.value_of('depth', evaluation()))"
+    )
+    paths = os.pathsep.join([str(tmp_path), str(PAGE.parents[2] / "tests")])
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": paths},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert found.stdout == f"{file} ['noise_error'] 2.0\n"
 
 
 def test_placebos_look_at_the_same_images_without_their_perturbations(tiny: TinyStudy) -> None:
-    settings = EvaluationSettings(str(tiny.dataset_path), str(tiny.adversarial_path), RECIPE, 2, 0, 0, "cpu")
-    evaluator = Evaluator(replace(settings, measurements=("source_error", "source_noise_error")))
+    evaluator = Evaluator(settings_of(tiny, "source_error", "source_noise_error"))
     record = evaluator.evaluate(GENOMES[0])
     adversarial, validation = evaluator.adversarial, evaluator.dataset.validation
     seen: list[torch.Tensor] = []
@@ -181,7 +213,7 @@ def test_placebos_look_at_the_same_images_without_their_perturbations(tiny: Tiny
     for name in ("source_error", "source_noise_error"):
         value = objectives.measure(name, Watched(), images, labels, adversarial=adversarial)
         assert value == pytest.approx((adversarial.labels != 0).mean())
-        assert 0 <= record["measured"][name] <= 1
+        assert 0 <= record.measured[name] <= 1
     clean, noisy = (part.numpy() for part in seen)
     assert (clean == validation.images[adversarial.source_index]).all()
     changes = abs(noisy.astype(int) - clean)

@@ -1,5 +1,4 @@
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from individuals import individuals_of
 
-from roco.search.population import Individual, SearchProblem, to_pymoo
+from roco.search.population import SearchProblem, to_pymoo
+from roco.search.records import Individual
 from roco.search.survival import pareto_front, survive, truncate
 
 ERRORS = ["error", "adversarial_error"]
@@ -73,7 +73,7 @@ def test_survival_is_elitist(members: list[Individual], size: int, objectives: l
     survivors = truncate(members, objectives, size=size, seed=0, generation=1)
     assert len(survivors) == min(size, len(members))
     by_key = {member.key: member for member in members}
-    assert all(replace(member, rank=0) == by_key[member.key] for member in survivors)
+    assert all(member.model_copy(update={"rank": 0}) == by_key[member.key] for member in survivors)
     kept = {member.key for member in survivors}
     assert len(kept) == len(survivors)
     discarded = [member for member in members if member.key not in kept]

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from individuals import distinct_genomes, individuals_of
+from made_records import individual
 
-from roco.search.population import Individual, SearchProblem
+from roco.search.population import SearchProblem
+from roco.search.records import Individual
 from roco.search.settings import SearchConfig, SearchKind
 from roco.search.variation import PhaseCrossover, PhaseMutation, initial_genomes, offspring_genomes
 from roco.space.genome import Genome, bits_per_phase
@@ -26,7 +28,14 @@ def parents_of(*, failed: tuple[int, ...] = ()) -> list[Individual]:
     values = np.random.default_rng(0).integers(1, 20, (8, 3)).tolist()
     genomes = initial_genomes(SPACE, search_of(), named=[], seed=0)
     return [
-        Individual(str(genome), genome.key, 0, "failed" if index in failed else "ok", error, adversarial, flops, flops)
+        individual(
+            genome=str(genome),
+            key=genome.key,
+            status="failed" if index in failed else "ok",
+            error=error,
+            adversarial_error=adversarial,
+            flops=flops,
+        )
         for index, (genome, (error, adversarial, flops)) in enumerate(zip(genomes, values, strict=True))
     ]
 
@@ -211,10 +220,10 @@ def test_better_parents_have_more_children() -> None:
     best = Genome.parse("1111111-1111110")
     rows = [(0.1, 0.1, 1)] + [(0.9, 0.9, 9 + step) for step in range(7)]
     parents = individuals_of(rows)
-    parents[0] = Individual(str(best), best.key, 0, "ok", 0.1, 0.1, 1, 10)
+    parents[0] = individual(genome=str(best), key=best.key, error=0.1, adversarial_error=0.1, flops=1)
 
     def share_of_best(status: str) -> float:
-        first = Individual(**{**vars(parents[0]), "status": status})
+        first = parents[0].model_copy(update={"status": status})
         children = [
             child
             for seed in range(10)
@@ -232,7 +241,10 @@ def test_better_parents_have_more_children() -> None:
 def test_a_space_without_new_phenotypes_gives_fewer_offspring_and_warns(caplog: pytest.LogCaptureFixture) -> None:
     space, search = SpaceConfig(phases=1, nodes=2), search_of(offspring=2)
     edge = Genome.parse("10")
-    parents = [Individual("10", edge.key, 0, "ok", 0.1, 0.1, 5, 5), Individual("11", "x", 0, "ok", 0.2, 0.2, 6, 6)]
+    parents = [
+        individual(genome="10", key=edge.key, error=0.1, adversarial_error=0.1, flops=5),
+        individual(genome="11", key="x", error=0.2, adversarial_error=0.2, flops=6),
+    ]
     with caplog.at_level(logging.WARNING, logger="roco"):
         children = offspring_genomes(
             parents,

@@ -6,12 +6,14 @@ from typing import Any
 
 import h5py
 import pytest
+from made_records import DECODER, evaluation
 from tiny_study import GENOMES, TinyStudy, make_tiny_study
 
 from roco.errors import RocoError
 from roco.search import crew, workers
 from roco.search.crew import Task
 from roco.search.evaluation import EvaluationSettings, Evaluator
+from roco.search.records import Evaluation, store_evaluation
 from roco.space.genome import Genome
 from roco.storage.store import Store
 
@@ -19,12 +21,13 @@ from roco.storage.store import Store
 STAND_IN = """
 import json, os, signal, sys, time
 from pathlib import Path
-from roco.search.evaluation import EvaluationSettings
+from roco.search.evaluation import EvaluationSettings, failed_evaluation
+from roco.search.records import store_evaluation
 from roco.space.genome import Genome
 from roco.storage.store import Store
 
 request = json.loads(sys.stdin.readline())
-settings, store = EvaluationSettings(**request["settings"]), Store(request["store"])
+settings, store = EvaluationSettings.model_validate(request["settings"]), Store(request["store"])
 for line in sys.stdin:
     genomes, (fatal, end, times, deaths) = [Genome.parse(text) for text in json.loads(line)], sys.argv[1:]
     if fatal in map(str, genomes) and len(list(Path(deaths).iterdir())) < int(times):
@@ -33,8 +36,9 @@ for line in sys.stdin:
             sys.exit(3)
         time.sleep(60) if end == "asleep" else os.kill(os.getpid(), getattr(signal, end))
     for genome in genomes:
-        record = {"key": genome.key, "status": "ok", "process": os.getpid(), "together": len(genomes)}
-        store.write("evaluation", settings.store_key(genome), record)
+        record = failed_evaluation(settings.spec(genome), settings, reason=None)
+        changes = {"status": "ok", "stack": len(genomes), "versions": {"process": str(os.getpid())}}
+        store_evaluation(store, settings.store_key(genome), record.model_copy(update=changes))
     print("done", flush=True)
 """
 
@@ -70,8 +74,7 @@ def settings_of(tiny: TinyStudy, recipe: dict[str, Any]) -> EvaluationSettings:
         dataset=str(tiny.dataset_path),
         adversarial_set=str(tiny.adversarial_path),
         recipe=recipe,
-        channels=2,
-        stem_padding=0,
+        decoder=DECODER,
         seed=0,
         device="cpu",
     )
@@ -86,8 +89,12 @@ def no_worker(*_: object) -> None:
     raise AssertionError("a worker was started")
 
 
-def without_seconds(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in record.items() if name != "seconds"} for record in records]
+def without_seconds(records: list[Evaluation]) -> list[Evaluation]:
+    return [record.model_copy(update={"seconds": 0.0}) for record in records]
+
+
+def process_of(record: Evaluation) -> int:
+    return int(record.versions["process"])
 
 
 def test_workers_give_the_records_of_this_process(
@@ -98,15 +105,15 @@ def test_workers_give_the_records_of_this_process(
     expected = [evaluator.evaluate(genome) for genome in GENOMES]
     records = workers.evaluate_genomes(GENOMES, settings, store=store, processes=2, log_file=str(log_file))
     assert without_seconds(records) == without_seconds(expected)
-    assert all(record["seconds"] > 0 for record in records)
+    assert all(record.seconds > 0 for record in records)
     assert f"{GENOMES[0].key} epoch 1/1 loss" in log_file.read_text()
     # What the store has is not computed again, in whatever order and under whatever text it is asked for.
     monkeypatch.setattr(crew, "_start", no_worker)
     texts = ("0000-1011", "1000-0000", "0000-0110")
     again = workers.evaluate_genomes([Genome.parse(text) for text in texts], settings, store=store, processes=2)
-    assert [record["genome"] for record in again] == list(texts)
-    assert [record["key"] for record in again] == [GENOMES[index].key for index in (2, 0, 1)]
-    assert [record["train_loss"] for record in again] == [records[index]["train_loss"] for index in (2, 0, 1)]
+    assert [record.genome for record in again] == list(texts)
+    assert [record.key for record in again] == [GENOMES[index].key for index in (2, 0, 1)]
+    assert [record.train_loss for record in again] == [records[index].train_loss for index in (2, 0, 1)]
     assert workers.evaluate_genomes([], settings, store=store, processes=2) == []
 
 
@@ -156,12 +163,12 @@ def test_a_worker_that_dies_takes_one_genome_with_it(
 ) -> None:
     store, started = Store(tmp_path), end_with(end, 2)
     records = workers.evaluate_genomes(GENOMES, settings, store=store, processes=1, time_limit_minutes=limit)
-    assert [record["status"] for record in records] == ["ok", "failed", "ok"]
-    assert [record["genome"] for record in records] == [str(genome) for genome in GENOMES]
-    assert records[1]["reason"] == reason
-    assert (records[1]["error"], records[1]["adversarial_error"]) == (1.0, 1.0)
+    assert [record.status for record in records] == ["ok", "failed", "ok"]
+    assert [record.genome for record in records] == [str(genome) for genome in GENOMES]
+    assert records[1].reason == reason
+    assert (records[1].error, records[1].adversarial_error) == (1.0, 1.0)
     # Another worker took over.
-    assert [records[0]["process"], records[2]["process"]] == started
+    assert [process_of(records[0]), process_of(records[2])] == started
     # The failure is not kept: the next run tries again.
     assert store.read("evaluation", settings.store_key(GENOMES[1])) is None
 
@@ -171,7 +178,7 @@ def test_a_genome_is_tried_once_more(
 ) -> None:
     started = end_with("SIGKILL", 1)
     records = workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1)
-    assert [record["status"] for record in records] == ["ok"] * 3
+    assert [record.status for record in records] == ["ok"] * 3
     assert len(started) == 2
 
 
@@ -187,13 +194,13 @@ def test_a_training_that_memory_did_not_do_for_is_tried_anew_by_the_next_run(
 
     monkeypatch.setattr(crew.subprocess, "Popen", starved)
     records = workers.evaluate_genomes(GENOMES, settings, store=store, processes=1)
-    assert [record["status"] for record in records] == ["ok", "failed", "ok"]
-    assert records[1]["reason"].startswith("out of memory, also with batches of ")
+    assert [record.status for record in records] == ["ok", "failed", "ok"]
+    assert records[1].reason.startswith("out of memory, also with batches of ")
     kept = [store.read("evaluation", settings.store_key(genome)) is not None for genome in GENOMES]
     assert kept == [True, False, True]
     monkeypatch.undo()
     again = workers.evaluate_genomes(GENOMES, settings, store=store, processes=1)
-    assert [record["status"] for record in again] == ["ok"] * 3
+    assert [record.status for record in again] == ["ok"] * 3
 
 
 def on_a_gpu(settings: EvaluationSettings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,8 +220,8 @@ def test_on_a_gpu_one_process_trains_stacks(
     on_a_gpu(settings, monkeypatch)
     started = end_with("SIGKILL", 0)
     records = workers.evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1, largest_stack=at_once)
-    assert [record["together"] for record in records] == groups
-    assert [record["process"] for record in records] == started * 3
+    assert [record.stack for record in records] == groups
+    assert [process_of(record) for record in records] == started * 3
 
 
 @pytest.mark.parametrize(
@@ -239,11 +246,11 @@ def test_a_worker_that_dies_of_several_genomes_gets_them_in_halves(
     end_with(end, times)
     arguments = {"store": Store(tmp_path), "processes": 1, "largest_stack": 3, "time_limit_minutes": limit}
     records = workers.evaluate_genomes(GENOMES, settings, **arguments)  # type: ignore[arg-type]
-    assert [record["status"] for record in records] == ["ok", "failed" if reason else "ok", "ok"]
+    assert [record.status for record in records] == ["ok", "failed" if reason else "ok", "ok"]
     # Halves of three are one and two; of two, one and one.
-    together = [record["together"] for record in records if record["status"] == "ok"]
+    together = [record.stack for record in records if record.status == "ok"]
     assert together == ([1, 1] if reason else [1, 2, 2])
-    assert not reason or records[1]["reason"] == reason
+    assert not reason or records[1].reason == reason
 
 
 def test_a_stack_has_as_many_times_as_long(
@@ -254,7 +261,7 @@ def test_a_stack_has_as_many_times_as_long(
     def ask(worker: object, task: Task, *, limit_minutes: float | None) -> tuple[str, bool]:
         limits.append(limit_minutes)
         for genome in task:
-            store.write("evaluation", settings.store_key(genome), {"key": genome.key})
+            store_evaluation(store, settings.store_key(genome), evaluation(key=genome.key))
         return "done", False
 
     on_a_gpu(settings, monkeypatch)

@@ -140,16 +140,6 @@ def test_a_missing_file_is_named(form: Format, tmp_path: Path) -> None:
         form.content(tmp_path / f"absent{form.suffix}")
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 1.0])
-def test_a_truncated_file_is_refused(form: Format, path: Path, share: float) -> None:
-    whole = path.read_bytes()
-    path.write_bytes(whole[: int(share * (len(whole) - 2))])
-    with pytest.raises(ArtifactError) as caught:
-        form.content(path)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
 def test_a_file_with_one_byte_changed_is_refused_or_reads_the_same(form: Format, path: Path) -> None:
     whole, expected = path.read_bytes(), form.content(path)
     refused = 0

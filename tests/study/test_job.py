@@ -1,6 +1,7 @@
-"""The frame of a workflow script: its log, its errors, how it ends."""
+"""The frame of a workflow script: its log, its progress, its errors, how it ends."""
 
 import gc
+import json
 import logging
 import os
 import subprocess
@@ -14,6 +15,10 @@ from roco import gpu_locks, runtime
 from roco.errors import ArtifactError
 
 
+def progress_of(log_file: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in runtime.progress_file(log_file).read_text().splitlines()]
+
+
 def snakemake_of(log_file: Path, *, gpus: int = 0) -> SimpleNamespace:
     resources = SimpleNamespace(gpu=gpus)
     return SimpleNamespace(log=[str(log_file)], rule="evaluate", wildcards={"seed": "0"}, resources=resources)
@@ -23,10 +28,19 @@ def snakemake_of(log_file: Path, *, gpus: int = 0) -> SimpleNamespace:
 def test_a_job_logs_to_its_file(tmp_path: Path) -> None:
     log_file = tmp_path / "logs" / "job.log"
     with runtime.job(snakemake_of(log_file)):
-        logging.getLogger("roco").info("half way")
+        logging.getLogger("roco").info("half way", extra=runtime.progress(networks=3))
     lines = log_file.read_text().splitlines()
-    assert [line.split(" ", 3)[3] for line in lines] == ["rule evaluate {'seed': '0'}", "half way", "done"]
+    messages = ["rule evaluate {'seed': '0'}", "half way", "done"]
+    assert [line.split(" ", 3)[3] for line in lines] == messages
     assert all(line.split(" ")[2] == "INFO" for line in lines)
+    # The same as data.
+    facts = progress_of(log_file)
+    assert [line["message"] for line in facts] == messages
+    assert [(line.get("state"), line.get("networks")) for line in facts] == [
+        ("running", None),
+        (None, 3),
+        ("done", None),
+    ]
 
 
 @pytest.mark.usefixtures("root_logger")
@@ -50,6 +64,18 @@ def test_a_roco_error_ends_a_job_with_one_line(tmp_path: Path) -> None:
     text = (tmp_path / "job.log").read_text()
     assert "ERROR dataset.h5: no such file" in text
     assert "Traceback" not in text
+    last = progress_of(tmp_path / "job.log")[-1]
+    assert (last["state"], last["level"], last["message"]) == ("failed", "ERROR", "dataset.h5: no such file")
+
+
+@pytest.mark.usefixtures("root_logger")
+def test_processes_of_a_job_write_to_its_progress_file(tmp_path: Path) -> None:
+    code = "import logging; from roco.runtime import configure_logging; configure_logging(); logging.info('epoch 1')"
+    with runtime.job(snakemake_of(tmp_path / "job.log")):
+        subprocess.run([sys.executable, "-c", code], check=True, stderr=subprocess.DEVNULL)
+    assert [line["message"] for line in progress_of(tmp_path / "job.log")][1:] == ["epoch 1", "done"]
+    # Nothing of this process after it.
+    assert runtime.PROGRESS_VARIABLE not in os.environ
 
 
 @pytest.mark.usefixtures("root_logger")

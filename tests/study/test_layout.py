@@ -8,6 +8,7 @@ import pytest
 from study import TINY, Study
 
 from roco.config import check_config
+from roco.study.files import File, in_words
 from roco.study.layout import Layout
 
 
@@ -34,3 +35,30 @@ def test_rules_and_layout_agree(tmp_path: Path) -> None:
         (block,) = [block for block in text.split("\n\n") if re.search(rf"log: {re.escape(str(job.log))}\b", block)]
         assert re.search(rf"rule {job.rule}(_references)?:", block)
         assert re.search(rf"[ ,]{re.escape(str(job.output))}\b", block)
+        benchmark = str(job.log).replace("/logs/", "/benchmarks/").removesuffix(".log")
+        assert f"benchmark: {benchmark}.tsv\n" in block
+
+
+def test_wildcards_without_a_value_stay_open() -> None:
+    assert File.EVALUATIONS.at(search="roco", seed=3, generation=12, shard="007") == (
+        "search/roco/seed_3/generation_012/evaluations/shard_007.json"
+    )
+    assert File.FRONT.at(search="roco") == "search/roco/seed_{seed}/front.json"
+
+
+def test_a_file_can_be_told_from_all_others() -> None:
+    patterns = [file.value.replace("{", "").replace("}", "") for file in File]
+    assert len(set(patterns)) == len(patterns) == len(File.__members__)
+
+
+@pytest.mark.parametrize(
+    ("wildcards", "words"),
+    [
+        ({"search": "roco", "seed": "0", "generation": "002"}, "roco, seed 0, generation 002"),
+        ({"split": "test", "target": "lenet", "norm": "l0"}, "test, lenet, l0"),
+        ({"search": "roco", "training_seed": 4}, "roco, training seed 4"),
+        ({}, ""),
+    ],
+)
+def test_wildcards_in_words(wildcards: dict[str, object], words: str) -> None:
+    assert in_words(wildcards) == words

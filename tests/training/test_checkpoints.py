@@ -68,7 +68,7 @@ def flip_a_bit(path: Path) -> None:
     ],
     ids=["damaged", "another shape", "another network"],
 )
-def test_a_checkpoint_that_does_not_fit_counts_for_nothing(
+def test_a_checkpoint_that_does_not_fit_is_ignored(
     make: Callable[[], nn.Module],
     damage: Callable[[Path], None],
     message: str,
@@ -85,6 +85,6 @@ def test_a_checkpoint_that_does_not_fit_counts_for_nothing(
     assert train(network, images, labels=labels, recipe=recipe_of(), seed=0, checkpoint=checkpoint) == losses
     assert state_bytes(network) == state_bytes(whole)
     assert message in caplog.text
-    # One line, whatever torch has to say of it.
+    # One line, however long torch's message is.
     assert len(caplog.text.splitlines()) == 1
     assert not checkpoint.exists()

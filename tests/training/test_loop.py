@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from roco.errors import TrainingFailed
-from roco.training.loop import Training, error_of, logits_of, predict, train
+from roco.training.loop import Training, train
+from roco.training.prediction import error_of, logits_of, predict
 from roco.training.train_all import Start, train_all
 
 # ---------------------------------------------------------------------------------------------------------------

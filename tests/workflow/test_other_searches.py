@@ -84,7 +84,7 @@ def test_a_folder_of_four_classes_with_every_method(tmp_path):
     assert {row["training_seed"] for row in retrained} == {"0", "7"}
     assert {row["channels"] for row in retrained} == {"3, 4"}
     weights = study.results / "retrained/baseline/seed_0/slot_000/training_0/network.safetensors"
-    assert describe_file(weights)["node"] == "preactivation"
+    assert describe_file(weights).spec.node == "preactivation"
     # The same network with the same training seed is the same training, whichever search found it.
     found = {}
     for row in retrained:

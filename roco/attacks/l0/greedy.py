@@ -141,7 +141,7 @@ def _promises(problem: Problem, *, last: Tensor, rivals: int) -> tuple[Tensor, T
     """
     import torch
 
-    from roco.training.loop import to_unit
+    from roco.training.batches import to_unit
 
     batch, now, gains, corners = gradient_batch(problem.images.device), [], [], []
     parts = (each.split(batch) for each in (problem.images, problem.labels, last))

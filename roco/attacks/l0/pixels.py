@@ -66,7 +66,7 @@ class Problem:
         """The margins float64 `(m,)` of the images `rows` with k pixels set; see `changed`."""
         import torch
 
-        from roco.training.loop import to_unit
+        from roco.training.batches import to_unit
 
         parts = []
         for begin in range(0, len(rows), self.batch_size):

@@ -64,7 +64,7 @@ def _projected(clean: Tensor, images: Tensor, *, step: Tensor, n_pixels: int) ->
     """The nearest uint8 images to `images` plus a step that differ from the clean ones in k pixels at most."""
     import torch
 
-    from roco.training.loop import to_unit
+    from roco.training.batches import to_unit
 
     values, original = to_unit(images) + step, to_unit(clean)
     inside = values.clamp(0, 1)

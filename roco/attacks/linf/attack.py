@@ -65,7 +65,7 @@ def attack_linf(
     """
     import torch
 
-    from roco.training.loop import to_unit
+    from roco.training.batches import to_unit
 
     batch_size, eps = gradient_batch(images.device), threshold / 255
     best = images if start is None else start

@@ -21,7 +21,7 @@ from roco.attacks.white_box.judge import predictions_of, summary
 from roco.attacks.white_box.pgd import PGD
 from roco.data.dataset import Split
 from roco.runtime import numpy_generator
-from roco.training.loop import to_unit
+from roco.training.batches import to_unit
 
 
 def evaluate_robustness(

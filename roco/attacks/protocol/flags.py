@@ -15,7 +15,7 @@ from torch.nn import functional
 from roco.attacks.outcome import Array, Outcome, marks
 from roco.attacks.settings import FEWER_STEPS, ChecksConfig
 from roco.attacks.white_box.attack import ROUNDING
-from roco.training.loop import to_unit
+from roco.training.batches import to_unit
 
 # What chance may do: this share of the images, and a single image in any case.
 TOLERANCE = 0.02

@@ -21,7 +21,7 @@ from roco.networks.files import digest_of
 from roco.runtime import numpy_generator, seed_from, versions
 from roco.storage.artifacts import digest
 from roco.storage.store import Store
-from roco.training.loop import logits_of
+from roco.training.prediction import logits_of
 
 log = logging.getLogger("roco")
 

@@ -13,7 +13,7 @@ from roco.attacks.sets.adversarial_set import AdversarialSet
 from roco.data.dataset import Split
 from roco.errors import AttackError
 from roco.runtime import numpy_generator
-from roco.training.loop import predict
+from roco.training.prediction import predict
 
 Array = np.ndarray[Any, Any]
 

@@ -69,7 +69,7 @@ class Attack(Section):
         Raises:
             AttackError: the attack failed on this network.
         """
-        from roco.training.loop import to_unit
+        from roco.training.batches import to_unit
 
         return run_in_batches(
             self.perturb,

@@ -10,7 +10,7 @@ from roco.attacks.norms import DECIDED, gradient_batch, margins
 from roco.attacks.outcome import Outcome, marks, median
 from roco.attacks.white_box.attack import Attack, Inputs
 from roco.runtime import seed_from
-from roco.training.loop import to_unit
+from roco.training.batches import to_unit
 
 # A perturbation's length is bisected to a thousandth.
 HALVINGS = 10

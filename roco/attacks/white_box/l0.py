@@ -31,7 +31,7 @@ class L0(Attack):
 
     def perturb_all(self, inputs: Inputs) -> Tensor:
         """See `Attack`; the first of `attacks`, which is the only one of a stage."""
-        from roco.training.loop import to_unit
+        from roco.training.batches import to_unit
 
         perturbed = attack_l0(
             inputs.network,

@@ -26,7 +26,7 @@ class Noise(LinfBudget):
         """See `Attack`; one draw."""
         import torch
 
-        from roco.training.loop import to_unit
+        from roco.training.batches import to_unit
 
         generator = torch_generator(inputs.seed)
         signs = 2.0 * torch.randint(0, 2, inputs.images.shape, generator=generator) - 1.0

@@ -15,7 +15,7 @@ from roco.report.measures.measured import ADVERSARIAL_SET, RADIUS, TEST, groups_
 from roco.report.numbers.contrasts import pair_by_flops
 from roco.report.numbers.statistics import Interval, mean_interval
 from roco.report.read.collect import REFERENCES, Study
-from roco.search.objectives import parse
+from roco.search.objectives import OBJECTIVES, parse
 from roco.search.settings import SearchKind
 from roco.space.settings import PUBLISHED_GENOMES
 
@@ -63,7 +63,7 @@ def roles(searches: Mapping[str, SearchKind]) -> Roles:
 
 def has_adversarial_objective(kind: SearchKind) -> bool:
     """Whether a search minimises the adversarial error, also as a part of a sum."""
-    return any(parse(text)[0] in ("adversarial_error", "summed_error") for text in kind.objectives)
+    return any(OBJECTIVES[parse(text)[0]].adversarial for text in kind.objectives)
 
 
 def metrics(config: StudyConfig) -> list[str]:

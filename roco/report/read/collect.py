@@ -4,13 +4,15 @@ Every function takes the files that it reads; none looks for files. Fractions ar
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import pandas as pd
 
+from roco.attacks.transfer_record import Transfer
 from roco.data.dataset import dataset_facts as dataset_facts
 from roco.errors import ArtifactError
 from roco.report.read.columns import (
@@ -30,10 +32,23 @@ from roco.report.read.columns import (
     TRANSFER,
 )
 from roco.report.read.example_rows import example_rows
-from roco.report.read.robustness_rows import attack_rows, curve_rows, flag_rows, network_row, perturbation_rows
-from roco.storage.artifacts import check_provenance, read_attributes, read_json, schema
+from roco.report.read.robustness_rows import (
+    Row,
+    attack_rows,
+    breakdown_rows,
+    curve_rows,
+    flag_rows,
+    network_row,
+    perturbation_rows,
+)
+from roco.retraining.records import EmptySlot, MeasuredNetwork, read_robustness, read_training
+from roco.search.records import Front, Population, read_evaluations
+from roco.storage.artifacts import check_provenance, read_attributes
 from roco.study.files import INITIAL as INITIAL
 from roco.study.files import REFERENCES as REFERENCES
+from roco.training.records import TargetMetrics
+
+Content = TypeVar("Content")
 
 # Where a network is in a study, and where one of its retrainings.
 PLACE = ["search", "seed", "slot"]
@@ -127,36 +142,47 @@ def collect(files: StudyFiles) -> Study:
     Raises:
         ArtifactError: a file is missing, damaged, of another kind, of another study or place, or lacks a field.
     """
-    _check_together(files)
-    slots = _read_each(files.robustness, "robustness", _measured_slot)
-    networks, breakdown, attacks = _robustness(slots)
+    transfers = _read_each(files.transfer, Transfer.load)
+    fronts = _read_each(files.fronts, Front.load)
+    robustness = _read_each(files.robustness, read_robustness)
+    trainings = _read_each(files.trainings, read_training)
+    sets = _read_each(files.adversarial_sets, lambda path: read_attributes(path, "adversarial_set"))
+    _check_together([*sets, *((path, dict(record)) for path, record in [*transfers, *fronts, *robustness, *trainings])])
+    slots = [record for _, record in robustness if not isinstance(record, EmptySlot)]
+    measured = [record for record in slots if isinstance(record, MeasuredNetwork)]
     return Study(
-        targets=_frame(_read_each(files.targets, "target", _one), TARGETS, by=["split", "target"]),
+        targets=_frame(map(dict, map(TargetMetrics.load, files.targets)), TARGETS, by=["split", "target"]),
         cells=_frame(_cells(files.adversarial_sets), CELLS, by=["split", "target", "norm", "threshold"]),
         examples=_frame(
             example_rows(files.adversarial_sets, files.images), EXAMPLES, by=["target", "norm", "threshold"]
         ),
         transfer=_frame(
-            _read_each(files.transfer, "transfer", _pairs), TRANSFER, by=["norm", "threshold", "source", "target"]
+            [dict(pair) for _, transfer in transfers for pair in transfer.pairs],
+            TRANSFER,
+            by=["norm", "threshold", "source", "target"],
         ),
         evaluations=_frame(
-            _read_each(files.shards, "evaluations", _shard_rows),
+            chain.from_iterable(map(_evaluation_rows, files.shards)),
             EVALUATIONS,
             by=["search", "seed", "generation", "genome"],
         ),
         populations=_frame(
-            _read_each(files.populations, "population", _population_rows),
+            chain.from_iterable(map(_population_rows, map(Population.load, files.populations))),
             POPULATIONS,
             by=["search", "seed", "generation", "flops", "key"],
         ),
-        fronts=_frame(_read_each(files.fronts, "front", _front_rows), FRONTS, by=["search", "seed", "position"]),
-        networks=networks,
-        breakdown=breakdown,
-        attacks=attacks,
-        curves=_frame(curve_rows(slots), CURVES, by=[*RETRAINING, "radius"]),
-        perturbations=_frame(perturbation_rows(slots), PERTURBATIONS, by=[*RETRAINING, "norm"]),
-        flags=_frame(flag_rows(slots), FLAGS, by=RETRAINING),
-        trainings=_frame(_read_each(files.trainings, "training", _slot), TRAININGS, by=RETRAINING),
+        fronts=_frame(
+            chain.from_iterable(_front_rows(front) for _, front in fronts), FRONTS, by=["search", "seed", "position"]
+        ),
+        networks=_frame(map(network_row, slots), NETWORKS, by=RETRAINING),
+        breakdown=_frame(breakdown_rows(measured), BREAKDOWN, by=[*RETRAINING, "target", "norm", "threshold"]),
+        attacks=_frame(attack_rows(measured), ATTACKS, by=RETRAINING),
+        curves=_frame(curve_rows(measured), CURVES, by=[*RETRAINING, "radius"]),
+        perturbations=_frame(perturbation_rows(measured), PERTURBATIONS, by=[*RETRAINING, "norm"]),
+        flags=_frame(flag_rows(measured), FLAGS, by=RETRAINING),
+        trainings=_frame(
+            [dict(record) for _, record in trainings if not isinstance(record, EmptySlot)], TRAININGS, by=RETRAINING
+        ),
     )
 
 
@@ -170,16 +196,14 @@ def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
-def _check_together(files: StudyFiles) -> None:
+def _read_each(paths: Iterable[str | Path], read: Callable[[str | Path], Content]) -> list[tuple[str | Path, Content]]:
+    return [(path, read(path)) for path in paths]
+
+
+def _check_together(contents: Sequence[tuple[str | Path, Mapping[str, Any]]]) -> None:
     """Refuses files that were made from several data sets, or stand where another one belongs."""
-    contents = [(path, read_attributes(path, "adversarial_set")) for path in files.adversarial_sets]
-    kinds = ("transfer", files.transfer), ("front", files.fronts), ("robustness", files.robustness)
-    for kind, paths in (*kinds, ("training", files.trainings)):
-        for path in paths:
-            with schema(path, kind):
-                contents.append((path, dict(read_json(path, kind))))
     # An empty slot was made from no data set.
-    fingerprints = [found for _, content in contents if (found := content.get("dataset_fingerprint"))]
+    fingerprints = [fingerprint for _, content in contents if (fingerprint := content.get("dataset_fingerprint"))]
     for path, content in contents:
         if content.get("dataset_fingerprint"):
             check_provenance(path, content, {"dataset_fingerprint": fingerprints[0]})
@@ -190,26 +214,11 @@ def _check_together(files: StudyFiles) -> None:
             check_provenance(path, content, where)
 
 
-def _read_each(paths: Iterable[str | Path], kind: str, rows: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for path in paths:
-        content = read_json(path, kind)
-        try:
-            found += rows(Path(path), content)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ArtifactError(f"{path}: no whole '{kind}' ({type(error).__name__}: {error}); make it anew") from None
-    return found
-
-
-def _frame(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, by: list[str]) -> pd.DataFrame:
+def _frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str], *, by: list[str]) -> pd.DataFrame:
     # Nullable integers: a failed network has no FLOPs, and a float column would print the others as 1.0e7.
     types = {name: {"int64": "Int64", "str": "object"}.get(kind, kind) for name, kind in columns.items()}
     table = pd.DataFrame([{name: row.get(name) for name in columns} for row in rows], columns=list(columns))
     return table.astype(types).sort_values(by, kind="stable").reset_index(drop=True)
-
-
-def _one(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{name: content[name] for name in TARGETS}]
 
 
 def _cells(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
@@ -223,48 +232,19 @@ def _cells(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
     return rows
 
 
-def _pairs(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{name: pair[name] for name in TRANSFER} for pair in content["pairs"]]
-
-
-def _shard_rows(path: Path, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found = re.search(r".*\bsearch/([^/]+)/(?:seed_(\d+)/)?(?:generation_(\d+)/)?", path.as_posix())
+def _evaluation_rows(path: str | Path) -> Iterator[Row]:
+    found = re.search(r".*\bsearch/([^/]+)/(?:seed_(\d+)/)?(?:generation_(\d+)/)?", Path(path).as_posix())
     search, seed, generation = found.groups() if found else ("", None, None)
     place = {"search": search, "seed": int(seed or 0), "generation": int(generation or 0)}
-    return [{**record, **place} for record in records]
+    return ({**dict(evaluation), **place} for evaluation in read_evaluations(path))
 
 
-def _population_rows(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
-    place = {name: content[name] for name in ("search", "seed", "generation")} | {"evaluations": len(content["seen"])}
-    return [{**individual, **place} for individual in content["individuals"]]
+def _population_rows(population: Population) -> Iterator[Row]:
+    place = {name: getattr(population, name) for name in ("search", "seed", "generation")}
+    evaluations = len(population.seen)
+    return ({**dict(each), **place, "evaluations": evaluations} for each in population.individuals)
 
 
-def _front_rows(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
-    place = {name: content[name] for name in ("search", "seed")}
-    return [{**network, **place, "position": index} for index, network in enumerate(content["networks"])]
-
-
-def _robustness(slots: Sequence[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    breakdown = [{**_place(slot), **cell} for slot in slots for cell in slot.get("adversarial_breakdown") or []]
-    return (
-        _frame([network_row(slot) for slot in slots], NETWORKS, by=RETRAINING),
-        _frame(breakdown, BREAKDOWN, by=[*RETRAINING, "target", "norm", "threshold"]),
-        _frame(attack_rows(slots), ATTACKS, by=RETRAINING),
-    )
-
-
-def _slot(_: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"seconds": None, **content}] if content["status"] != "empty" else []
-
-
-def _measured_slot(path: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
-    if content["status"] == "ok":
-        needed = {"test_images", "test_error", "right_images", "adversarial_breakdown", "adversarial_sources"}
-        if missing := (needed | {"white_box", "flops", "key"}) - set(content):
-            raise KeyError(", ".join(sorted(missing)))
-        _ = content["white_box"]["right_images"], content["adversarial_sources"]["noise_right"]
-    return _slot(path, content)
-
-
-def _place(slot: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: slot[name] for name in RETRAINING}
+def _front_rows(front: Front) -> Iterator[Row]:
+    place = {"search": front.search, "seed": front.seed}
+    return ({**dict(network), **place, "position": index} for index, network in enumerate(front.networks))

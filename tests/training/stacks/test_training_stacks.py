@@ -19,7 +19,8 @@ from roco.settings import Recipe
 from roco.space.complexity import NodeKind
 from roco.training import loop, steps
 from roco.training.batches import Supply
-from roco.training.loop import Training, predict, predict_together, train, train_together
+from roco.training.loop import Training, train, train_together
+from roco.training.prediction import predict, predict_together
 from roco.training.steps import Trainee, is_out_of_memory
 
 

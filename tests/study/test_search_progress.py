@@ -2,15 +2,16 @@ from pathlib import Path
 
 import pytest
 from half_done_study import config_of, individual, write_population
+from made_records import evaluation
 
 from roco.errors import ArtifactError
-from roco.storage.artifacts import write_json
+from roco.search.records import write_evaluations
 from roco.study.layout import Layout
-from roco.study.searches import search_states
+from roco.study.search_progress import search_progress
 
 
 def test_a_search_without_a_population(tmp_path: Path) -> None:
-    baseline, roco = search_states(config_of(tmp_path))
+    baseline, roco = search_progress(config_of(tmp_path))
     assert (baseline.search, roco.search) == ("baseline", "roco")
     assert (roco.generation, roco.generations, roco.evaluated, roco.best, roco.hypervolume) == (None, 2, 0, {}, None)
 
@@ -26,10 +27,10 @@ def test_the_last_population_counts_without_failed_networks(tmp_path: Path) -> N
     ]
     write_population(config, "roco", 0, first, seen=2)
     write_population(config, "roco", 1, second, seen=4)
-    records = [individual(1.0, 1.0, 10, rank=0, status=status) for status in ("ok", "failed")]
+    records = [evaluation(status=status) for status in ("ok", "failed")]
     for shard in Layout(config).shards("initial", 0, 0) + Layout(config).shards("roco", 0, 1):
-        write_json(shard, "evaluations", records)
-    baseline, roco = search_states(config)
+        write_evaluations(shard, records)
+    baseline, roco = search_progress(config)
     assert (roco.generation, roco.evaluated, roco.front) == (1, 4, 2)
     assert roco.best == {"error": 0.4, "adversarial_error": 0.4, "flops": 2000, "parameters": 200}
     # Two shards of the shared first generation and one of its own, one failure in each.
@@ -45,7 +46,7 @@ def test_the_hypervolume_is_that_of_the_report(tmp_path: Path) -> None:
     # Scaled to the range found, the best point of the first is (1, 1, 0), of the second (0, 0, 1): boxes to 1.1.
     write_population(config, "baseline", 2, [individual(0.8, 0.6, 1000, rank=0)], seen=1)
     write_population(config, "roco", 2, [individual(0.2, 0.4, 3000, rank=0)], seen=1)
-    baseline, roco = search_states(config)
+    baseline, roco = search_progress(config)
     assert baseline.hypervolume == pytest.approx(0.1 * 0.1 * 1.1 / 1.1**3)
     assert roco.hypervolume == pytest.approx(1.1 * 1.1 * 0.1 / 1.1**3)
 
@@ -54,4 +55,4 @@ def test_a_damaged_population_is_one_line(tmp_path: Path) -> None:
     config = config_of(tmp_path)
     write_population(config, "roco", 0, [{"genome": "1000-0000"}], seen=1)
     with pytest.raises(ArtifactError, match=r"population\.json"):
-        search_states(config)
+        search_progress(config)

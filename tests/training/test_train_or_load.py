@@ -5,30 +5,32 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_records import spec_of
 from tiny_study import GENOMES, RECIPE, TinyStudy
 
 from roco.errors import TrainingFailed
-from roco.networks.files import describe_genome, describe_target
+from roco.networks.spec import TargetSpec
 from roco.settings import Recipe
 from roco.storage.store import Store
 from roco.training import loop
-from roco.training.loop import to_unit
-from roco.training.stored import Fit, Request, fit, fit_all, measure
+from roco.training.batches import to_unit
+from roco.training.train_or_load import TrainingRequest, TrainingResult, error_on, train_or_load, train_or_load_all
 
-DESCRIPTION = describe_genome(GENOMES[1], channels=2, classes=3, stem_padding=0)
+LENET = TargetSpec(name="lenet", architecture={"width": 0.5}, classes=3, image_size=16)
 
 
-def fit_tiny(tiny: TinyStudy, store: Store, **changes: Any) -> Fit:
+def train_tiny(tiny: TinyStudy, store: Store, **changes: Any) -> TrainingResult:
     arguments = {"recipe": Recipe(**RECIPE), "device": "cpu", "validation_images_too": False} | changes
-    request = Request(
-        arguments.pop("description", DESCRIPTION), arguments.pop("weights_seed", 0), arguments.pop("order_seed", 0)
+    request = TrainingRequest(
+        arguments.pop("spec", spec_of()), arguments.pop("weights_seed", 0), arguments.pop("order_seed", 0)
     )
-    return fit(request, arguments.pop("dataset", tiny.dataset), store=store, **arguments)
+    [(_, result)] = train_or_load_all([request], arguments.pop("dataset", tiny.dataset), store=store, **arguments)
+    return result
 
 
-def logits(fitted: Fit, tiny: TinyStudy) -> torch.Tensor:
+def logits(result: TrainingResult, tiny: TinyStudy) -> torch.Tensor:
     with torch.no_grad():
-        return fitted.trained(to_unit(torch.from_numpy(tiny.dataset.test.images)))
+        return result.trained(to_unit(torch.from_numpy(tiny.dataset.test.images)))
 
 
 @pytest.fixture
@@ -40,11 +42,11 @@ def no_training(*_: object, **__: object) -> None:
     raise AssertionError("trained again")
 
 
-def test_a_finished_fit_is_not_repeated(tiny: TinyStudy, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = fit_tiny(tiny, store)
+def test_a_finished_training_is_not_repeated(tiny: TinyStudy, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = train_tiny(tiny, store)
     assert len(first.losses) == RECIPE["epochs"]
     monkeypatch.setattr(loop, "train_together", no_training)
-    second = fit_tiny(tiny, store)
+    second = train_tiny(tiny, store)
     assert second.losses == first.losses
     assert torch.equal(logits(first, tiny), logits(second, tiny))
     assert not first.trained.training
@@ -59,19 +61,19 @@ def test_a_finished_fit_is_not_repeated(tiny: TinyStudy, store: Store, monkeypat
         {"recipe": Recipe(**RECIPE | {"weight_decay": 0.1})},
         {"recipe": Recipe(**RECIPE | {"precision": "bf16"})},
         {"validation_images_too": True},
-        {"description": DESCRIPTION | {"channels": 3}},
-        {"description": describe_target("lenet", {"width": 0.5}, classes=3, image_size=16)},
+        {"spec": spec_of(channels=3)},
+        {"spec": LENET},
     ],
 )
-def test_what_decides_a_fit_makes_it_another(tiny: TinyStudy, store: Store, changes: dict[str, Any]) -> None:
-    fits = [fit_tiny(tiny, store, **extra) for extra in ({}, changes)]
-    assert not torch.equal(logits(fits[0], tiny), logits(fits[1], tiny))
+def test_what_decides_a_training_makes_it_another(tiny: TinyStudy, store: Store, changes: dict[str, Any]) -> None:
+    results = [train_tiny(tiny, store, **extra) for extra in ({}, changes)]
+    assert not torch.equal(logits(results[0], tiny), logits(results[1], tiny))
     assert len(list((store.root / "network").iterdir())) == 2
 
 
 def test_another_data_set_makes_it_another(tiny: TinyStudy, store: Store) -> None:
-    fit_tiny(tiny, store)
-    fit_tiny(tiny, store, dataset=replace(tiny.dataset, fingerprint="f00d"))
+    train_tiny(tiny, store)
+    train_tiny(tiny, store, dataset=replace(tiny.dataset, fingerprint="f00d"))
     assert len(list((store.root / "network").iterdir())) == 2
 
 
@@ -85,16 +87,16 @@ def test_validation_images_are_trained_on_when_asked(
         seen.extend([images, arguments["labels"]])
 
     monkeypatch.setattr(loop, "train_together", train_together)
-    fit_tiny(tiny, store, validation_images_too=too)
+    train_tiny(tiny, store, validation_images_too=too)
     splits = [tiny.dataset.train, tiny.dataset.validation] if too else [tiny.dataset.train]
     assert np.array_equal(seen[0].numpy(), np.concatenate([split.images for split in splits]))
     assert np.array_equal(seen[1].numpy(), np.concatenate([split.labels for split in splits]))
 
 
-def test_an_interrupted_fit_goes_on(
+def test_an_interrupted_training_goes_on(
     tiny: TinyStudy, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = fit_tiny(tiny, Store(tmp_path / "whole"))
+    whole = train_tiny(tiny, Store(tmp_path / "whole"))
     train_together = loop.train_together
 
     def killed(trainings: list[loop.Training], *arguments: Any, **named: Any) -> None:
@@ -106,10 +108,10 @@ def test_an_interrupted_fit_goes_on(
 
     monkeypatch.setattr(loop, "train_together", killed)
     with pytest.raises(KeyboardInterrupt):
-        fit_tiny(tiny, store)
+        train_tiny(tiny, store)
     monkeypatch.setattr(loop, "train_together", train_together)
     assert len(list((store.root / "checkpoint").iterdir())) == 1
-    resumed = fit_tiny(tiny, store)
+    resumed = train_tiny(tiny, store)
     assert resumed.losses == whole.losses
     assert torch.equal(logits(resumed, tiny), logits(whole, tiny))
     assert not list((store.root / "checkpoint").iterdir())
@@ -118,48 +120,47 @@ def test_an_interrupted_fit_goes_on(
     assert one.read_bytes() == other.read_bytes()
 
 
-def test_a_failed_fit_leaves_no_network(tiny: TinyStudy, store: Store) -> None:
+def test_a_failed_training_leaves_no_network(tiny: TinyStudy, store: Store) -> None:
     recipe = Recipe(**RECIPE | {"learning_rate": 1e36, "gradient_clip": None})
-    fitted = fit_tiny(tiny, store, recipe=recipe)
+    result = train_tiny(tiny, store, recipe=recipe)
     with pytest.raises(TrainingFailed, match="the training loss of epoch"):
-        _ = fitted.trained
+        _ = result.trained
     assert not (store.root / "network").exists()
 
 
 def test_a_damaged_network_in_the_store_counts_as_missing(
     tiny: TinyStudy, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first = fit_tiny(tiny, store)
+    first = train_tiny(tiny, store)
     (path,) = (store.root / "network").iterdir()
     content = path.read_bytes()
     path.write_bytes(content[:-4])
-    assert fit_tiny(tiny, store).losses == first.losses
+    assert train_tiny(tiny, store).losses == first.losses
     assert f"{path}: " in caplog.text
     assert path.read_bytes() == content
 
 
 def test_the_error_is_the_share_of_wrong_images(tiny: TinyStudy, store: Store) -> None:
-    fitted = fit_tiny(tiny, store)
-    wrong = logits(fitted, tiny).argmax(dim=1).numpy() != tiny.dataset.test.labels
+    result = train_tiny(tiny, store)
+    wrong = logits(result, tiny).argmax(dim=1).numpy() != tiny.dataset.test.labels
     assert 0 < wrong.sum() < 15
-    assert measure(fitted.trained, tiny.dataset.test) == pytest.approx(wrong.sum() / 15)
+    assert error_on(tiny.dataset.test, result.trained) == pytest.approx(wrong.sum() / 15)
 
 
 def test_networks_that_are_alike_are_trained_as_a_stack_and_kept_each(
     tiny: TinyStudy, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    descriptions = [describe_genome(genome, channels=2, classes=3, stem_padding=0) for genome in GENOMES]
-    descriptions += [describe_target("lenet", {"width": 0.5}, classes=3, image_size=16), descriptions[0]]
-    requests = [Request(description, row, row // 2) for row, description in enumerate(descriptions)]
+    specs = [*map(spec_of, GENOMES), LENET, spec_of(GENOMES[0])]
+    requests = [TrainingRequest(spec, row, row // 2) for row, spec in enumerate(specs)]
     named: dict[str, Any] = {"recipe": Recipe(**RECIPE), "device": "cpu"}
-    alone = [fit(request, tiny.dataset, store=Store(tmp_path / "alone"), **named) for request in requests]
+    alone = [train_or_load(request, tiny.dataset, store=Store(tmp_path / "alone"), **named) for request in requests]
     monkeypatch.setattr(loop, "stacks_on", lambda device: True)
-    together = dict(fit_all(requests, tiny.dataset, store=store, largest_stack=9, **named))
+    together = dict(train_or_load_all(requests, tiny.dataset, store=store, largest_stack=9, **named))
     assert [together[row].stack for row in range(5)] == [4, 4, 4, 1, 4]
     for row, one in enumerate(alone):
         assert together[row].losses == pytest.approx(one.losses, rel=1e-3)
     names = [{path.name for path in (root / "network").iterdir()} for root in (store.root, tmp_path / "alone")]
     assert names[0] == names[1]
     monkeypatch.setattr(loop, "train_together", no_training)
-    again = dict(fit_all(requests, tiny.dataset, store=store, largest_stack=9, **named))
+    again = dict(train_or_load_all(requests, tiny.dataset, store=store, largest_stack=9, **named))
     assert [again[row].losses for row in range(5)] == [together[row].losses for row in range(5)]

@@ -1,0 +1,37 @@
+"""What is recorded of a target: the content of its metrics.json."""
+
+from typing import ClassVar, Literal
+
+from roco.storage.records import Record
+
+
+class TargetMetrics(Record):
+    """A trained target and its errors; nothing was chosen on validation or test images.
+
+    Attributes:
+        target: its name.
+        split: whose adversarial images are made from it.
+        seed: of weights and order.
+        architecture: how wide and deep.
+        parameters: how many it has.
+        epochs: that it was trained for.
+        precision: that it was trained in.
+        train_loss: the mean loss of each epoch.
+        validation_error: share of validation images that it gets wrong.
+        test_error: share of test images that it gets wrong.
+        seconds: that the training took.
+    """
+
+    kind: ClassVar[str] = "target"
+
+    target: str
+    split: Literal["validation", "test"]
+    seed: int
+    architecture: dict[str, int | float]
+    parameters: int
+    epochs: int
+    precision: str
+    train_loss: tuple[float, ...]
+    validation_error: float
+    test_error: float
+    seconds: float
