@@ -91,7 +91,7 @@ def work_of(run: Run, importing: float) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--configfile", type=Path, default=ROOT / "config.yaml", help="evaluation.workers must be 1")
+    parser.add_argument("--configfile", type=Path, default=ROOT / "config.yaml", help="evaluation.processes must be 1")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--genomes-per-job", type=int, nargs="+", default=[1, 2, 6])
     options = parser.parse_args()

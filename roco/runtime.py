@@ -77,7 +77,7 @@ def keep_freed_memory() -> None:
 
 
 def pause_collection() -> None:
-    """Puts Python's garbage collection off for imports, until `start_torch` or the job's end resumes it.
+    """Pauses Python's garbage collection for imports, until `start_torch` or the job's end resumes it.
 
     What is imported stays: to look through it for what could be freed is a sixth of the time of `import torch`.
     """

@@ -42,7 +42,7 @@ GPU = 1 if DEVICE == "cuda" else 0
 def threads_of(rule, processes):
     """The cores of a job that trains: one beside a GPU, else one for each process.
 
-    Whether there is a GPU where the job runs, a profile knows better than this machine, which may only submit.
+    A profile says whether there is a GPU where the job runs; this machine may only submit it.
     """
     # As part of another workflow the rule may have another name there.
     name = workflow.modifier.modify_rulename(rule)
@@ -53,7 +53,7 @@ def threads_of(rule, processes):
     return 1 if gpu != "0" or "gpu" in gres else processes
 
 
-# Of jobs that the search waits for, before others that are ready.
+# Jobs that the search waits for start before others that are ready.
 SEARCH_PRIORITY = 5
 SEARCHES = list(CONFIG.search.searches)
 TARGETS = {
@@ -89,12 +89,12 @@ def begin_run():
 
 
 def changed_images(wildcards):
-    """No input; but if the images are no longer those that the data set was made from, it is made anew, and all behind it.
+    """Adds no input, but has the data set made anew when its images have changed, and with it all that depends on it.
 
-    Not by input or params: images are too many for input, and older ones in the place of newer ones would not be noticed;
-    Snakemake's notes on params may be gone, and what is downloaded is not known before.
+    Input or params would not do: there are too many images for input, and older ones that replace newer ones would not be
+    noticed; Snakemake's notes on params may be gone, and what is downloaded is not known before.
     """
-    # Jobs of their own processes read the data set alone.
+    # The process of a job never makes another job.
     if not workflow.is_main_process:
         return []
     from roco.data.origin import change_since

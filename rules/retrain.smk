@@ -1,6 +1,6 @@
 # The networks of a front, trained at length, once for each training seed; a job for each front, as a GPU trains many networks
-# in little more time than one. There is a slot for each place of the front, by rising FLOPs; one past the front's end is
-# empty, so that all jobs are known before the search has run.
+# in little more time than one. A slot holds the network of its rank in FLOPs; slots past the front's end stay empty, so that
+# all jobs are known before the search has run.
 rule retrain:
     input:
         front=LAYOUT.path(File.FRONT),

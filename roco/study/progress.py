@@ -124,7 +124,7 @@ def summary(study: StudyState) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the unit that one would say them in."""
+    """Seconds in a unit that gives a small number."""
     for unit, length, limit in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 48)):
         if seconds < limit * length:
             return f"{seconds / length:.0f} {unit}"

@@ -28,8 +28,8 @@ def note_run(folder: str | Path, run: str) -> None:
 def settle_earlier_run(folder: str | Path, *, seconds_between_looks: float = 10.0) -> None:
     """Brings the jobs of the run before to an end: cancels those that are queued, waits for those that run.
 
-    What a running job has begun is worth more than the time until it ends, and what it finishes is in the store. Who
-    does not want to wait cancels it with scancel, and this goes on.
+    What a running job has begun is worth more than the time until it ends, and what it finishes is in the store.
+    Whoever cancels a job with scancel does not wait for it.
 
     Raises:
         ClusterError: SLURM does not answer, so that two jobs could be at work on the same files.
@@ -44,7 +44,7 @@ def settle_earlier_run(folder: str | Path, *, seconds_between_looks: float = 10.
     while run and (jobs := jobs_of_run(run)):
         running = [number for number, state in jobs.items() if state != "PENDING"]
         if queued := [number for number in jobs if number not in running]:
-            # Only in this state: one that starts at this moment is left at work and waited for.
+            # Only in this state: a job that starts at this moment is left to run and waited for.
             _ask("scancel", "--state=PENDING", *queued)
             log.warning("jobs of the run before, cancelled in the queue: %s", " ".join(queued))
         if running and time.monotonic() - reminded >= SECONDS_BETWEEN_REMINDERS:

@@ -55,6 +55,7 @@ def test_a_job_of_the_search_goes_on_with_the_cpu(
         output=Names(records=str(tmp_path / "records.json")),
         log=[str(tmp_path / "job.log")],
         threads=1,
+        resources=SimpleNamespace(),
         params=Names(
             genomes_per_job=1,
             training=RECIPE,

@@ -28,7 +28,7 @@ def test_the_pages_table_is_one_file_and_one_line(made: SimpleNamespace, tmp_pat
     copy = copy_library(tmp_path)
     (copy / "roco/report/tables/mean_flops.py").write_text(module)
     part = '        "Sets, settings and all networks",\n        tables=(\n'
-    replace_once(copy / "roco/report/contents.py", part, part + line)
+    replace_once(copy / "roco/report/contents.py", part, f"{part}{line.strip()},\n")
     (copy / "study.pickle").write_bytes(pickle.dumps((made.files, made.config, made.folder)))
     (copy / "make.py").write_text(MAKE)
     run_python(copy, "make.py")
