@@ -17,8 +17,8 @@ import pytest
 from made_records import DECODER
 from tiny_study import GENOMES, TinyStudy
 
-from roco.search import workers
 from roco.search.evaluation import EvaluationSettings
+from roco.search.pool import evaluate_genomes
 from roco.storage.store import Store
 
 # Speaks as a worker does, without torch.
@@ -77,9 +77,7 @@ def test_a_time_limit_just_after_an_answer_is_not_charged_to_the_next_genome(
     monkeypatch.setattr(subprocess, "Popen", stand_in)
     monkeypatch.setattr(threading, "Timer", LateTimer)
     with caplog.at_level(logging.WARNING, logger="roco"):
-        records = workers.evaluate_genomes(
-            GENOMES, settings, store=Store(tmp_path), processes=1, time_limit_minutes=60.0
-        )
+        records = evaluate_genomes(GENOMES, settings, store=Store(tmp_path), processes=1, time_limit_minutes=60.0)
     assert [record.status for record in records] == ["ok"] * len(GENOMES)
     assert caplog.messages == []
     # Each had a worker of its own, as the one before was killed.

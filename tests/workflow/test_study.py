@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 
 import pytest
 import yaml
@@ -79,13 +80,13 @@ def test_the_test_set_is_made_from_networks_of_its_own(finished_study):
     assert "trained anew from another seed, and All-CNN" in (results / "report.html").read_text()
 
 
-def test_a_finished_study_has_nothing_left_to_do(finished_study):
-    benchmarks = finished_study.results / "benchmarks"
-    assert (benchmarks / "retrained/roco/seed_0/training.tsv").exists()
+def test_a_finished_study_has_nothing_left_to_do_also_without_benchmarks(finished_study, tmp_path):
+    assert (finished_study.results / "benchmarks/retrained/roco/seed_0/training.tsv").exists()
+    shutil.copytree(finished_study.folder, tmp_path / "study", symlinks=True)
+    study = Study(tmp_path / "study", TINY)
     # Those of an older version have none.
-    benchmarks.rename(finished_study.folder / "away")
-    result = finished_study.run("--dry-run")
-    (finished_study.folder / "away").rename(benchmarks)
+    shutil.rmtree(study.results / "benchmarks")
+    result = study.run("--dry-run")
     assert result.returncode == 0
     assert "Nothing to be done" in result.stdout + result.stderr
 
