@@ -1,11 +1,10 @@
 """The configuration: the paper's values by default, and one line for whatever is wrong with it."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from roco.config import check_config, load_config
+from roco.config import check_config
 from roco.errors import ConfigError
 from roco.search.settings import SearchKind
 from roco.settings import Recipe
@@ -269,37 +268,3 @@ def test_more_genomes_than_the_population_holds() -> None:
     raw = minimal(search={"population": 2, "population_0": ["paper_roco"] * 3})
     with pytest.raises(ConfigError, match=r"search\.population_0: expected at most 2 genomes .*, got 3"):
         check_config(raw)
-
-
-def test_a_file_is_read(tmp_path: Path) -> None:
-    (tmp_path / "study.yaml").write_text("experiment: a\ndataset:\n  name: digits\n  train_images: 200\n")
-    config = load_config(tmp_path / "study.yaml")
-    assert (config.experiment, config.dataset.train_images) == ("a", 200)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a: [1", "not YAML"),
-        ("- a\n- b\n", "expected keys and values, got list"),
-        ("", "expected keys and values, got NoneType"),
-        ("experiment: !!python/object:os.system {}\n", "not YAML"),
-        ("experiment: 2001-02-30\n", "not YAML"),
-        ("a: \x00", "not YAML"),
-    ],
-)
-def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "study.yaml"
-    path.write_text(text)
-    with pytest.raises(ConfigError, match=message) as caught:
-        load_config(path)
-    assert str(caught.value).startswith(str(path))
-    assert "\n" not in str(caught.value)
-
-
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    (tmp_path / "latin.yaml").write_bytes(b"experiment: caf\xe9\n")
-    with pytest.raises(ConfigError, match=r"latin\.yaml: not YAML"):
-        load_config(tmp_path / "latin.yaml")
-    with pytest.raises(ConfigError, match=r"absent\.yaml: cannot be read \(No such file or directory\)"):
-        load_config(tmp_path / "absent.yaml")
