@@ -26,8 +26,8 @@ def settings_page() -> str:
     """Every key of a configuration with its kind and default, section by section."""
     parts = [
         "# Settings\n",
-        "Every key that a configuration can have. A key that is left out has the default, which is the paper's value "
-        "where the paper gives one; the meanings are those that stand in `config.yaml`, with the paper's value in "
+        "Every key that a configuration can have. A key that is left out has the default, in most cases the "
+        "paper's value; the meanings are those that stand in `config.yaml`, with the paper's value in "
         "brackets.\n",
         "Editors with a YAML language server complete and check these keys: the first line of a configuration names "
         "the schema, `# yaml-language-server: $schema=config/schema.json` (`roco schema` prints it).\n",
