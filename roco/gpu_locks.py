@@ -88,13 +88,25 @@ def take_gpu(gpus: Sequence[str], folder: Path) -> GpuLock:
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, by UUID where that is known: of CUDA_VISIBLE_DEVICES, else all."""
-    listed = _listed_gpus()
+    """The GPUs that this process may use, by UUID where that is known: of CUDA_VISIBLE_DEVICES, else all.
+
+    Those of a machine with a single GPU, between which there is nothing to choose, are not looked up.
+    """
     given = os.environ.get(VARIABLE)
+    names = [name.strip() for name in (given or "").split(",") if name.strip()]
+    # Every job of a study asks, so a program is started only where its answer can matter.
+    if (given is not None and len(names) < 2) or _has_one_gpu():
+        return names
+    listed = _listed_gpus()
     if given is None:
         return listed
-    names = [name.strip() for name in given.split(",") if name.strip()]
     return [listed[int(name)] if name.isdigit() and int(name) < len(listed) else name for name in names]
+
+
+def _has_one_gpu(system: Path = Path("/")) -> bool:
+    """Whether this machine has a single GPU that is not cut into MIG instances, by the driver's files alone."""
+    instances = any(system.glob("proc/driver/nvidia/capabilities/gpu*/mig/gi*"))
+    return len(list(system.glob("dev/nvidia[0-9]*"))) == 1 and not instances
 
 
 def lock_folder() -> Path:

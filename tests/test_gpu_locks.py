@@ -107,6 +107,7 @@ def test_nothing_is_chosen_where_there_is_no_choice(visible: str, monkeypatch: p
 
 
 def test_numbers_and_uuids_mean_the_same_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_locks, "_has_one_gpu", lambda: False)
     monkeypatch.setattr(gpu_locks, "_listed_gpus", lambda: FOUR)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert visible_gpus() == FOUR
@@ -122,6 +123,19 @@ def test_locks_that_cannot_be_written_are_told_and_change_nothing(
     assert choose_gpu() is None
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
     assert "cannot be shared out" in caplog.text
+
+
+def test_a_single_gpu_is_known_without_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dev").mkdir()
+    for name in ("nvidia0", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / "dev" / name).touch()
+    assert gpu_locks._has_one_gpu(tmp_path)
+    (tmp_path / "proc/driver/nvidia/capabilities/gpu0/mig/gi1").mkdir(parents=True)
+    assert not gpu_locks._has_one_gpu(tmp_path)
+    monkeypatch.setattr(gpu_locks, "_has_one_gpu", lambda: True)
+    monkeypatch.setattr(gpu_locks, "_listed_gpus", lambda: pytest.fail("a program was started"))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert visible_gpus() == []
 
 
 def test_instances_of_a_gpu_stand_for_it() -> None:
