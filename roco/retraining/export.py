@@ -105,7 +105,7 @@ def _require(package: str, file_format: str) -> None:
         importlib.import_module(package)
     except ImportError:
         raise ConfigError(
-            f"--format {file_format}: needs {package}, which is not installed; pip install 'roco-nas[export]'"
+            f"--format {file_format}: needs {package}, which is not installed; pip install '.[export]' in the clone"
         ) from None
 
 

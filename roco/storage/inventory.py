@@ -118,6 +118,6 @@ def write_table(table: "pd.DataFrame", path: str | Path) -> None:
             import pyarrow  # noqa: F401
         except ImportError:
             raise ConfigError(
-                f"{path}: needs pyarrow, which is not installed; pip install 'roco-nas[export]'"
+                f"{path}: needs pyarrow, which is not installed; pip install '.[export]' in the clone"
             ) from None
         table.to_parquet(temporary, index=False, engine="pyarrow")

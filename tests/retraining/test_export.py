@@ -199,7 +199,7 @@ def test_a_missing_package_is_one_line(
     call = ["export", KEY, "--format", "onnx", "--results", str(study), "--output", str(tmp_path / "n.onnx")]
     assert main(call) == 2
     said = capsys.readouterr().err
-    assert said == ("roco: --format onnx: needs onnx, which is not installed; pip install 'roco-nas[export]'\n")
+    assert said == ("roco: --format onnx: needs onnx, which is not installed; pip install '.[export]' in the clone\n")
     assert list(tmp_path.iterdir()) == []
 
 

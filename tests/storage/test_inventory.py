@@ -105,7 +105,7 @@ def test_what_cannot_be_exported_is_one_line(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     for place, name, message in (
         (results, "t.xlsx", "expected a file that ends in .csv or .parquet"),
-        (results, "t.parquet", "needs pyarrow, which is not installed; pip install 'roco-nas[export]'"),
+        (results, "t.parquet", "needs pyarrow, which is not installed; pip install '.[export]' in the clone"),
         (results / "elsewhere", "t.csv", "no evaluations are kept here"),
     ):
         assert call(place, "export", "--output", str(tmp_path / name)) == 2
