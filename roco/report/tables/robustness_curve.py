@@ -30,7 +30,8 @@ def make(study: Study, config: StudyConfig) -> Content:
         cells.append((search, *shown, *behind))
     notes = (
         f"The share of {_counts(numbers)} attacked test images, in %, that no attack of this study fools within an L∞ "
-        f"radius: the worst case for each image. Mean over the networks of a search; the 95 % interval is over {of_means(config)}.",
+        "radius: the worst case for each image. Mean over the networks of a search; the 95 % interval is over "
+        f"{of_means(config)}.",
         "No network was trained to resist attacks; at 8/255 such networks usually have nothing left.",
     )
     return Content(numbers, tuple(cells), notes)
