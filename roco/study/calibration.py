@@ -149,7 +149,7 @@ def _speed(network: "torch.nn.Module", recipe: Recipe, images: Images, *, device
 
     def gradient(count: int) -> None:
         values, labels = drawn(count)
-        margin_gradients(network.eval(), values, labels=labels, batch_size=count)
+        margin_gradients(network.eval(), values / 255, labels=labels, batch_size=count)
 
     return Speed(
         # Two full batches: the second runs with what the first has set up.

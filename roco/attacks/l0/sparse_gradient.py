@@ -1,13 +1,14 @@
 """White-box L0 attack on uint8 images by sparse projected gradient.
 
-Images that are done leave the batch, and nothing is random, so that a result does not depend on which images are
-attacked beside it.
+Images that are done leave the batch when the host looks, and nothing is random, so that a result depends neither on
+that nor on which images are attacked beside it.
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
 from roco.attacks.l0.attack import PushedAttack
-from roco.attacks.l0.pixels import Problem
+from roco.attacks.l0.pixels import OpenImages, Problem
 from roco.attacks.norms import gradient_batch, margin_gradients
 from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
@@ -16,6 +17,16 @@ from roco.settings import Count
 # A step moves an image by so much in L1; it is so long that most values end at 0 or 1.
 STEP = 500.0
 MOMENTUM = 0.75
+# The host looks which images are done after so many steps.
+LOOK = 5
+
+
+@dataclass
+class _State(OpenImages):
+    """The images that are still attacked; `current` and `velocity` are `(m, 3, h, w)`."""
+
+    current: Tensor
+    velocity: Tensor
 
 
 class SparseGradient(PushedAttack):
@@ -33,26 +44,36 @@ class SparseGradient(PushedAttack):
         """
         import torch
 
-        images, labels = problem.images, problem.labels
-        best = (images if problem.start is None else problem.start).clone()
-        current, velocity = best.clone(), torch.zeros(images.shape, device=images.device)
-        margins = torch.full(labels.shape, -torch.inf, device=images.device)
+        from roco.training.batches import to_unit
+
+        start = problem.images if problem.start is None else problem.start
+        results, best, rows = start.clone(), to_unit(start), torch.arange(len(start), device=start.device)
+        nothing = torch.full(rows.shape, -torch.inf, device=rows.device)
+        state = _State(rows, problem.labels, to_unit(problem.images), best, nothing, best, torch.zeros_like(best))
         # One gradient more than steps: the last iterate is measured, too.
-        for _ in range(self.steps + 1):
-            active = torch.nonzero(margins < self.margin_to_reach)[:, 0]
-            if not len(active):
+        for step in range(self.steps + 1):
+            if step % LOOK == 0:
+                state = state.still_open(results, self.margin_to_reach)
+            if not len(state.rows):
                 break
-            new_margins, gradient = margin_gradients(
-                problem.network, current[active], labels=labels[active], batch_size=gradient_batch(images.device)
-            )
-            better = active[new_margins > margins[active]]
-            best[better] = current[better]
-            margins[active] = torch.maximum(margins[active], new_margins)
-            size = gradient.abs().sum(dim=(1, 2, 3), keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
-            velocity[active] = MOMENTUM * velocity[active] + gradient / size
-            step = STEP * velocity[active]
-            current[active] = _projected(images[active], current[active], step=step, n_pixels=problem.n_pixels)
-        return best
+            self._step(state, problem)
+        state.still_open(results, -torch.inf)
+        return results
+
+    def _step(self, state: _State, problem: Problem) -> None:
+        """Measures the iterates, keeps those that are better, and goes on from them along the gradient."""
+        import torch
+
+        margins, gradient = margin_gradients(
+            problem.network, state.current, labels=state.labels, batch_size=gradient_batch(state.current.device)
+        )
+        better = (margins > state.margins) & (state.margins < self.margin_to_reach)
+        state.best = torch.where(better[:, None, None, None], state.current, state.best)
+        state.margins = torch.where(better, margins, state.margins)
+        size = gradient.abs().sum(dim=(1, 2, 3), keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
+        state.velocity = MOMENTUM * state.velocity + gradient / size
+        moved = state.current + STEP * state.velocity
+        state.current = projected(state.clean, moved, n_pixels=problem.n_pixels)
 
     def push_passes(self, *, pixels: int, thresholds: int) -> Passes:
         """All steps at each threshold."""
@@ -60,17 +81,19 @@ class SparseGradient(PushedAttack):
         return Passes(gradient=thresholds * self.steps)
 
 
-def _projected(clean: Tensor, images: Tensor, *, step: Tensor, n_pixels: int) -> Tensor:
-    """The nearest uint8 images to `images` plus a step that differ from the clean ones in k pixels at most."""
+def projected(clean: Tensor, images: Tensor, *, n_pixels: int) -> Tensor:
+    """The nearest images on the uint8 grid that differ from the clean ones in k pixels at most, `(n, 3, h, w)`.
+
+    Args:
+        clean: float32 in [0, 1], on that grid.
+        images: float32, any values.
+        n_pixels: k.
+    """
     import torch
 
-    from roco.training.batches import to_unit
-
-    values, original = to_unit(images) + step, to_unit(clean)
-    inside = values.clamp(0, 1)
+    inside = images.clamp(0, 1)
     # How much nearer each pixel brings the image if it stays changed.
-    gains = ((values - original) ** 2 - (values - inside) ** 2).sum(dim=1).flatten(1)
+    gains = ((images - clean) ** 2 - (images - inside) ** 2).sum(dim=1).flatten(1)
     kept = torch.zeros_like(gains, dtype=torch.bool)
     kept.scatter_(1, gains.topk(min(n_pixels, gains.shape[1]), dim=1).indices, True)
-    whole = (inside * 255).round().to(torch.uint8)
-    return torch.where(kept.view(len(clean), 1, *clean.shape[2:]), whole, clean)
+    return torch.where(kept.view(len(clean), 1, *clean.shape[2:]), (inside * 255).round() / 255, clean)
