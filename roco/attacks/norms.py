@@ -79,5 +79,8 @@ def forward_batch(device: TorchDevice) -> int:
 
 
 def gradient_batch(device: TorchDevice) -> int:
-    """How many images are attacked by gradient at once; their activations are kept."""
-    return 256 if device.type == "cuda" else 64
+    """How many images are attacked by gradient at once; their activations are kept.
+
+    On a GPU that is 17 GiB for DenseNet-BC-100-12 (33 MiB an image), 1.2 for ResNet-32.
+    """
+    return 512 if device.type == "cuda" else 64
