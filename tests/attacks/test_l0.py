@@ -8,7 +8,16 @@ from hypothesis import settings as testing
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from roco.attacks.l0 import DifferentialEvolution, Greedy, L0Attack, RandomSearch, SparseGradient, attack_l0
+from roco.attacks.l0 import (
+    DifferentialEvolution,
+    Greedy,
+    L0Attack,
+    MaskedGradient,
+    RandomSearch,
+    SigmaZero,
+    SparseGradient,
+    attack_l0,
+)
 from roco.attacks.l0.counter import keys_of
 from roco.attacks.l0.random_search import resampled
 from roco.attacks.norms import DECIDED, changed_pixels, margins_of
@@ -21,6 +30,8 @@ SMALL = {
     "greedy": Greedy(candidates=5, margin=1.0),
     "greedy with more": Greedy(candidates=200, rivals=5, corners=2, margin=1.0),
     "sparse_gradient": SparseGradient(steps=6, margin=1.0),
+    "sigma_zero": SigmaZero(steps=6, margin=1.0),
+    "masked_gradient": MaskedGradient(steps=6, margin=1.0),
     "exhaustive": Greedy(candidates=5, margin=1.0, exhaustive=True),
 }
 each = pytest.mark.parametrize("settings", SMALL.values(), ids=SMALL.keys())
@@ -70,6 +81,8 @@ def test_the_best_pixels_are_found(make_linear, make_split, settings: L0Attack, 
         (RandomSearch(queries=2500, margin=0.0, greedy_candidates=0), 3, 0.95),
         (Greedy(candidates=2, margin=0.0), 3, 0.99),
         (SparseGradient(steps=30, margin=0.0), 3, 0.99),
+        (SigmaZero(steps=300, margin=0.0), 3, 0.8),
+        (MaskedGradient(steps=300, margin=0.0), 3, 0.8),
         (Greedy(exhaustive=True, margin=0.0), 1, 0.99),
         (DifferentialEvolution(population=60, steps=60), 1, 0.95),
         (DifferentialEvolution(population=60, steps=60), 3, 0.6),
@@ -123,12 +136,12 @@ def test_a_result_depends_on_no_other_image_and_not_on_when_the_host_looks(
     images, labels = tensors(make_split(convolutional, 12))
     common = {"n_pixels": 3, "settings": settings}
     together = attack_l0(convolutional, images, labels=labels, keys=keys(range(12)), **common)
-    for module in ("random_search", "sparse_gradient"):
+    for module in ("random_search", "steps"):
         monkeypatch.setattr(f"roco.attacks.l0.{module}.LOOK", look)
     chosen = [7, 2, 11]
     alone = attack_l0(convolutional, images[chosen], labels=labels[chosen], keys=keys(chosen), **common)
     assert torch.equal(together[chosen], alone)
-    random = settings.method in ("differential_evolution", "random_search")
+    random = settings.method in ("differential_evolution", "masked_gradient", "random_search")
     others = attack_l0(convolutional, images, labels=labels, keys=keys(range(12), seed=1), **common)
     assert torch.equal(together, others) is not random
 

@@ -92,6 +92,22 @@ class OpenImages:
     best: Tensor
     margins: Tensor
 
+    def keep(self, images: Tensor, margins: Tensor, *, until: float, equal: bool) -> Tensor:
+        """Takes images with larger margins as the best, for those whose margin is below `until`; which, bool `(m,)`.
+
+        Args:
+            images: as `best`.
+            margins: `(m,)`.
+            until: from here on an image stays as it is, so that nothing depends on when the host looks.
+            equal: whether an equal margin is enough.
+        """
+        import torch
+
+        better = ((margins >= self.margins) if equal else (margins > self.margins)) & (self.margins < until)
+        self.margins = torch.where(better, margins, self.margins)
+        self.best = torch.where(better.view(-1, *[1] * (images.dim() - 1)), images, self.best)
+        return better
+
     def still_open(self, results: Tensor, until: float) -> Self:
         """Those whose margin is below `until`; the best of the others go to `results`, uint8 `(n, 3, h, w)`.
 

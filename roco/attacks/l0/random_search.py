@@ -62,6 +62,8 @@ class RandomSearch(PushedAttack):
         Source: Croce et al. 2022 (Sparse-RS), Algorithm 1, with its L0 schedule. Differs from it: pixels also stay and
         change their colour, or move to a position near by; otherwise a single pixel would be searched for blindly.
         """
+        import torch
+
         if self.greedy_candidates:
             problem = replace(problem, start=self.first_step.push(problem))
         # Some positions must be free to go to.
@@ -78,7 +80,9 @@ class RandomSearch(PushedAttack):
                 images, positions = state.best, state.positions
                 for move in moves:
                     images, positions = move.of(query).made(state.clean, images, positions, near=near)
-                state.keep(images, positions, problem, until=self.margin_to_reach)
+                margins = problem.margins(images.view(-1, *results.shape[1:]), state.labels)
+                better = state.keep(images, margins, until=self.margin_to_reach, equal=True)
+                state.positions = torch.where(better[:, None], positions, state.positions)
         state.still_open(results, -float("inf"))
         return results
 
@@ -119,16 +123,6 @@ class _State(OpenImages):
 
     keys: Tensor
     positions: Tensor
-
-    def keep(self, images: Tensor, positions: Tensor, problem: Problem, *, until: float) -> None:
-        """Takes candidates that are as good as the best, for images whose margin is still below `until`."""
-        import torch
-
-        margins = problem.margins(images.view(-1, *problem.images.shape[1:]), self.labels)
-        better = (margins >= self.margins) & (self.margins < until)
-        self.margins = torch.where(better, margins, self.margins)
-        self.positions = torch.where(better[:, None], positions, self.positions)
-        self.best = torch.where(better[:, None, None], images, self.best)
 
 
 def _first(problem: Problem, k: int) -> _State:

@@ -69,11 +69,14 @@ class Leaving:
 class _Stepwise:
     """Images leave an attack of torchattacks that is one run on its batch."""
 
+    model: Callable[[Tensor], Tensor]
+
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         """Float32 images `(n, c, h, w)` in [0, 1] to perturbed ones."""
-        network, self.model = self.model, Leaving(self.model, images, labels)
+        network, leaving = self.model, Leaving(self.model, images, labels)
+        self.model = leaving
         perturbed = super().forward(images, labels)  # type: ignore[misc]
-        leaving, self.model = self.model, network
+        self.model = network
         return leaving.result(perturbed)
 
 
@@ -88,11 +91,14 @@ class StepwisePGD(_Stepwise, torchattacks.PGD):  # type: ignore[misc]
 class _StepwiseRuns:
     """Images leave each run of APGD."""
 
+    model: Callable[[Tensor], Tensor]
+
     def attack_single_run(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         """The images of the largest loss, which images are still right, the losses, and the perturbed images."""
-        network, self.model = self.model, Leaving(self.model, x, y)
+        network, leaving = self.model, Leaving(self.model, x, y)
+        self.model = leaving
         largest, right, loss, perturbed = super().attack_single_run(x, y)  # type: ignore[misc]
-        leaving, self.model = self.model, network
+        self.model = network
         perturbed = leaving.result(perturbed)
         return largest, right & ~leaving.fooled, loss, perturbed
 
