@@ -17,6 +17,7 @@ from roco.data.dataset import dataset_facts as dataset_facts
 from roco.errors import ArtifactError
 from roco.report.read.columns import (
     ATTACKS,
+    BENCHMARKS,
     BREAKDOWN,
     CELLS,
     CURVES,
@@ -32,6 +33,7 @@ from roco.report.read.columns import (
     TRANSFER,
 )
 from roco.report.read.example_rows import example_rows
+from roco.report.read.nas_benchmarks import benchmark_rows
 from roco.report.read.robustness_rows import (
     Row,
     attack_rows,
@@ -71,6 +73,7 @@ class StudyFiles:
         fronts: front.json of all searches and seeds.
         robustness: robustness.json of all slots, those of the references too.
         trainings: training.json of the same slots; needed for the device time only.
+        benchmarks: of others' networks, files or folders that the user has.
     """
 
     targets: Sequence[str | Path] = ()
@@ -82,6 +85,7 @@ class StudyFiles:
     fronts: Sequence[str | Path] = ()
     robustness: Sequence[str | Path] = ()
     trainings: Sequence[str | Path] = ()
+    benchmarks: Sequence[str | Path] = ()
 
     @classmethod
     def from_names(cls, source: Any) -> Self:
@@ -108,6 +112,7 @@ class Study:
         perturbations: PERTURBATIONS, one row for each retraining and norm.
         flags: FLAGS, one row for each retraining and sanity flag.
         trainings: TRAININGS, one row a retraining.
+        benchmarks: BENCHMARKS, one row for each network of others and attack.
     """
 
     targets: pd.DataFrame
@@ -124,6 +129,7 @@ class Study:
     perturbations: pd.DataFrame
     flags: pd.DataFrame
     trainings: pd.DataFrame
+    benchmarks: pd.DataFrame
 
     @property
     def retrainings(self) -> pd.DataFrame:
@@ -182,6 +188,11 @@ def collect(files: StudyFiles) -> Study:
         flags=_frame(flag_rows(measured), FLAGS, by=RETRAINING),
         trainings=_frame(
             [dict(record) for _, record in trainings if not isinstance(record, EmptySlot)], TRAININGS, by=RETRAINING
+        ),
+        benchmarks=_frame(
+            chain.from_iterable(map(benchmark_rows, files.benchmarks)),
+            BENCHMARKS,
+            by=["benchmark", "data_set", "method", "eps", "network"],
         ),
     )
 

@@ -175,3 +175,14 @@ FLAGS = {
     "raised": "bool",
     "detail": "str",
 }
+# Networks of others, if the user has a benchmark of them; eps in 1/255.
+BENCHMARKS = {
+    "benchmark": "str",
+    "training": "str",
+    "data_set": "str",
+    "network": "str",
+    "method": "str",
+    "eps": "float64",
+    "clean": "float64",
+    "robust": "float64",
+}
