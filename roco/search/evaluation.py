@@ -11,7 +11,7 @@ from roco.gpus import resolve_precision
 from roco.networks.spec import DecoderSettings, GenomeSpec
 from roco.runtime import Device, seed_from, start_torch, versions
 from roco.search.objectives import measure
-from roco.search.records import CellErrors, Evaluation
+from roco.search.records import Evaluation
 from roco.settings import Recipe
 from roco.space.genome import Genome
 from roco.storage.artifacts import digest, read_attributes
@@ -210,7 +210,7 @@ class Evaluator:
         return {
             "error": float((predictions != self.validation_labels).double().mean()),
             "adversarial_error": adversarial_error(on_adversarial, self.adversarial),
-            "adversarial_breakdown": tuple(CellErrors(**cell) for cell in breakdown(on_adversarial, self.adversarial)),
+            "adversarial_breakdown": breakdown(on_adversarial, self.adversarial),
             "measured": {
                 name: measure(name, network, *validation, adversarial=self.adversarial)
                 for name in self.settings.measurements

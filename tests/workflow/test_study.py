@@ -68,7 +68,7 @@ def test_the_first_population_is_shared_and_its_evaluations_are_in_both_searches
 def test_the_test_set_is_made_from_networks_of_its_own(finished_study):
     results = finished_study.results
     sets = {split: AdversarialSet.load(results / f"adversarial/{split}.h5") for split in ("validation", "test")}
-    makers = {split: {cell["target"] for cell in found.attacked} for split, found in sets.items()}
+    makers = {split: {cell.target for cell in found.attacked} for split, found in sets.items()}
     assert makers == {"validation": {"lenet"}, "test": {"lenet", "allconv"}}
     weights = [
         load_network(results / f"{folder}/lenet/network.safetensors")[0] for folder in ("targets", "test_targets")

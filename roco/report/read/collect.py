@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 import pandas as pd
 
-from roco.attacks.sets.transfer_record import Transfer
+from roco.attacks.records import Transfer
 from roco.data.dataset import dataset_facts as dataset_facts
 from roco.errors import ArtifactError
 from roco.report.read.columns import (
