@@ -29,7 +29,7 @@ def add_command(commands: "Commands") -> None:
     command.add_argument("--number", type=positive, help="how many images to attack (default: 1000, or FILE's)")
     command.add_argument("--image-size", type=image_size, help="pixels a side to bring images to (default: their own)")
     command.add_argument("--mean", type=_numbers, default=(0.0,), help="of the network's normalisation, as 0.5,0.5,0.5")
-    command.add_argument("--std", type=_numbers, default=(1.0,), help="of the same")
+    command.add_argument("--std", type=_positive_numbers, default=(1.0,), help="of the same")
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: auto)")
     command.add_argument("--output", metavar="FOLDER", help="of the results (default: results/evaluated/MODEL)")
     command.add_argument("--results", default="results", help="where a key of roco is looked up (default: results)")
@@ -69,11 +69,18 @@ def _folder_name(network: str) -> str:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    """A number, or one for each of three channels; standard deviations are checked by division."""
+    """A number, or one for each of three channels."""
     try:
         numbers = tuple(float(part) for part in text.split(","))
     except ValueError:
         numbers = ()
     if len(numbers) not in (1, 3):
         raise argparse.ArgumentTypeError(f"expected a number or three as 0.5,0.5,0.5, got '{text}'")
+    return numbers
+
+
+def _positive_numbers(text: str) -> tuple[float, ...]:
+    numbers = _numbers(text)
+    if min(numbers) <= 0:
+        raise argparse.ArgumentTypeError(f"expected positive numbers, got '{text}'")
     return numbers

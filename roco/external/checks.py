@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from roco.attacks.records import Flag
 from roco.data.dataset import Split
 from roco.errors import ConfigError
-from roco.retraining.records import Flag
 from roco.training.batches import to_unit
 
 # Images that the checks look at.

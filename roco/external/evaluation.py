@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import torch
-
 from roco.attacks.protocol import evaluate_robustness
+from roco.attacks.records import Flag, WhiteBox
 from roco.attacks.settings import RobustnessConfig
 from roco.external.checks import inspect_network
 from roco.external.images import TestImages
 from roco.external.model import Normalised, read_model
 from roco.external.settings import black_box
-from roco.retraining.records import Flag, WhiteBox
 from roco.retraining.robustness import ROBUSTNESS_VERSION, StoredAttacks
 from roco.runtime import Device, start_torch, versions
 from roco.storage.records import Record
@@ -125,8 +123,8 @@ def evaluate(
         device="GPU" if used.type == "cuda" else "CPU",
         settings=config,
         inspection=inspection.flags,
-        white_box=WhiteBox.model_validate(white_box),
-        versions={**versions(), "torch": torch.__version__},
+        white_box=white_box,
+        versions=versions(),
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Normalised(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits `(n, classes)` of images `(n, 3, h, w)` in [0, 1]."""
-        logits: Tensor = self.network((images - self.mean) / self.std)
+        logits: Tensor = self.network((images - self.get_buffer("mean")) / self.get_buffer("std"))
         return logits
 
 
@@ -118,10 +119,9 @@ def read_model(name: str, *, device: torch.device, results: str | Path = "result
         return Model(
             network.to(device), "Python function", hashlib.sha256(source + digest_of(network).encode()).hexdigest()
         )
-    try:
-        path = find_network(name, results)
-    except ConfigError:
-        raise ConfigError(f"{name}: expected {KINDS}") from None
+    if not path.is_file() and not re.fullmatch(r"[0-9a-f]{4,12}", name):
+        raise ConfigError(f"{name}: expected {KINDS}")
+    path = find_network(name, results)
     return Model(load_network(path)[0].to(device), "network file of roco", checksum_of(path))
 
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from roco.attacks.l0 import DifferentialEvolution, RandomSearch
 from roco.attacks.settings import ChecksConfig, CurveConfig, RobustnessConfig
-from roco.attacks.white_box import Attack
+from roco.attacks.white_box.attack import Attack
 from roco.attacks.white_box.autoattack import AutoAttack
 from roco.attacks.white_box.deepfool import DeepFool
 from roco.attacks.white_box.l0 import L0

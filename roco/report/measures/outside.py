@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from roco.attacks.white_box.attack import LinfBudget
 from roco.config import StudyConfig
 from roco.report.measures.measured import TEST, measurements
 from roco.report.read.collect import PLACE, Study
@@ -66,7 +67,7 @@ def own_networks(study: Study, config: StudyConfig) -> pd.DataFrame:
     parts = []
     for name in config.robustness.with_budget:
         attack = config.robustness.attacks[name]
-        if getattr(attack, "eps", None) in BUDGETS:
+        if isinstance(attack, LinfBudget) and attack.eps in BUDGETS:
             part = measured[measured["metric"] == name].merge(clean, on=PLACE).rename(columns={"accuracy": "robust"})
             parts.append(part.assign(method=attack.method, eps=attack.eps))
     columns = [*PLACE, "metric", "method", "eps", "clean", "robust"]

@@ -28,8 +28,8 @@ def make(study: Study, config: StudyConfig) -> Content:
     for search in searches_in(own, config) if len(own) else []:
         for (method, eps), part in own[own["search"] == search].groupby(["method", "eps"], sort=False):
             generator = numpy_generator("report", "outside", search, method, eps)
-            values = [part[name].to_list() for name in ("clean", "robust", "seed")]
-            bounds = spearman(*values, generator).bounds
+            clean, robust, seeds = (part[name].to_list() for name in ("clean", "robust", "seed"))
+            bounds = spearman(clean, robust, seeds, generator).bounds
             rows.append((search, "standard", method, eps, len(part), *_ranges(part), *bounds, OURS))
     for (name, training, method, eps), part in benchmarks_of(study, config).groupby(
         ["benchmark", "training", "method", "eps"], sort=False
