@@ -1,4 +1,4 @@
-"""Networks of others beside the study's: the user's benchmarks, published facts, and a line for what is no benchmark."""
+"""Networks of others beside the study: benchmarks of the user, published facts, and what is no benchmark."""
 
 import json
 from dataclasses import replace
@@ -91,10 +91,8 @@ def test_the_table_and_the_figure(made: SimpleNamespace, tmp_path: Path) -> None
     assert drawn["search"].notna().sum() >= len(pgd)
     with figure_settings():
         figure = outside_scatter.draw(drawn, made.config)
-    assert [axis.get_title() for axis in figure.axes] == [
-        "NAS-Bench-201: PGD, 1/255",
-        "NAS-RobBench-201: AutoAttack, 8/255",
-    ]
+    titles = ["NAS-Bench-201\nPGD, 1/255", "NAS-RobBench-201\nAutoAttack, 8/255"]
+    assert [axis.get_title() for axis in figure.axes] == titles
 
 
 def test_other_data_sets_have_nothing_to_stand_beside(made: SimpleNamespace) -> None:

@@ -56,9 +56,13 @@ def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
         for search in searches_in(part, config):
             ours, look = part[part["search"] == search], known[search]
             axis.plot(
-                100 * ours["clean"].astype(float), 100 * ours["robust"].astype(float), look.marker, color=look.colour
+                100 * ours["clean"].astype(float),
+                100 * ours["robust"].astype(float),
+                look.marker,
+                color=look.colour,
+                markersize=4.5,
             )
-        axis.set_title(f"{name}: {title_of(method)}, {eps:g}/255")
+        axis.set_title(f"{name}\n{title_of(method)}, {eps:g}/255")
         axis.set_xlabel("Clean accuracy (%)")
     axes[0].set_ylabel("Accuracy under attack (%)")
     legend(figure, [known[search] for search in searches_in(data, config)])

@@ -21,7 +21,7 @@ class Fact:
         networks: which.
         training: standard, or adversarial at 8/255.
         method: of the attack.
-        eps: of the attack, in 1/255.
+        eps: of the attack, in 1/255; None for a mean over several.
         clean: accuracy without an attack.
         robust: accuracy under the attack, or the smallest and the largest.
         source: where it stands.
@@ -30,7 +30,7 @@ class Fact:
     networks: str
     training: str
     method: str
-    eps: float
+    eps: float | None
     clean: float | None
     robust: tuple[float, float]
     source: str
@@ -41,7 +41,7 @@ FACTS = (
     Fact("NAS-Bench-201, its best under this attack", STANDARD, "fgsm", 1.0, None, (0.6924, 0.6924), JUNG),
     Fact("NAS-Bench-201, network 13433", STANDARD, "pgd", 1.0, 0.893, (0.336, 0.336), JUNG),
     Fact(
-        *("NAS-Bench-201, networks of equal parameters, mean over attacks", STANDARD, "several", 1.0, None),
+        *("NAS-Bench-201, networks of equal parameters, mean over attacks", STANDARD, "several", None, None),
         *((0.20, 0.41), JUNG),
     ),
     Fact(

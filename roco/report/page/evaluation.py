@@ -16,7 +16,7 @@ from roco.report.numbers.format import NO_VALUE, percent, percent_interval
 from roco.report.numbers.shares import from_marks
 from roco.report.numbers.statistics import network_interval
 from roco.report.page.page import template
-from roco.report.tables.flags import meaning_of
+from roco.report.tables.flags import MEANINGS, meaning_of
 from roco.report.tables.table import Table
 
 
@@ -45,7 +45,8 @@ def sentences_of(evaluation: Evaluation) -> list[str]:
     lines += [f"Right under attack: {'; '.join(left)}."] if left else []
     raised = [flag for flag in evaluation.flags if flag.raised]
     if raised:
-        lines.append("Not to be trusted as it stands: " + "; ".join(meaning_of(flag.name) for flag in raised) + ".")
+        meanings = "; ".join(MEANINGS.get(flag.name, flag.name) for flag in raised)
+        lines.append(f"Do not trust these accuracies as they stand: {meanings}.")
     elif box.flags:
         lines.append("No sanity flag is raised.")
     else:

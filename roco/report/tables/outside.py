@@ -34,7 +34,8 @@ def make(study: Study, config: StudyConfig) -> Content:
     for (name, training, method, eps), part in benchmarks_of(study, config).groupby(
         ["benchmark", "training", "method", "eps"], sort=False
     ):
-        correlation = float(spearmanr(part["clean"], part["robust"]).statistic)
+        varied = min(part["clean"].nunique(), part["robust"].nunique()) > 1
+        correlation = float(spearmanr(part["clean"], part["robust"]).statistic) if varied else math.nan
         rows.append((name, training, method, eps, len(part), *_ranges(part), correlation, math.nan, math.nan, "file"))
     if config.dataset.name == "cifar10":
         for fact in FACTS:
@@ -66,7 +67,8 @@ def _ranges(part: pd.DataFrame) -> tuple[float, ...]:
 
 def _cells(row: object) -> tuple[str, ...]:
     of = row._asdict()  # type: ignore[attr-defined]
-    attack = f"{title_of(of['method'])}, {of['eps']:g}/255"
+    eps = _known(of["eps"])
+    attack = title_of(of["method"]) + (f", {eps:g}/255" if eps else " attacks")
     correlation = signed_interval(*(of[f"correlation{end}"] for end in ("", "_low", "_high")))
     accuracies = (_range(of, "clean"), _range(of, "robust"))
     return (
@@ -86,7 +88,7 @@ def _range(of: dict[str, float | None], name: str) -> str:
         return percent(median) if median is not None else NO_VALUE
     if median is None:
         return percent(low) if low == high else f"{percent(low)}–{percent(high)}"
-    return f"{percent(median)} ({percent(low)}–{percent(high)})"
+    return percent(median) if low == high else f"{percent(median)} ({percent(low)}–{percent(high)})"
 
 
 def _known(value: float | None) -> float | None:
