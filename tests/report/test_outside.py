@@ -15,7 +15,7 @@ from roco.report.figures.style import figure_settings
 from roco.report.measures.compare import roles_of
 from roco.report.measures.measured import TEST, measurements
 from roco.report.read.collect import collect
-from roco.report.read.nas_benchmarks import benchmark_rows
+from roco.report.read.nas_benchmarks import networks_of_others
 from roco.report.tables import outside
 
 CLEAN = {"0": 0.9, "1": 0.8, "2": 0.85, "3": 0.7}
@@ -42,27 +42,27 @@ def robbench(path: Path) -> Path:
 
 
 def test_the_folder_of_jung_et_al(tmp_path: Path) -> None:
-    rows = list(benchmark_rows(jung(tmp_path / "jung")))
-    assert {row["network"] for row in rows} == {"0", "1", "2"}
-    at_one = {row["network"]: (row["clean"], row["robust"]) for row in rows if row["eps"] == 1.0}
+    rows = list(networks_of_others(jung(tmp_path / "jung")))
+    assert {row.network for row in rows} == {"0", "1", "2"}
+    at_one = {row.network: (row.clean, row.robust) for row in rows if row.eps == 1.0}
     assert at_one == {"0": (0.9, 0.3), "1": (0.8, 0.4), "2": (0.85, 0.2)}
-    assert {row["eps"] for row in rows} == {1.0, 8.0}
+    assert {row.eps for row in rows} == {1.0, 8.0}
 
 
 def test_the_file_of_nas_robbench_201(tmp_path: Path) -> None:
-    rows = {(row["network"], row["method"]): row for row in benchmark_rows(robbench(tmp_path / "all.json"))}
+    rows = {(row.network, row.method): row for row in networks_of_others(robbench(tmp_path / "all.json"))}
     assert set(rows) == {("0", "pgd"), ("0", "autoattack"), ("7", "pgd"), ("7", "autoattack")}
-    assert rows["0", "autoattack"]["robust"] == 0.25
-    assert rows["7", "pgd"]["robust"] == pytest.approx(0.45)
-    assert rows["7", "pgd"]["clean"] == pytest.approx(0.75)
-    assert {row["eps"] for row in rows.values()} == {8.0}
+    assert rows["0", "autoattack"].robust == 0.25
+    assert rows["7", "pgd"].robust == pytest.approx(0.45)
+    assert rows["7", "pgd"].clean == pytest.approx(0.75)
+    assert {row.eps for row in rows.values()} == {8.0}
 
 
 @pytest.mark.parametrize("content", ["[]", '{"cifar10": {"0": {}}}', "no JSON", '{"cifar10": 3}'])
 def test_what_is_no_benchmark_gives_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "other.json").write_text(content)
     with pytest.raises(ArtifactError, match=r"other\.json: not one of the benchmarks that report\.benchmarks can name"):
-        list(benchmark_rows(tmp_path / "other.json"))
+        list(networks_of_others(tmp_path / "other.json"))
 
 
 def test_the_table_and_the_figure(made: SimpleNamespace, tmp_path: Path) -> None:
