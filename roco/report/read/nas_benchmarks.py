@@ -1,4 +1,4 @@
-"""Reads published benchmarks of robust architectures that the user has: neither is shipped, as no licence says it may."""
+"""Reads benchmarks of robust architectures that the user has; none is shipped, as no licence says that it may be."""
 
 import json
 import re
