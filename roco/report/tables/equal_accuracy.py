@@ -51,7 +51,7 @@ def make(study: Study, config: StudyConfig) -> Content:
     ]
     verdicts = resolved([comparison.coefficients[FULL] for comparison in compared])
     header = ("Search", "Against", "Accuracy on", "As found", "At equal FLOPs", "And equal clean accuracy")
-    rows, cells = list[tuple[Any, ...]](), [(*header, "Seeds", "Networks")]
+    rows, cells = list[tuple[Any, ...]](), list[tuple[str, ...]]([(*header, "Seeds", "Networks")])
     for each, verdict in zip(compared, verdicts, strict=True):
         *titles, metric = each.compared
         shown = []
