@@ -12,7 +12,7 @@ from roco.report.figures.small_chart import small_chart
 from roco.report.figures.style import looks
 from roco.report.measures.compare import attacks_without_budget, metric_title, metrics, name_of
 from roco.report.measures.measured import several
-from roco.report.numbers.format import NO_VALUE, millions, percent
+from roco.report.numbers.format import NO_VALUE, millions, missing, percent
 from roco.report.read.collect import PLACE, REFERENCES, RETRAINING, records_of, rows_of
 from roco.report.tables.retrained import (
     AT_RADIUS,
@@ -207,9 +207,10 @@ def _curve(trainings: pd.DataFrame) -> Table:
 
 def _chart(trainings: pd.DataFrame, config: StudyConfig) -> str:
     # A line for each retraining, which shows their spread.
+    curves = _curves(trainings)
     lines = [
-        (search, [(float(radius), share) for radius, share in curve.dropna().items()])
-        for (search, *_), curve in _curves(trainings).iterrows()
+        (str(row["search"]), [(float(radius), row[radius]) for radius in map(str, curves) if not missing(row[radius])])
+        for row in records_of(curves.reset_index())
     ]
     colours = {name: look.colour for name, look in looks(list(config.search.searches)).items()}
     label = "Accuracy against the radius"

@@ -3,6 +3,9 @@
 Fractions are in [0, 1], FLOPs are multiply-adds.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import BaseModel
 
 from roco.attacks.records import AttackSummary, CellErrors, CellName, CellSuccesses, Flag, TransferPair
@@ -13,7 +16,7 @@ from roco.training.records import TargetMetrics
 
 # Nullable integers: a failed network has no FLOPs, and a float column would print the others as 1.0e7.
 WHOLE, NUMBER, OTHER = "Int64", "float64", "object"
-_TYPES = {int: WHOLE, float: NUMBER, float | None: NUMBER, bool: "bool"}
+_TYPES: Mapping[Any, str] = {int: WHOLE, float: NUMBER, float | None: NUMBER, bool: "bool"}
 
 
 def _fields(record: type[BaseModel], *names: str) -> dict[str, str]:
