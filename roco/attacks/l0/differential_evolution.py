@@ -14,7 +14,6 @@ from roco.attacks.l0.attack import PixelAttack
 from roco.attacks.l0.counter import below, bits
 from roco.attacks.l0.pixels import Problem, changed, first_positions
 from roco.attacks.norms import DECIDED
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.settings import Count
 
@@ -59,11 +58,6 @@ class DifferentialEvolution(PixelAttack):
             fitness[active] = torch.where(better, child_fitness, fitness[active])
         best = parents[torch.arange(len(images), device=images.device), fitness.argmax(dim=1)]
         return changed(images, _positions(best, images.shape[3]), colours=best[..., 2:].to(torch.uint8))
-
-    def passes(self, thresholds: Sequence[int], *, size: int) -> Passes:
-        """A first population and one more at each step, at each threshold."""
-        del size
-        return Passes(forward=len(thresholds) * self.population * (self.steps + 1))
 
 
 def _first_genes(problem: Problem, shape: tuple[int, int]) -> Tensor:

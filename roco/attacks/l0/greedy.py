@@ -13,7 +13,6 @@ from pydantic import Field
 from roco.attacks.l0.attack import CORNERS, PushedAttack
 from roco.attacks.l0.pixels import Problem, changed, corners, differing
 from roco.attacks.norms import DECIDED, gradient_batch, margins_of
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.settings import Count
 
@@ -70,12 +69,6 @@ class Greedy(PushedAttack):
             best[active] = torch.where(better[:, None, None, None], added, best[active])
             margins[active] = torch.maximum(margins[active], new_margins)
         return best
-
-    def push_passes(self, *, pixels: int, thresholds: int) -> Passes:
-        """Each threshold has a last pixel; the pixels of the smaller threshold are kept."""
-        before = pixels - thresholds
-        last = Passes(forward=self.candidates + CORNERS * self.corners, gradient=self.rivals)
-        return Passes(forward=min(self.candidates, FIRST_BLOCK), gradient=1) * before + last * thresholds
 
 
 def _with_best_pixel(problem: Problem, taken: Tensor, *, last: Tensor, settings: Greedy) -> tuple[Tensor, Tensor]:

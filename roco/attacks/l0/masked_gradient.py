@@ -5,7 +5,6 @@ from typing import Literal
 
 from roco.attacks.l0.counter import below, bits
 from roco.attacks.l0.steps import Iterates, SteppedAttack, largest, on_grid
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.settings import Count
 
@@ -69,11 +68,6 @@ class MaskedGradient(SteppedAttack):
         state.kept = torch.where(is_stuck[:, None], largest(anew, n_pixels), kept)
         state.unchanged = torch.where(is_stuck, 0, state.unchanged)
         state.current = _masked(state)
-
-    def push_passes(self, *, pixels: int, thresholds: int) -> Passes:
-        """All steps at each threshold."""
-        del pixels
-        return Passes(gradient=thresholds * self.steps)
 
 
 def _masked(state: _State) -> Tensor:

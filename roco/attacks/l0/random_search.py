@@ -15,7 +15,6 @@ from roco.attacks.l0.attack import PushedAttack
 from roco.attacks.l0.counter import below, bits
 from roco.attacks.l0.greedy import Greedy
 from roco.attacks.l0.pixels import OpenImages, Problem, changed, corners, first_positions, painted
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.settings import Count
 
@@ -85,13 +84,6 @@ class RandomSearch(PushedAttack):
                 state.positions = torch.where(better[:, None], positions, state.positions)
         state.still_open(results, -float("inf"))
         return results
-
-    def push_passes(self, *, pixels: int, thresholds: int) -> Passes:
-        """All queries at each threshold, and the greedy first step."""
-        queries = Passes(forward=thresholds * self.queries)
-        if not self.greedy_candidates:
-            return queries
-        return queries + self.first_step.push_passes(pixels=pixels, thresholds=thresholds)
 
 
 def resampled(progress: float, k: int) -> int:

@@ -6,7 +6,6 @@ from typing import Literal
 
 from roco.attacks.l0.steps import Iterates, SteppedAttack, on_grid
 from roco.attacks.norms import DECIDED
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.settings import Count, Positive
 
@@ -67,8 +66,3 @@ class SigmaZero(SteppedAttack):
         kept = change.abs().amax(dim=1, keepdim=True) >= state.threshold[:, None, None, None]
         state.change = torch.where(kept, change, 0.0)
         state.current = on_grid(state.clean + state.change)
-
-    def push_passes(self, *, pixels: int, thresholds: int) -> Passes:
-        """All steps at each threshold."""
-        del pixels
-        return Passes(gradient=thresholds * self.steps)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from roco.attacks.l0.steps import Iterates, SteppedAttack, largest, on_grid
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.settings import Count
 
@@ -49,8 +48,3 @@ class SparseGradient(SteppedAttack):
         gains = ((moved - clean) ** 2 - (moved - moved.clamp(0, 1)) ** 2).sum(dim=1).flatten(1)
         kept = largest(gains, n_pixels).view(len(clean), 1, *clean.shape[2:])
         state.current = torch.where(kept, on_grid(moved), clean)
-
-    def push_passes(self, *, pixels: int, thresholds: int) -> Passes:
-        """All steps at each threshold."""
-        del pixels
-        return Passes(gradient=thresholds * self.steps)
