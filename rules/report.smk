@@ -11,6 +11,7 @@ STUDY = {
     "populations": LAYOUT.all_populations(),
     "fronts": [LAYOUT.front(*search) for search in LAYOUT.all_seeds()],
     "robustness": LAYOUT.all_robustness(),
+    "benchmarks": CONFIG.report.benchmarks,
 }
 
 

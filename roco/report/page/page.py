@@ -123,7 +123,7 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
     views |= {item.name: _table_view(item, by_name[item.name]) for item in TABLES}
     drawings = Drawings()
     networks = read_networks(_text(Path(figures) / f"{PICTURE.name}.csv"))
-    return _template().render(
+    return template("report.html.j2").render(
         config=config,
         data_set=_data_set(config),
         sentences=sentences,
@@ -149,7 +149,8 @@ def _data_set(config: StudyConfig) -> str:
     return config.dataset.title if known.users_own else known.title
 
 
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A template of a page."""
     environment = Environment(
         loader=PackageLoader("roco.report.page"),
         autoescape=True,
@@ -157,7 +158,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 @dataclass(frozen=True)

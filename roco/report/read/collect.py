@@ -17,6 +17,7 @@ from roco.data.dataset import dataset_facts as dataset_facts
 from roco.errors import ArtifactError
 from roco.report.read import columns, robustness_rows
 from roco.report.read.example_rows import example_rows
+from roco.report.read.nas_benchmarks import networks_of_others
 from roco.report.read.robustness_rows import Row, network_row
 from roco.retraining.records import EmptySlot, MeasuredNetwork, read_robustness, read_training
 from roco.search.records import Front, Population, read_evaluations
@@ -48,6 +49,7 @@ class StudyFiles:
         fronts: front.json of all searches and seeds.
         robustness: robustness.json of all slots, those of the references too.
         trainings: training.json of the same slots; needed for the device time only.
+        benchmarks: of others' networks, files or folders that the user has.
     """
 
     targets: Sequence[str | Path] = ()
@@ -59,6 +61,7 @@ class StudyFiles:
     fronts: Sequence[str | Path] = ()
     robustness: Sequence[str | Path] = ()
     trainings: Sequence[str | Path] = ()
+    benchmarks: Sequence[str | Path] = ()
 
     @classmethod
     def from_names(cls, source: Any) -> Self:
@@ -85,6 +88,7 @@ class Study:
         perturbations: PERTURBATIONS, one row for each retraining and norm.
         flags: FLAGS, one row for each retraining and sanity flag.
         trainings: TRAININGS, one row a retraining.
+        benchmarks: BENCHMARKS, one row for each network of others and attack.
     """
 
     targets: pd.DataFrame
@@ -101,6 +105,7 @@ class Study:
     perturbations: pd.DataFrame
     flags: pd.DataFrame
     trainings: pd.DataFrame
+    benchmarks: pd.DataFrame
 
     @property
     def retrainings(self) -> pd.DataFrame:
@@ -167,6 +172,11 @@ def collect(files: StudyFiles) -> Study:
             [dict(record) for _, record in trainings if not isinstance(record, EmptySlot)],
             columns.TRAININGS,
             by=RETRAINING,
+        ),
+        benchmarks=_frame(
+            [dict(network) for path in files.benchmarks for network in networks_of_others(path)],
+            columns.BENCHMARKS,
+            by=["benchmark", "data_set", "method", "eps", "network"],
         ),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from roco.attacks.records import AttackSummary, CellErrors, CellName, CellSuccesses, Flag, TransferPair
+from roco.report.read.nas_benchmarks import AttackedNetwork
 from roco.retraining.records import EndedTraining, MeasuredNetwork, Slot
 from roco.search.records import Evaluation, Front, Individual, Population
 from roco.training.records import TargetMetrics
@@ -92,3 +93,4 @@ CURVES = {**_TRAINING, "radius": NUMBER, "images": WHOLE, "correct": WHOLE, "acc
 # distances: a tuple in [0, 1] units, one for each image that was right to begin with, infinite where nothing was found.
 PERTURBATIONS = {**_TRAINING, "norm": OTHER, "distances": OTHER}
 FLAGS = {**_TRAINING, "flag": OTHER, **_fields(Flag, "raised", "detail")}
+BENCHMARKS = _fields(AttackedNetwork)
