@@ -55,9 +55,7 @@ def draw_network(phenotype: Phenotype, path: str | Path, *, channels: Channels, 
 
 def _positions(graph: PhaseGraph) -> dict[int | str, tuple[float, float]]:
     """A column for each depth; the phase's input before, its output behind."""
-    columns: list[int] = []
-    for sources in graph.inputs:
-        columns.append(1 + max((columns[source] for source in sources), default=0))
+    columns = graph.depths
     positions: dict[int | str, tuple[float, float]] = {INPUT: (0, 0), OUTPUT: (max(columns) + 1, 0)}
     for column in sorted(set(columns)):
         members = [node for node, depth in enumerate(columns) if depth == column]
