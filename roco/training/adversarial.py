@@ -167,8 +167,8 @@ def _divergences(clean: "Tensor", perturbed: "Tensor") -> "Tensor":
     from torch.nn import functional as F
 
     # In logarithms: the gradient of a probability that is rounded to zero would not be finite.
-    pair = (F.log_softmax(logits, dim=-1) for logits in (perturbed, clean))
-    return F.kl_div(*pair, reduction="none", log_target=True).sum(-1).sum(0).reshape(-1)
+    at_clean, at_perturbed = F.log_softmax(clean, dim=-1), F.log_softmax(perturbed, dim=-1)
+    return F.kl_div(at_perturbed, at_clean, reduction="none", log_target=True).sum(-1).sum(0).reshape(-1)
 
 
 AnyAdversarialTraining = Annotated[PGDTraining | TRADESTraining, Field(discriminator="method")]

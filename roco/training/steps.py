@@ -142,7 +142,7 @@ class Trainee:
         """See `Learner`."""
         # Without autocast's cache: tensors cached while one graph is captured would be missing in later graphs.
         with torch.autocast(self.kind, torch.bfloat16, enabled=self.in_bf16, cache_enabled=False):
-            logits = self.module(images)
+            logits: Tensor = self.module(images)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def own(self, images: Tensor) -> Tensor:

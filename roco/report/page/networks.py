@@ -11,7 +11,7 @@ from roco.report.measures.compare import attacks_without_budget, metrics
 from roco.report.numbers.format import missing
 from roco.report.read.collect import REFERENCES, RETRAINING, records_of
 from roco.report.tables.retrained import AT_RADIUS, DISTANCE
-from roco.study.files import File
+from roco.study.files import STANDARD, File
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Retraining:
     @property
     def weights(self) -> str:
         """Its weights file, from the page's folder."""
-        return File.RETRAINED_NETWORK.at(**{name: getattr(self, name) for name in RETRAINING})
+        return File.RETRAINED_NETWORK.at(retrained=STANDARD, **{name: getattr(self, name) for name in RETRAINING})
 
 
 def front_networks(fronts: pd.DataFrame) -> list[FrontNetwork]:

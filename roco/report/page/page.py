@@ -19,7 +19,7 @@ from roco.config import StudyConfig
 from roco.data.sets import DATA_SETS
 from roco.errors import ArtifactError
 from roco.files import atomic, opened
-from roco.report.contents import FIGURES, PARTS, PICTURE, TABLES, Item, Part
+from roco.report.contents import PICTURE, Item, Part, figures_of, parts_of, tables_of
 from roco.report.figures import figure_module
 from roco.report.figures.style import INK
 from roco.report.measures.paper import PUBLISHED_NETWORKS
@@ -122,15 +122,15 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
             raise ArtifactError(f"{tables}/{table.name}.csv: not the table of this study; delete it and run again")
     by_name = {table.name: table for table in made}
     sentences = answer(by_name["differences"].numbers, by_name["table_3"].numbers, config)
-    views = {item.name: _figure_view(item, Path(figures)) for item in FIGURES}
-    shown = {item.name: _table_view(item, by_name[item.name]) for item in TABLES}
+    views = {item.name: _figure_view(item, Path(figures)) for item in figures_of(config)}
+    shown = {item.name: _table_view(item, by_name[item.name]) for item in tables_of(config)}
     drawings = Drawings()
     networks = read_networks(_text(Path(figures) / f"{PICTURE.name}.csv"))
     return _template().render(
         config=config,
         data_set=_data_set(config),
         sentences=sentences,
-        groups=[_group(part, shown, views) for part in PARTS],
+        groups=[_group(part, shown, views) for part in parts_of(config)],
         sections=network_sections(by_name, config, drawings),
         totals=totals(study, train_images=origin.train_images),
         failures=failures(study),
