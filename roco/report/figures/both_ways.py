@@ -49,6 +49,6 @@ def _panel(axis: Axes, data: pd.DataFrame, config: StudyConfig) -> None:
         # A network that several searches found shows the marker of each.
         axis.plot(across, up, look.marker, color=look.colour, ms=max(4.0, 7.0 - 2 * index), alpha=0.85, mew=0)
     values = 100 * data[["standard", "adversarial"]].to_numpy(dtype=float)
-    low, high = values.min(), values.max()
-    room = 0.08 * max(high - low, 5.0)
-    axis.set(xlim=(low - room, high + room), ylim=(low - room, high + room), aspect="equal")
+    centre, reach = (values.max() + values.min()) / 2, max(5.0, 0.58 * (values.max() - values.min()))
+    limits = (centre - reach, centre + reach)
+    axis.set(xlim=limits, ylim=limits, aspect="equal")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from roco.config import StudyConfig
-from roco.report.measures.compare import attack_of, compared_metrics
+from roco.report.measures.compare import attack_of
 from roco.report.measures.differences import differences
 from roco.report.measures.main_comparison import main_measure
-from roco.report.measures.measured import RADIUS, TEST, measurements, within_radius
+from roco.report.measures.measured import ADVERSARIAL_SET, RADIUS, TEST, measurements, within_radius
 from roco.report.numbers.relations import spearman
 from roco.report.read.collect import PLACE, Study
 from roco.runtime import numpy_generator
@@ -38,13 +38,14 @@ class Ways:
         """None for a study of one way."""
         if study.adversarial is None:
             return None
-        measure, names = main_measure(study, config), compared_metrics(config)
+        measure, within = main_measure(study, config), list[str]()
         if measure is not None:
             chosen = measure.radius or measure.name
             main = config.report.main.model_copy(update={"measure": chosen})
             config = config.model_copy(update={"report": config.report.model_copy(update={"main": main})})
-            names = list(dict.fromkeys([*([measure.name] if measure.radius else []), *names]))
-        return cls(study, study.adversarial, config, tuple(names))
+            within = [measure.name] if measure.radius else []
+        names = (TEST, *within, *config.robustness.with_budget, ADVERSARIAL_SET)
+        return cls(study, study.adversarial, config, names)
 
     @property
     def shown(self) -> tuple[str, ...]:
