@@ -14,6 +14,7 @@ STUDY = {
     "fronts": [LAYOUT.front(*search) for search in LAYOUT.all_seeds()],
     "robustness": LAYOUT.all_robustness(),
     "adversarial_robustness": LAYOUT.all_robustness(ADVERSARIAL),
+    "benchmarks": CONFIG.report.benchmarks,
 }
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from roco.attacks.records import CellSuccesses
 from roco.attacks.sets import AdversarialSet
 from roco.data.dataset import Dataset, Split, channel_statistics
 from roco.space.genome import Genome
@@ -76,10 +77,10 @@ def make_adversarial_set(name: str, dataset: Dataset, *, seed: int) -> Adversari
         target_prediction=(split.labels + 1) % 3,
         margin=np.ones(len(split), dtype=np.float32),
         split=name,
-        attacked=[
-            {"target": target, "norm": norm, "threshold": threshold, "attacked": 5, "successes": count}
+        attacked=tuple(
+            CellSuccesses(target=target, norm=norm, threshold=threshold, attacked=5, successes=count)
             for target, norm, threshold, count in CELLS
-        ],
+        ),
         settings={},
         seed=0,
         versions={},

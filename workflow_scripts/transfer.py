@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from roco.attacks.records import Transfer
 from roco.attacks.sets import AdversarialSet
-from roco.attacks.sets.transfer_record import Transfer
 from roco.data.dataset import Dataset
 from roco.networks.files import load_network
 from roco.runtime import job, start_torch

@@ -1,10 +1,12 @@
 """What an attack did to each image: how far away the misclassified image is that it made. No networks here."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+
+from roco.storage.records import Frozen
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -47,20 +49,32 @@ class Outcome:
         distances: Array = np.where(np.array(counted, dtype=bool) | (self.linf == 0), self.linf, np.inf)
         return distances
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data, with nothing for infinity."""
-        distances = {"l2": plain(self.l2), "linf": plain(self.linf)}
-        return {**distances, "failures": self.failures, "found_by": list(self.found_by)}
+    def record(self) -> "OutcomeRecord":
+        """As it is kept in a file."""
+        return OutcomeRecord(l2=plain(self.l2), linf=plain(self.linf), failures=self.failures, found_by=self.found_by)
 
     @classmethod
-    def from_json(cls, parts: Sequence[Mapping[str, Any]]) -> Self:
-        """The outcome whose parts are given as plain data, in the order of their images."""
-        l2, linf = (
-            np.array([np.inf if each is None else each for part in parts for each in part[norm]], dtype=np.float64)
-            for norm in ("l2", "linf")
+    def joined(cls, parts: "Sequence[OutcomeRecord]") -> Self:
+        """The outcome of parts in the order of their images."""
+
+        def distances(of_parts: Iterable[Sequence[float | None]]) -> Array:
+            return np.array([np.inf if each is None else each for part in of_parts for each in part], dtype=np.float64)
+
+        return cls(
+            l2=distances(part.l2 for part in parts),
+            linf=distances(part.linf for part in parts),
+            failures=sum(part.failures for part in parts),
+            found_by=tuple(method for part in parts for method in part.found_by),
         )
-        found_by = tuple(method for part in parts for method in part["found_by"])
-        return cls(l2, linf, sum(int(part["failures"]) for part in parts), found_by)
+
+
+class OutcomeRecord(Frozen):
+    """An `Outcome` in a file: None stands for infinity."""
+
+    l2: tuple[float | None, ...]
+    linf: tuple[float | None, ...]
+    failures: int
+    found_by: tuple[str, ...]
 
 
 def nearest(distances: Sequence[Array]) -> Array:
@@ -74,9 +88,9 @@ def marks(images: np.ndarray[Any, np.dtype[np.bool_]]) -> str:
     return "".join("1" if marked else "0" for marked in images.tolist())
 
 
-def plain(distances: Array) -> list[float | None]:
-    """Distances as JSON, to seven digits, which is what float32 knows; nothing for infinity."""
-    return [float(f"{each:.7g}") if np.isfinite(each) else None for each in distances.tolist()]
+def plain(distances: Array) -> tuple[float | None, ...]:
+    """Distances to seven digits, which is what float32 knows; None for infinity."""
+    return tuple(float(f"{each:.7g}") if np.isfinite(each) else None for each in distances.tolist())
 
 
 def median(distances: Array) -> float | None:

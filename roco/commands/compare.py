@@ -49,7 +49,7 @@ def _compare(options: argparse.Namespace) -> None:
 
 def _facts(config: "StudyConfig", network: "KnownNetwork") -> dict[str, str]:
     """What is known of a network, by name; accuracies are means over its retrainings."""
-    from roco.study.workload import images_of
+    from roco.study.images import images_of
 
     images = images_of(config)
     graphs = network.genome.phenotype.phases

@@ -2,9 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roco.commands._arguments import add_configfile, positive
@@ -12,12 +10,10 @@ from roco.commands._arguments import add_configfile, positive
 if TYPE_CHECKING:
     from roco.commands import Commands
     from roco.config import StudyConfig
-    from roco.study.calibration import Calibration
-    from roco.study.plan import StagePlan
+    from roco.study.plan import Plan
 
-# From here on a plan says that the budget may be too large for the machine, and how soon these would end.
-LONG_SECONDS = 2 * 86400.0
-SMALLER = ("config.yaml", "configs/cifar10_small.yaml", "configs/cifar10_seeds.yaml")
+# What measuring may take, roughly. From LONG_SECONDS on a plan names smaller studies.
+MEASURING_SECONDS, LONG_SECONDS = 35.0, 2 * 86400.0
 
 
 def add_command(commands: "Commands") -> None:
@@ -25,10 +21,6 @@ def add_command(commands: "Commands") -> None:
     plan = commands.add_parser("plan", help="what a run will do and how long it would take, before it is started")
     add_configfile(plan)
     plan.add_argument("--cores", type=positive, help="cores for jobs on a CPU (default: what --cores all means here)")
-    plan.add_argument("--save-calibration", metavar="FILE", help="keep this machine's measured speed in a file")
-    plan.add_argument(
-        "--calibration", metavar="FILE", help="plan for the machine that this file of --save-calibration was made on"
-    )
     plan.add_argument("--json", action="store_true", help="print JSON")
     plan.set_defaults(run=_plan)
 
@@ -39,9 +31,9 @@ def _plan(options: argparse.Namespace) -> None:
 
     from roco.config import load_config
     from roco.errors import DatasetError
-    from roco.study.calibration import calibrate
-    from roco.study.plan import load_calibration, networks_to_measure, pending_jobs, plan_study, save_calibration
-    from roco.study.workload import images_of
+    from roco.study.images import images_of
+    from roco.study.plan import Plan, kinds_to_measure, pending_jobs, this_machine
+    from roco.study.slices import seconds_by_kind
 
     config = load_config(options.configfile)
     images = images_of(config)
@@ -50,51 +42,50 @@ def _plan(options: argparse.Namespace) -> None:
             f"{config.dataset.path}: how many images there are is known once dataset.h5 is made; "
             f"run snakemake {config.folder}/dataset.h5 first"
         )
-    cores = options.cores or available_cpu_count()
-    with Console(stderr=True).status("asking Snakemake what is done, then measuring this machine"):
+    with Console(stderr=True).status("asking Snakemake what is done") as status:
         pending = pending_jobs(options.configfile)
-        if options.calibration:
-            calibration = load_calibration(options.calibration, config)
-        else:
-            needed = None if options.save_calibration else networks_to_measure(config, images, pending=pending)
-            calibration = calibrate(config, images, cores=cores, networks=needed)
-    if options.save_calibration:
-        save_calibration(options.save_calibration, calibration, config)
-    stages = plan_study(config, images, pending=pending, calibration=calibration)
+        kinds = kinds_to_measure(config, pending)
+        machine = this_machine(config, cores=options.cores or available_cpu_count())
+
+        def tell(what: str) -> None:
+            status.update(f"measuring this machine: {what}")
+
+        measured = seconds_by_kind(config, images, kinds=kinds, seconds=MEASURING_SECONDS, tell=tell)
+    plan = Plan(config, pending, machine, measured)
     if options.json:
-        plan = {"calibration": asdict(calibration), "stages": [asdict(stage) for stage in stages]}
-        print(json.dumps(plan | {"verdict": _verdict(config)}))
+        stages = [asdict(stage) | {"seconds": stage.seconds} for stage in plan.stages]
+        content = {"machine": asdict(machine), "stages": stages}
+        print(json.dumps(content | {"seconds": plan.seconds, "verdict": _verdict(config)}))
         return
-    _show(config, stages, calibration)
-    seconds = sum(stage.seconds for stage in stages)
-    if seconds > LONG_SECONDS:
-        _warn(seconds, calibration, others=[path for path in SMALLER if not _same(path, options.configfile)])
+    _show(plan, sources=sorted({kind[0] for kind in kinds}))
 
 
-def _show(config: "StudyConfig", stages: "Sequence[StagePlan]", calibration: "Calibration") -> None:
+def _show(plan: "Plan", *, sources: list[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from roco.study.progress import duration
+    from roco.study.progress import STAGES, duration
 
     console = Console(highlight=False)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for heading in ("stage", "jobs", "to do", "networks", "TFLOPs", "time"):
+    for heading in ("stage", "jobs", "to do", "networks", "time alone"):
         table.add_column(heading, justify="left" if heading == "stage" else "right", no_wrap=True)
-    for stage in stages:
-        flops = f"{stage.flops / 1e12:,.1f}" if stage.flops else ""
+    for stage in plan.stages:
         counts = [str(count) if count else "" for count in (stage.jobs, stage.open, stage.networks)]
-        table.add_row(stage.title, *counts, flops, duration(stage.seconds) if stage.open else "done")
-    console.print(f"{config.experiment}, by the speed of {calibration.device}", style="bold")
+        table.add_row(stage.title, *counts, duration(stage.seconds) if stage.open else "done")
+    console.print(f"{plan.config.experiment} on {plan.machine.name}", style="bold")
     console.print(table)
-    if not any(stage.open for stage in stages):
+    if not any(stage.open for stage in plan.stages):
         console.print("nothing is left to do")
         return
-    seconds = sum(stage.seconds for stage in stages)
-    if sentence := _verdict(config):
+    if sentence := _verdict(plan.config):
         console.print(sentence)
-    console.print(f"about {duration(seconds)} in all, if nothing else runs there")
-    console.print("images that fall early take less; of autoattack and l0 only the first attack is counted")
+    console.print(f"about {duration(plan.seconds)} in all, if nothing else runs there; stages overlap")
+    slices = ", ".join(STAGES[rule] for rule in STAGES if rule in sources)
+    measured = f"slices measured here just now ({slices})" if slices else ""
+    console.print(f"by {measured or 'jobs of this study that ended'}")
+    if plan.seconds > LONG_SECONDS:
+        console.print("out of reach? smaller: configs/cifar10_small.yaml, configs/cifar10_seeds.yaml", style="yellow")
 
 
 def _verdict(config: "StudyConfig") -> str:
@@ -109,34 +100,3 @@ def _verdict(config: "StudyConfig") -> str:
     few = f", too few for a verdict, which needs {FEWEST_SEEDS}" if seeds < FEWEST_SEEDS else ""
     spread = seeds_wanted(*spread_seen(f"{config.folder}/tables/differences.csv"))
     return f"{role.main} against {role.reference}: {seeds} seed{'s' if seeds > 1 else ''}{few}. {spread}"
-
-
-def _warn(seconds: float, calibration: "Calibration", *, others: Sequence[str]) -> None:
-    """Says that a study is long, and how long shipped ones would take on this machine whose images are at hand."""
-    from rich.console import Console
-
-    from roco.config import load_config
-    from roco.errors import RocoError
-    from roco.study.calibration import calibrate
-    from roco.study.plan import pending_jobs, plan_study
-    from roco.study.progress import duration
-    from roco.study.workload import images_of
-
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"out of reach? about {duration(seconds)} on {calibration.device}", style="yellow")
-    for path in others:
-        try:
-            config = load_config(path)
-            if (images := images_of(config)) is None:
-                continue
-            pending = pending_jobs(path, anew=True)
-        except RocoError:
-            continue
-        here = calibrate(config, images, cores=calibration.cores)
-        stages = plan_study(config, images, pending=pending, calibration=here)
-        whole = duration(sum(stage.seconds for stage in stages))
-        console.print(f"{path} takes about {whole} from its start on {here.device}", style="yellow")
-
-
-def _same(path: str, other: str) -> bool:
-    return Path(path).resolve() == Path(other).resolve()

@@ -46,8 +46,8 @@ def contents_of(adversarial: "AdversarialSet") -> dict[str, Any]:
         quartiles = (
             [round(float(value), 4) for value in np.quantile(margins, (0.25, 0.5, 0.75))] if len(margins) else None
         )
-        rate = cell["successes"] / cell["attacked"] if cell["attacked"] else None
-        cells.append({**cell, "success_rate": rate, "margins": quartiles})
+        rate = cell.successes / cell.attacked if cell.attacked else None
+        cells.append({**cell.model_dump(), "success_rate": rate, "margins": quartiles})
     return {
         "split": adversarial.split,
         "images": len(adversarial),

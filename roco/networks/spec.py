@@ -76,9 +76,9 @@ class GenomeSpec(DecoderSettings):
 
     def build(self, *, mean: Sequence[float], std: Sequence[float]) -> "nn.Module":
         """A fresh module that normalises images by `mean` and `std`; weights come from torch's global generator."""
-        from roco.networks.decoder import build_network
+        from roco.networks.decoder import GenomeNetwork
 
-        return build_network(
+        return GenomeNetwork(
             self.phenotype,
             channels=self.channels,
             classes=self.classes,

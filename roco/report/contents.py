@@ -110,6 +110,11 @@ PARTS = (
                 "The smallest change that any attack found, for each search and each network.",
             ),
             Item(
+                "outside",
+                "Networks of others",
+                "Published networks and benchmarks beside this study: how clean and robust accuracy go together.",
+            ),
+            Item(
                 "flags",
                 "Sanity flags of the white-box attacks",
                 "Signs that attacks fail for reasons of their own, raised ones first.",
@@ -120,6 +125,11 @@ PARTS = (
                 "accuracy_radius",
                 "Accuracy against radius",
                 "Images that no attack fools within an L∞ radius; bands are 95 % intervals.",
+            ),
+            Item(
+                "outside_scatter",
+                "Networks of others",
+                "Accuracy under attack and clean accuracy, a point for each network.",
             ),
         ),
     ),

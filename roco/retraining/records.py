@@ -5,11 +5,11 @@ Each is one of three: of an empty slot, of a training that failed, or of one tha
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from roco.search.records import CellErrors
+from roco.attacks.records import CellErrors, WhiteBox
 from roco.settings import Recipe
 from roco.storage.artifacts import write_json
 from roco.storage.records import Frozen, read_content
@@ -99,96 +99,6 @@ class EndedTraining(Retrained):
     stack: int
     train_loss: tuple[float, ...]
     seconds: float
-
-
-class AttackSummary(Frozen):
-    """What an attack did to the attacked images.
-
-    Attributes:
-        method: of the attack.
-        settings: of the attack, without its method.
-        accuracy: share of the images that are still right.
-        correct: how many that are.
-        robust_images: a character an image, 1 where it is still right.
-        median_l2: median distance to the nearest wrong image, in [0, 1] units; None where half of them hold.
-        median_linf: the same in the largest change of a value.
-        failures: outputs that were not finite or broke the budget.
-        found_by: of AutoAttack, how many images each of its attacks turned.
-    """
-
-    optional = frozenset({"found_by"})
-
-    method: str
-    settings: dict[str, Any]
-    accuracy: float
-    correct: int
-    robust_images: str
-    median_l2: float | None
-    median_linf: float | None
-    failures: int
-    found_by: dict[str, int] = Field(default_factory=dict)
-
-
-class AccuracyCurve(Frozen):
-    """Accuracy against radius.
-
-    Attributes:
-        norm: of the radii.
-        radii: in 1/255.
-        images: how many were attacked.
-        accuracy: at each radius.
-        robust_images: at each radius a character an image, 1 where nothing within the radius fools the network.
-    """
-
-    norm: str
-    radii: tuple[float, ...]
-    images: int
-    accuracy: tuple[float, ...]
-    robust_images: tuple[str, ...]
-
-
-class SmallestPerturbations(Frozen):
-    """The smallest perturbation of each image, in [0, 1] units: None where nothing was found.
-
-    Attributes:
-        median: over the images that were right before.
-        per_image: 0 for images that were wrong from the start.
-    """
-
-    median: float | None
-    per_image: tuple[float | None, ...]
-
-
-class Flag(Frozen):
-    """A sanity flag of the attacks."""
-
-    name: str
-    raised: bool
-    detail: str
-
-
-class WhiteBox(Frozen):
-    """A network under white-box attacks.
-
-    Attributes:
-        images: how many test images were attacked.
-        clean_accuracy: on them.
-        right_images: a character an image, 1 where it is right without an attack.
-        attacks: by name.
-        curve: if it was asked for.
-        smallest_perturbations: by norm, if they were asked for.
-        flags: if the checks were asked for.
-    """
-
-    optional = frozenset({"curve", "smallest_perturbations", "flags"})
-
-    images: int
-    clean_accuracy: float
-    right_images: str
-    attacks: dict[str, AttackSummary]
-    curve: AccuracyCurve | None = None
-    smallest_perturbations: dict[str, SmallestPerturbations] = Field(default_factory=dict)
-    flags: tuple[Flag, ...] = ()
 
 
 class SourceCounts(Frozen):

@@ -9,16 +9,16 @@ from typing import Self
 import numpy as np
 
 from roco.attacks.outcome import marks
-from roco.attacks.protocol import Memory, Part, evaluate_robustness
+from roco.attacks.protocol import Memory, evaluate_robustness
 from roco.attacks.sets import AdversarialSet, adversarial_error, breakdown
 from roco.attacks.sets.transfer import noise_of
 from roco.attacks.settings import RobustnessConfig
 from roco.data.dataset import Dataset
 from roco.networks.files import checksum_of, load_network
-from roco.retraining.records import Measurements, SourceCounts, WhiteBox
+from roco.retraining.records import Measurements, SourceCounts
 from roco.runtime import Device, start_torch
-from roco.search.records import CellErrors
 from roco.storage.artifacts import Array, digest
+from roco.storage.records import Frozen
 from roco.storage.store import Store
 
 log = logging.getLogger("roco")
@@ -50,13 +50,13 @@ class StoredAttacks(Memory):
     def _key(self, settings: Mapping[str, object]) -> str:
         return digest({**self.decided_by, "settings": settings}, length=24)
 
-    def read(self, settings: Mapping[str, object]) -> list[Part]:
+    def read(self, settings: Mapping[str, object]) -> list[object]:
         """The finished chunks of the work with these settings, from the first on."""
         return list(self.store.read("white_box", self._key(settings)) or [])
 
-    def write(self, settings: Mapping[str, object], chunks: Sequence[Part]) -> None:
+    def write(self, settings: Mapping[str, object], chunks: Sequence[Frozen]) -> None:
         """Keeps the chunks that are finished so far, in one entry."""
-        self.store.write("white_box", self._key(settings), chunks)
+        self.store.write("white_box", self._key(settings), [chunk.model_dump() for chunk in chunks])
 
 
 def measure_robustness(
@@ -115,9 +115,9 @@ def measure_robustness(
         test_error=test_error,
         right_images=marks(right),
         adversarial_error=adversarial_error(predictions, adversarial),
-        adversarial_breakdown=tuple(CellErrors(**cell) for cell in breakdown(predictions, adversarial)),
+        adversarial_breakdown=breakdown(predictions, adversarial),
         adversarial_sources=by_source(predictions, adversarial, under_noise=classes(noise)),
-        white_box=WhiteBox.model_validate(white_box),
+        white_box=white_box,
     )
 
 

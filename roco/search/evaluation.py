@@ -10,8 +10,8 @@ from roco.errors import OUT_OF_MEMORY
 from roco.gpus import resolve_precision
 from roco.networks.spec import DecoderSettings, GenomeSpec
 from roco.runtime import Device, seed_from, start_torch, versions
-from roco.search.objectives import measure
-from roco.search.records import CellErrors, Evaluation
+from roco.search import objectives
+from roco.search.records import Evaluation
 from roco.settings import Recipe
 from roco.space.genome import Genome
 from roco.storage.artifacts import digest, read_attributes
@@ -210,10 +210,11 @@ class Evaluator:
         return {
             "error": float((predictions != self.validation_labels).double().mean()),
             "adversarial_error": adversarial_error(on_adversarial, self.adversarial),
-            "adversarial_breakdown": tuple(CellErrors(**cell) for cell in breakdown(on_adversarial, self.adversarial)),
+            "adversarial_breakdown": breakdown(on_adversarial, self.adversarial),
             "measured": {
-                name: measure(name, network, *validation, adversarial=self.adversarial)
+                name: float(measure(network, *validation, self.adversarial))
                 for name in self.settings.measurements
+                if (measure := objectives.OBJECTIVES[name].measure)
             },
         }
 

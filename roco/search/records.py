@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
+from roco.attacks.records import CellErrors
 from roco.errors import ArtifactError
 from roco.space.genome import Genome
 from roco.storage.artifacts import check_provenance, write_json
@@ -18,16 +19,6 @@ log = logging.getLogger("roco")
 
 # Objectives that every evaluation and every individual holds as fields.
 ALWAYS_KNOWN = ("error", "adversarial_error", "flops", "parameters")
-
-
-class CellErrors(Frozen):
-    """How many images of a cell of an adversarial set (one target, norm and threshold) a network gets wrong."""
-
-    target: str
-    norm: str
-    threshold: int
-    images: int
-    errors: int
 
 
 class Evaluation(Frozen):

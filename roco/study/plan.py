@@ -2,35 +2,36 @@
 
 import csv
 import io
+import resource
+import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from roco.config import StudyConfig
 from roco.errors import ConfigError
-from roco.files import is_there
-from roco.retraining.records import EndedTraining, read_training
-from roco.search.records import read_evaluations
-from roco.storage.artifacts import check_provenance, digest, read_json, schema, write_json
-from roco.study.calibration import Calibration, Speed, cpu_seconds_of
-from roco.study.files import REFERENCES, File
+from roco.study.files import ADVERSARIAL, REFERENCES, STANDARD
+from roco.study.job_progress import read_progress
 from roco.study.layout import Job, Layout
 from roco.study.progress import STAGES, front_share
-from roco.study.workload import (
-    Images,
-    Work,
-    attack_work,
-    evaluation_work,
-    retraining_work,
-    robustness_work,
-    target_work,
-)
+from roco.study.slices import Kind, attack_parts
 
 # Rules whose jobs train or attack; the others take seconds each.
 HEAVY = ("target", "adversarial_cells", "evaluate", "retrain", "robustness")
 LIGHT = "light steps"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where jobs run: on cores, or on GPUs with a job each; and the seconds until a process has imported torch."""
+
+    name: str
+    cores: int
+    gpus: int
+    start_seconds: float
 
 
 @dataclass(frozen=True)
@@ -59,24 +60,25 @@ class StagePlan:
         jobs: how many it has.
         open: how many of them are to be done.
         networks: how many networks they train; of a front the most that it may have.
-        flops: that they compute.
-        seconds: that they take on the calibrated machine.
+        work: seconds of all jobs with all cores or GPUs at work.
+        chain: seconds of the longest row of jobs of which each waits for the one before.
     """
 
     title: str
     jobs: int
     open: int
     networks: int
-    flops: float
-    seconds: float
+    work: float
+    chain: float
+
+    @property
+    def seconds(self) -> float:
+        """That it takes if nothing else runs."""
+        return max(self.work, self.chain)
 
 
-def pending_jobs(configfile: str, *, anew: bool = False) -> Pending:
+def pending_jobs(configfile: str) -> Pending:
     """Asks Snakemake what is done and what is not; nothing is run.
-
-    Args:
-        configfile: the study's configuration.
-        anew: whether to count as if nothing were done.
 
     Raises:
         ConfigError: Snakemake cannot be asked; with its reason.
@@ -86,18 +88,8 @@ def pending_jobs(configfile: str, *, anew: bool = False) -> Pending:
         raise ConfigError(
             "Snakefile: expected one in this folder, found none; call roco plan in the repository's folder"
         )
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        str(snakefile),
-        "--configfile",
-        configfile,
-        "--summary",
-        *(["--forceall"] if anew else []),
-    ]
-    seconds, ended = cpu_seconds_of(command)
+    options = ["--snakefile", str(snakefile), "--configfile", configfile, "--summary"]
+    seconds, ended = cpu_seconds_of([sys.executable, "-m", "snakemake", *options])
     rows = list(csv.DictReader(io.StringIO(ended.stdout), delimiter="\t"))
     if ended.returncode or not rows:
         reason = (ended.stderr.strip().splitlines() or ["no reason given"])[-1]
@@ -114,136 +106,153 @@ def _beside_package() -> Path:
     return Path(__file__).parents[2] / "Snakefile"
 
 
-def plan_study(config: StudyConfig, images: Images, *, pending: Pending, calibration: Calibration) -> list[StagePlan]:
-    """The stages of a run with what each costs, in the order of the workflow; light steps together at the end."""
-    recorded = recorded_seconds(config)
-    share = front_share(config)
-    plans = []
-    for rule, title in STAGES.items():
-        if rule not in HEAVY:
-            continue
-        jobs = [job for job in Layout(config).jobs() if job.rule == rule]
-        todo = [job for job in jobs if pending.has(job)]
-        works = [_work(config, job, images) for job in todo]
-        # A front may have fewer networks than slots; the last population tells how many.
-        weights = [share if rule in ("retrain", "robustness") and job.search != REFERENCES else 1.0 for job in todo]
-        measured = recorded.get(rule)
-        seconds = [
-            weight * (max(1, job.networks) * measured if measured else calibration.speeds[work.network].seconds(work))
-            + _start(job, calibration, pending)
-            for job, work, weight in zip(todo, works, weights, strict=True)
-        ]
-        plans.append(
-            StagePlan(
-                title=title,
-                jobs=len(jobs),
-                open=len(todo),
-                networks=sum(_networks(job) for job in todo),
-                flops=sum(
-                    weight * work.flops(calibration.flops[work.network])
-                    for work, weight in zip(works, weights, strict=True)
-                ),
-                seconds=_elapsed(config, rule, todo, seconds, calibration=calibration),
-            )
-        )
-    return [*plans, _light(pending, calibration)]
+def everything_pending(config: StudyConfig) -> Pending:
+    """As if nothing were done, and Snakemake took no time."""
+    files: dict[str, set[str]] = defaultdict(set)
+    for job in Layout(config).jobs():
+        files[job.rule].add(str(job.output))
+    return Pending({rule: frozenset(each) for rule, each in files.items()}, 0.0)
 
 
-def networks_to_measure(config: StudyConfig, images: Images, *, pending: Pending) -> set[str]:
-    """The networks whose speed a plan needs: those of jobs that are to be done."""
-    todo = [job for job in Layout(config).jobs() if job.rule in HEAVY and pending.has(job)]
-    return {_work(config, job, images).network for job in todo}
+def cpu_seconds_of(command: list[str]) -> tuple[float, subprocess.CompletedProcess[str]]:
+    """Runs a command; returns the CPU time that it took, and its result."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, ended
 
 
-def recorded_seconds(config: StudyConfig) -> dict[str, float]:
-    """Seconds that a genome's evaluation, and a network's retraining, took in this study so far, by rule."""
-    layout, recorded = Layout(config), dict[str, list[float]](evaluate=[], retrain=[])
-    for path in layout.all_shards():
-        if is_there(path):
-            recorded["evaluate"] += [each.seconds for each in read_evaluations(path) if each.status == "ok"]
-    for path in layout.all_of_retrainings(File.RETRAINING):
-        if is_there(path) and isinstance(training := read_training(path), EndedTraining):
-            recorded["retrain"].append(training.seconds)
-    # What came from the store took no time, and says nothing of this machine.
-    computed = {rule: [each for each in seconds if each > 1.0] for rule, seconds in recorded.items()}
-    return {rule: sum(seconds) / len(seconds) for rule, seconds in computed.items() if seconds}
+def this_machine(config: StudyConfig, *, cores: int) -> Machine:
+    """Where this process runs; a GPU counts where torch can use it."""
+    import torch
+
+    from roco.runtime import start_torch
+
+    # What every job does at its start and its end.
+    code = "from roco.runtime import leave, pause_collection; pause_collection(); import roco.training.loop; leave()"
+    seconds, _ = cpu_seconds_of([sys.executable, "-c", code])
+    if start_torch(config.device).type == "cuda":
+        return Machine(torch.cuda.get_device_name(), cores, torch.cuda.device_count(), seconds)
+    return Machine(f"CPU, {cores} cores", cores, 0, seconds)
 
 
-def _work(config: StudyConfig, job: Job, images: Images) -> Work:
-    if job.rule == "target":
-        return target_work(config, str(job.wildcards["target"]), images)
-    if job.rule == "adversarial_cells":
-        return attack_work(config, str(job.wildcards["target"]), str(job.wildcards["norm"]), images)
-    if job.rule == "evaluate":
-        return evaluation_work(config, images).times(job.networks)
-    if job.rule == "retrain":
-        return retraining_work(config, images).times(job.networks)
-    return robustness_work(config, images)
+@dataclass(frozen=True)
+class Plan:
+    """A study's jobs and what they take on a machine.
 
-
-def _networks(job: Job) -> int:
-    return 1 if job.rule == "target" else job.networks
-
-
-def _start(job: Job, calibration: Calibration, pending: Pending) -> float:
-    """CPU time before a job's own work: Snakemake, its script, and the processes that train its networks."""
-    processes = {"evaluate": 2, "retrain": job.networks}.get(job.rule, 1)
-    return pending.start_seconds + processes * calibration.start_seconds
-
-
-def _elapsed(
-    config: StudyConfig, rule: str, jobs: Sequence[Job], seconds: Sequence[float], *, calibration: Calibration
-) -> float:
-    """How long jobs take that run beside each other, except that the generations of a search follow each other."""
-    at_once = 1 if calibration.uses_gpu else calibration.cores
-    if rule in ("evaluate", "retrain") and not calibration.uses_gpu:
-        # Processes share a job's networks, and take a core each.
-        largest = max((job.networks for job in jobs), default=1)
-        section = config.evaluation if rule == "evaluate" else config.retraining
-        processes = min(section.processes, largest, calibration.cores)
-        seconds, at_once = [each / processes for each in seconds], max(1, at_once // processes)
-    chains: dict[tuple[str, object], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for job, each in zip(jobs, seconds, strict=True):
-        seed = job.wildcards["seed"] if rule == "evaluate" else None
-        chains[job.search, seed][job.generation].append(each)
-    longest = 0.0
-    for generations in chains.values():
-        # The jobs of one generation, or of a stage without any, run beside each other.
-        length = sum(max(max(part), sum(part) / at_once) for part in generations.values())
-        longest = max(longest, length)
-    return max(longest, sum(seconds) / at_once)
-
-
-def _light(pending: Pending, calibration: Calibration) -> StagePlan:
-    """The steps that only read and write: they import no torch, and take about as long as Snakemake takes to start."""
-    # Each of these jobs writes into a folder of its own.
-    folders = {(rule, Path(file).parent) for rule, files in pending.open.items() if rule not in HEAVY for file in files}
-    seconds = len(folders) * pending.start_seconds / calibration.cores
-    return StagePlan(LIGHT, len(folders), len(folders), 0, 0.0, seconds)
-
-
-def save_calibration(path: str | Path, calibration: Calibration, config: StudyConfig) -> None:
-    """Keeps a machine's speed, with the networks that it was measured on."""
-    write_json(path, "calibration", {"networks": _networks_of(config), **asdict(calibration)})
-
-
-def load_calibration(path: str | Path, config: StudyConfig) -> Calibration:
-    """The speed of the machine that a file was made on.
-
-    Raises:
-        ArtifactError: the file is missing, damaged, or was measured on other networks than this study's.
+    Attributes:
+        config: of the study.
+        pending: what is to be done.
+        machine: where.
+        measured: seconds of the kinds of jobs in `kinds_to_measure`, as roco.study.slices gives them.
     """
-    content = read_json(path, "calibration")
-    with schema(path, "calibration"):
-        check_provenance(path, content, {"networks": _networks_of(config)})
-        del content["networks"]
-        speeds = {name: Speed(**speed) for name, speed in content.pop("speeds").items()}
-        return Calibration(speeds=speeds, **content)
+
+    config: StudyConfig
+    pending: Pending
+    machine: Machine
+    measured: Mapping[Kind, float]
+
+    @cached_property
+    def stages(self) -> list[StagePlan]:
+        """In the order of the workflow; light steps together at the end."""
+        jobs = list(Layout(self.config).jobs())
+        heavy = [self._stage(rule, [job for job in jobs if job.rule == rule]) for rule in STAGES if rule in HEAVY]
+        return [*heavy, self._light()]
+
+    @cached_property
+    def recorded(self) -> dict[Kind, float]:
+        """See `recorded_seconds`."""
+        return recorded_seconds(self.config)
+
+    @cached_property
+    def front_share(self) -> float:
+        """See `roco.study.progress.front_share`."""
+        return front_share(self.config)
+
+    @property
+    def seconds(self) -> float:
+        """Of all stages: jobs of one stage run beside those of another, unless they wait for each other."""
+        return max(sum(stage.work for stage in self.stages), sum(stage.chain for stage in self.stages))
+
+    def _stage(self, rule: str, jobs: Sequence[Job]) -> StagePlan:
+        """A stage of jobs that run beside each other, except that the generations of a search follow each other."""
+        todo = [job for job in jobs if self.pending.has(job)]
+        seconds = [self._seconds(job) for job in todo]
+        at_once = self.machine.gpus or max(1, self.machine.cores // max(map(self._processes, todo), default=1))
+        longest: dict[tuple[str, object], dict[int, float]] = defaultdict(lambda: defaultdict(float))
+        for job, each in zip(todo, seconds, strict=True):
+            of_search = longest[job.search, job.wildcards["seed"] if rule == "evaluate" else None]
+            of_search[job.generation] = max(each, of_search[job.generation])
+        chain = max((sum(of_search.values()) for of_search in longest.values()), default=0.0)
+        networks = sum(1 if rule == "target" else job.networks for job in todo)
+        return StagePlan(STAGES[rule], len(jobs), len(todo), networks, sum(seconds) / at_once, chain)
+
+    def _processes(self, job: Job) -> int:
+        """How many processes share a job's networks on a CPU; they take a core each."""
+        if job.rule not in ("evaluate", "retrain"):
+            return 1
+        section = self.config.evaluation if job.rule == "evaluate" else self.config.retraining
+        return min(section.processes, job.networks, self.machine.cores)
+
+    def _seconds(self, job: Job) -> float:
+        """From a job's start to its end."""
+        recorded = self.recorded.get(kind_of(job))
+        # A front may have fewer networks than slots; the last population tells how many.
+        share = self.front_share if job.rule in ("retrain", "robustness") and job.search != REFERENCES else 1.0
+        if recorded is not None:
+            # Of a job that retrains a front the seconds for each slot are known, filled or not.
+            share = share if job.rule == "robustness" else 1.0
+            return share * max(1, job.networks) * recorded + self.pending.start_seconds
+        seconds = sum(self.measured[kind] for kind in slices_of(job, self.config))
+        start, processes = self.machine.start_seconds, 1 if self.machine.gpus else self._processes(job)
+        if job.rule == "evaluate":
+            seconds *= job.networks / processes
+        elif job.rule == "retrain":
+            seconds += 0.0 if self.machine.gpus else start
+            seconds *= job.networks / processes
+        return share * seconds + start + self.pending.start_seconds
+
+    def _light(self) -> StagePlan:
+        """The steps that only read and write: they import no torch, and take about as long as Snakemake to start."""
+        open_files = self.pending.open.items()
+        # Each of these jobs writes into a folder of its own.
+        folders = {(rule, Path(file).parent) for rule, files in open_files if rule not in HEAVY for file in files}
+        work = len(folders) * self.pending.start_seconds / self.machine.cores
+        return StagePlan(LIGHT, len(folders), len(folders), 0, work, 0.0)
 
 
-def _networks_of(config: StudyConfig) -> str:
-    """A digest of all settings that the speed of a pass depends on."""
-    parts = config.model_dump(mode="json")
-    widths = [parts[name]["channels"] for name in ("evaluation", "retraining")] + [parts["retraining"]["node"]]
-    recipes = [parts[name]["training"] for name in ("targets", "evaluation", "retraining")]
-    return digest([parts["targets"], parts["space"], parts["dataset"]["image_size"], widths, recipes], length=16)
+def kind_of(job: Job) -> Kind:
+    """Jobs of a kind take about as long as each other."""
+    of_kind = [str(job.wildcards[name]) for name in ("norm", "target", "retrained") if name in job.wildcards]
+    return (job.rule, *(name for name in of_kind if name != STANDARD))
+
+
+def slices_of(job: Job, config: StudyConfig) -> list[Kind]:
+    """The kinds of slices that a job consists of."""
+    if job.rule == "robustness":
+        return [(job.rule, part) for part in attack_parts(config.robustness)]
+    if job.rule == "retrain":
+        adversarial = config.retraining.adversarial if job.wildcards["retrained"] == ADVERSARIAL else None
+        return [(job.rule,)] * (adversarial.passes if adversarial else 1)
+    return [kind_of(job)]
+
+
+def kinds_to_measure(config: StudyConfig, pending: Pending) -> list[Kind]:
+    """The slices of jobs that are to be done and of which no job of their kind has ended in this study."""
+    known = recorded_seconds(config)
+    todo = [job for job in Layout(config).jobs() if job.rule in HEAVY and pending.has(job)]
+    kinds = [kind for job in todo if kind_of(job) not in known for kind in slices_of(job, config)]
+    return list(dict.fromkeys(kinds))
+
+
+def recorded_seconds(config: StudyConfig) -> dict[Kind, float]:
+    """Seconds of jobs of this study that ended, by kind; of jobs that train many networks, for each.
+
+    Jobs that took less than half as long as the longest do not count: they met an empty slot or the store.
+    """
+    seconds: dict[Kind, list[float]] = defaultdict(list)
+    for job in Layout(config).jobs():
+        if job.rule in HEAVY and job.done and (progress := read_progress(job.progress)) and progress.ended:
+            seconds[kind_of(job)].append(progress.seconds / max(1, job.networks))
+    whole = {kind: [each for each in found if each >= max(found) / 2] for kind, found in seconds.items()}
+    return {kind: sum(found) / len(found) for kind, found in whole.items()}

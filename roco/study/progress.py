@@ -10,14 +10,6 @@ from roco.search.records import Population
 from roco.study.job_progress import JobProgress, ProgressFiles
 from roco.study.layout import Job, Layout
 from roco.study.lock import running_process
-from roco.study.workload import (
-    evaluation_work,
-    genome_flops,
-    images_of,
-    retraining_work,
-    robustness_work,
-    typical_genome,
-)
 
 STAGES = {
     "dataset": "data set",
@@ -106,7 +98,7 @@ def study_state(config: StudyConfig, *, files: ProgressFiles | None = None, now:
         for rule in STAGES
     )
     ended = [each for each in progress.values() if each is not None and each.ended]
-    left, unmeasured = _time_left(config, stages, ended=ended, now=now or datetime.now())
+    left, unmeasured = _time_left(stages, ended=ended, now=now or datetime.now())
     return StudyState(config.experiment, config.folder, holder, stages, left, unmeasured)
 
 
@@ -171,42 +163,22 @@ def _stage(
 
 
 def _time_left(
-    config: StudyConfig, stages: Sequence[StageState], *, ended: Sequence[JobProgress], now: datetime
+    stages: Sequence[StageState], *, ended: Sequence[JobProgress], now: datetime
 ) -> tuple[float | None, tuple[str, ...]]:
     """Seconds that the open jobs take at the pace of those that ended, and the stages that nothing is known of."""
-    work, jobs, unmeasured = 0.0, 0.0, []
-    by_flops = _seconds_by_flops(config, stages)
+    work, jobs, unmeasured = 0.0, 0, []
     for rule, stage in zip(STAGES, stages, strict=True):
-        seconds = stage.job_seconds or by_flops.get(rule)
+        seconds = stage.job_seconds
         if not stage.jobs_left or rule == "report_page":
             continue
         if seconds is None:
             unmeasured.append(stage.title)
             continue
         spent = sum(min((now - progress.begun).total_seconds(), seconds) for _, progress in stage.running)
-        # Among the jobs that ended, those of empty slots are counted already.
-        share = front_share(config) if rule in by_flops and stage.job_seconds is None else 1.0
-        jobs += stage.jobs_left * share
-        work += max(0.0, stage.jobs_left * seconds * share - spent)
+        jobs += stage.jobs_left
+        work += max(0.0, stage.jobs_left * seconds - spent)
     pace = _pace(ended)
     return (work / pace.at_once + jobs * pace.idle_seconds if work and pace else None), tuple(unmeasured)
-
-
-def _seconds_by_flops(config: StudyConfig, stages: Sequence[StageState]) -> dict[str, float]:
-    """How long a job of the later stages takes, if its networks compute as fast as those of the search did."""
-    measured, images = stages[list(STAGES).index("evaluate")].job_seconds, images_of(config)
-    if not measured or images is None:
-        return {}
-    genome = typical_genome(config, images)
-    search = genome_flops(config, genome, images, part="evaluation")
-    later = genome_flops(config, genome, images, part="retraining")
-    flops_per_second = config.evaluation.genomes_per_job * evaluation_work(config, images).flops(search) / measured
-    networks = config.slots * len(config.retraining.seeds)
-    flops = {
-        "retrain": networks * retraining_work(config, images).flops(later),
-        "robustness": robustness_work(config, images).flops(later),
-    }
-    return {rule: each / flops_per_second for rule, each in flops.items()}
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,8 @@ def test_a_configuration_accepts_each_attack(kind: type[Attack]) -> None:
 
 
 @every
-def test_each_attack_says_what_it_is_and_what_it_costs(kind: type[Attack]) -> None:
+def test_each_attack_consists_of_attacks(kind: type[Attack]) -> None:
     attack = TypeAdapter(WhiteBoxAttack).validate_python(smallest_settings(kind))
-    passes = attack.passes(classes=10, size=32)
-    assert passes.forward + passes.gradient + passes.alone > 0
     assert all(isinstance(stage, Attack) for stage in attack.stages())
 
 

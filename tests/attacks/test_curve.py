@@ -44,8 +44,8 @@ def test_every_image_falls_at_the_first_radius_beyond_its_boundary(make_linear, 
     curve = curve_of(found.linf, config)
     expected = [linf > r / 255 for r in RADII]
     assert 0 < sum(held.sum() for held in expected) < 30 * len(RADII)
-    assert curve["robust_images"] == ["".join("01"[int(one)] for one in held) for held in expected]
-    assert curve["accuracy"] == pytest.approx([held.mean() for held in expected])
+    assert curve.robust_images == tuple("".join("01"[int(mark)] for mark in held) for held in expected)
+    assert curve.accuracy == pytest.approx([held.mean() for held in expected])
     assert found.linf[3] == 0
     # Bisection over six radii and one place beyond them: three rounds at most, and only what is in question.
     assert attacked[0] == (RADII[2], 30)
@@ -62,17 +62,17 @@ def test_every_image_falls_at_the_first_radius_beyond_its_boundary(make_linear, 
 def test_accuracy_never_rises_with_the_radius_for_any_image(distances: list[float], radii: list[float]) -> None:
     curve = curve_of(np.array(distances), CurveConfig(radii=sorted(radii)))
     for image in range(len(distances)):
-        marks = [robust[image] for robust in curve["robust_images"]]
+        marks = [robust[image] for robust in curve.robust_images]
         assert marks == sorted(marks, reverse=True)
-    assert curve["images"] == len(distances)
-    assert [robust.count("1") / len(distances) for robust in curve["robust_images"]] == curve["accuracy"]
+    assert curve.images == len(distances)
+    assert [robust.count("1") / len(distances) for robust in curve.robust_images] == list(curve.accuracy)
 
 
 def test_smallest_perturbations_are_of_images_that_were_right() -> None:
     found = smallest_of(np.array([0.0, 0.5, 0.25, np.inf]))
-    assert found == {"median": 0.5, "per_image": [0.0, 0.5, 0.25, None]}
-    assert smallest_of(np.array([0.5, np.inf, np.inf]))["median"] is None
-    assert smallest_of(np.array([0.0]))["median"] is None
+    assert (found.median, found.per_image) == (0.5, (0.0, 0.5, 0.25, None))
+    assert smallest_of(np.array([0.5, np.inf, np.inf])).median is None
+    assert smallest_of(np.array([0.0])).median is None
 
 
 def test_curve_and_smallest_perturbations_are_the_worst_case_over_all_attacks(make_linear, make_split) -> None:
@@ -90,20 +90,20 @@ def test_curve_and_smallest_perturbations_are_the_worst_case_over_all_attacks(ma
         curve=CurveConfig(radii=RADII, steps=2, targets=1),
     )
     result = evaluate_robustness(network, split, config=config, device=torch.device("cpu"))
-    found = result["smallest_perturbations"]
+    found = result.smallest_perturbations
     for norm, dual in (("l2", 2), ("linf", 1)):
         closed = boundaries(network, images, labels, dual=dual)
-        assert found[norm]["per_image"] == pytest.approx(closed.tolist(), rel=0.02, abs=1e-6)
-        assert found[norm]["median"] == pytest.approx(np.median(closed), rel=0.02)
-    held = np.array([[int(mark) for mark in robust] for robust in result["curve"]["robust_images"]])
-    at_one = np.array([int(mark) for mark in result["attacks"]["fgsm"]["robust_images"]])
+        assert found[norm].per_image == pytest.approx(closed.tolist(), rel=0.02, abs=1e-6)
+        assert found[norm].median == pytest.approx(np.median(closed), rel=0.02)
+    held = np.array([[int(mark) for mark in robust] for robust in result.curve.robust_images])
+    at_one = np.array([int(mark) for mark in result.attacks["fgsm"].robust_images])
     assert (held[RADII.index(1.0)] <= at_one).all()
-    assert result["curve"]["accuracy"] == pytest.approx(held.mean(axis=1))
-    assert "flags" not in result
+    assert result.curve.accuracy == pytest.approx(held.mean(axis=1))
+    assert result.flags == ()
 
 
 def test_only_what_is_asked_for_is_made(make_linear, make_split) -> None:
     network = make_linear()
     config = RobustnessConfig(images=3, attacks={"pgd": PGD(method="pgd", eps=1.0, alpha=0.5, steps=2)})
     result = evaluate_robustness(network, make_split(network, 5), config=config, device=torch.device("cpu"))
-    assert list(result) == ["images", "clean_accuracy", "right_images", "attacks"]
+    assert list(result.model_dump()) == ["images", "clean_accuracy", "right_images", "attacks"]

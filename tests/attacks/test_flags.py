@@ -45,14 +45,14 @@ def evidence(**changes: Any) -> Evidence:
 
 
 def raised(found: Evidence) -> set[str]:
-    return {flag["name"] for flag in flags_of(found, CONFIG) if flag["raised"]}
+    return {flag.name for flag in flags_of(found, CONFIG) if flag.raised}
 
 
 def test_nothing_suspicious_raises_nothing() -> None:
     flags = flags_of(evidence(), CONFIG)
-    assert not any(flag["raised"] for flag in flags)
-    assert len({flag["name"] for flag in flags}) == len(flags) == 11
-    details = {flag["name"]: flag["detail"] for flag in flags}
+    assert not any(flag.raised for flag in flags)
+    assert len({flag.name for flag in flags}) == len(flags) == 11
+    details = {flag.name: flag.detail for flag in flags}
     assert details["more_steps"] == "PGD at 8/255 leaves 45 of 100 images right after 5 steps and 40 after 20"
 
 
@@ -91,7 +91,7 @@ def test_images_from_other_networks_count_where_no_white_box_attack_succeeds() -
     transferred[50:60] = 3 / 255
     found = evidence(transferred=transferred)
     assert raised(found) == set()
-    details = {flag["name"]: flag["detail"] for flag in flags_of(found, CONFIG)}
+    details = {flag.name: flag.detail for flag in flags_of(found, CONFIG)}
     assert details["transfer"].startswith("of 12 attacked images that are in the adversarial set, 0 fall")
 
 
@@ -130,12 +130,12 @@ def test_logits_scaled_by_a_thousand_raise_flags_and_fool_no_verdict(make_linear
         evaluate_robustness(Scaled(network, factor), split, config=config, device=torch.device("cpu"))
         for factor in (1.0, 1000.0)
     )
-    assert not any(flag["raised"] for flag in plain["flags"])
-    flags = {flag["name"] for flag in scaled["flags"] if flag["raised"]}
+    assert not any(flag.raised for flag in plain.flags)
+    flags = {flag.name for flag in scaled.flags if flag.raised}
     assert {"zero_gradients", "large_radius"} <= flags
-    assert plain["attacks"]["fgsm"]["accuracy"] < 0.2 < scaled["attacks"]["fgsm"]["accuracy"]
+    assert plain.attacks["fgsm"].accuracy < 0.2 < scaled.attacks["fgsm"].accuracy
     # APGD on a ratio of logits sees through it.
-    assert scaled["curve"]["accuracy"][0] <= plain["curve"]["accuracy"][0] + 0.05
+    assert scaled.curve.accuracy[0] <= plain.curve.accuracy[0] + 0.05
 
 
 def test_gradients_that_are_zero_or_not_finite_are_counted() -> None:
@@ -147,7 +147,7 @@ def test_gradients_that_are_zero_or_not_finite_are_counted() -> None:
 
     images = torch.full((3, 3, 8, 8), 100, dtype=torch.uint8)
     found = probe_gradients(Odd(), images, labels=torch.zeros(3, dtype=torch.int64), batch_size=3)
-    assert found == {"zero": "010", "broken": "001", "unsteady": "000"}
+    assert (found.zero, found.broken, found.unsteady) == ("010", "001", "000")
 
 
 class Masked(nn.Module):
@@ -173,15 +173,15 @@ def test_what_only_the_square_part_of_autoattack_breaks_raises_a_flag(make_linea
         evaluate_robustness(tested, split, config=config, device=torch.device("cpu"))
         for tested in (network, Masked(network))
     )
-    flags = [{flag["name"]: flag for flag in result["flags"]} for result in (plain, masked)]
-    assert not flags[0]["gradient_free"]["raised"]
-    assert not flags[0]["autoattack"]["raised"]
-    found = masked["attacks"]["aa_16"]["found_by"]
+    flags = [{flag.name: flag for flag in result.flags} for result in (plain, masked)]
+    assert not flags[0]["gradient_free"].raised
+    assert not flags[0]["autoattack"].raised
+    found = masked.attacks["aa_16"].found_by
     assert list(found) == ["apgd_ce", "apgd_t", "fab_t", "square"]
     # A random start finds what lies very near.
     assert found["square"] > 2 * sum(found[name] for name in ("apgd_ce", "apgd_t", "fab_t"))
-    assert flags[1]["gradient_free"]["raised"]
-    assert flags[1]["autoattack"]["raised"]
+    assert flags[1]["gradient_free"].raised
+    assert flags[1]["autoattack"].raised
 
 
 def test_attacks_without_a_budget_that_fail_raise_a_flag(make_linear, make_split) -> None:
@@ -190,12 +190,12 @@ def test_attacks_without_a_budget_that_fail_raise_a_flag(make_linear, make_split
     attacks = {"deepfool": DeepFool(method="deepfool"), "cw": CW(method="cw", c=1e-6, steps=2)}
     config = RobustnessConfig(images=40, attacks=attacks, checks=CONFIG)
     result = evaluate_robustness(network, split, config=config, device=torch.device("cpu"))
-    [flag] = [flag for flag in result["flags"] if flag["name"] == "without_budget"]
-    assert flag["raised"]
-    left = result["attacks"]["cw"]["correct"]
-    assert flag["detail"] == f"of 40 images, attacks without a budget leave right: deepfool 0, cw {left}"
+    [flag] = [flag for flag in result.flags if flag.name == "without_budget"]
+    assert flag.raised
+    left = result.attacks["cw"].correct
+    assert flag.detail == f"of 40 images, attacks without a budget leave right: deepfool 0, cw {left}"
     assert left > 10
-    assert "batches" not in {flag["name"] for flag in result["flags"] if flag["raised"]}
+    assert "batches" not in {flag.name for flag in result.flags if flag.raised}
 
 
 def test_a_network_that_looks_at_the_batch_raises_a_flag(make_linear, make_split) -> None:
@@ -211,7 +211,7 @@ def test_a_network_that_looks_at_the_batch_raises_a_flag(make_linear, make_split
     network = make_linear(classes=4)
     images = torch.from_numpy(make_split(network, 40).images)
     labels = torch.zeros(40, dtype=torch.int64)
-    assert probe_gradients(network, images, labels=labels, batch_size=40)["unsteady"] == "0" * 40
-    found = probe_gradients(Neighbourly(network), images, labels=labels, batch_size=40)["unsteady"]
+    assert probe_gradients(network, images, labels=labels, batch_size=40).unsteady == "0" * 40
+    found = probe_gradients(Neighbourly(network), images, labels=labels, batch_size=40).unsteady
     assert found.count("1") >= 3
-    assert probe_gradients(Neighbourly(network), images, labels=labels, batch_size=OTHER_BATCH)["unsteady"] == "0" * 40
+    assert probe_gradients(Neighbourly(network), images, labels=labels, batch_size=OTHER_BATCH).unsteady == "0" * 40

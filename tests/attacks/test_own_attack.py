@@ -21,18 +21,15 @@ from roco.attacks.protocol import evaluate_robustness
 from roco.config import check_config
 from roco.data.dataset import Split
 from roco.report.measures.compare import metric_title
-from roco.study.workload import Images, robustness_work
 
 config = check_config({"experiment": "a", "dataset": {"name": "digits"}, **json.loads(sys.argv[1])})
 network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 8 * 8, 10))
 images = torch.randint(256, (6, 3, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 split = Split(images.numpy(), network(images / 255).argmax(dim=1).numpy())
-result = evaluate_robustness(network, split, config=config.robustness, device=torch.device("cpu"))["attacks"]["rfgsm"]
-assert result["method"] == "rfgsm" and result["failures"] == 0 and len(result["robust_images"]) == 6
+result = evaluate_robustness(network, split, config=config.robustness, device=torch.device("cpu")).attacks["rfgsm"]
+assert result.method == "rfgsm" and result.failures == 0 and len(result.robust_images) == 6
 assert config.robustness.with_budget == ["rfgsm"]
 assert metric_title("rfgsm_8") == "R+FGSM 8"
-work = robustness_work(config, Images(1, 1, 5, 0, 0, classes=10, size=8))
-assert (work.gradient, work.forward) == (5, 5)
 """
 
 

@@ -9,6 +9,7 @@ import torch
 
 from roco.attacks.l0 import RandomSearch
 from roco.attacks.linf import ProjectedGradient
+from roco.attacks.records import CellName
 from roco.attacks.sets import AdversarialSet, Cell, adversarial_error, breakdown, join_cells
 from roco.attacks.sets.chain import attack_chain
 from roco.attacks.sets.verification import verify_set
@@ -60,7 +61,7 @@ def joined(cells) -> AdversarialSet:
 def test_a_set_has_every_image_of_its_cells(cells, joined) -> None:
     assert len(joined) == sum(len(cell) for cell in cells) > 10
     for cell in cells:
-        rows = joined.rows({"target": cell.target, "norm": cell.norm, "threshold": cell.threshold})
+        rows = joined.rows(CellName(target=cell.target, norm=cell.norm, threshold=cell.threshold))
         assert np.array_equal(joined.images[rows], cell.images)
         assert np.array_equal(joined.source_index[rows], cell.source_index)
         assert np.array_equal(joined.margin[rows], cell.margin)
@@ -99,12 +100,12 @@ def test_errors_and_their_breakdown(joined) -> None:
     predictions[[0, 1, -1]] += 1
     assert adversarial_error(predictions, joined) == pytest.approx(3 / len(joined))
     table = breakdown(predictions, joined)
-    assert [tuple(row) for row in table] == [("target", "norm", "threshold", "images", "errors")] * 12
-    assert [row["images"] for row in table] == [row["successes"] for row in joined.attacked]
-    assert sum(row["errors"] for row in table) == 3
-    with_images = [row for row in table if row["images"]]
-    assert with_images[0]["errors"] in (1, 2)
-    assert with_images[-1]["errors"] == 1
+    assert len(table) == 12
+    assert [row.images for row in table] == [row.successes for row in joined.attacked]
+    assert sum(row.errors for row in table) == 3
+    with_images = [row for row in table if row.images]
+    assert with_images[0].errors in (1, 2)
+    assert with_images[-1].errors == 1
     with pytest.raises(AttackError, match=f"expected {len(joined)} predictions, got"):
         breakdown(predictions[1:], joined)
 
@@ -207,9 +208,9 @@ def test_an_image_that_was_wrong_before_is_caught(joined, networks, split, tmp_p
 
 
 def test_wrong_counts_are_caught(joined, networks, split, tmp_path: Path) -> None:
-    counts = [dict(row) for row in joined.attacked]
-    counts[-1]["successes"] += 1
-    replace(joined, attacked=counts).save(tmp_path / "set.h5")
+    *others, last = joined.attacked
+    more = last.model_copy(update={"successes": last.successes + 1})
+    replace(joined, attacked=(*others, more)).save(tmp_path / "set.h5")
     with pytest.raises(ArtifactError, match=r"resnet linf 20: \d+ successes of 10 are said"):
         verify_set(tmp_path / "set.h5", networks, split)
     replace(joined, attacked=joined.attacked[:-1]).save(tmp_path / "set.h5")

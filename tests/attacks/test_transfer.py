@@ -8,6 +8,7 @@ from hypothesis import settings as testing
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from roco.attacks.records import CellSuccesses, TransferPair
 from roco.attacks.sets import AdversarialSet
 from roco.attacks.sets.transfer import measure_transfer, noisy
 from roco.data.dataset import Split
@@ -53,7 +54,7 @@ def adversarial(split: Split) -> AdversarialSet:
         target_prediction=np.full(4, 2),
         margin=np.ones(4, dtype=np.float32),
         split="test",
-        attacked=[{"target": t, "norm": n, "threshold": k, "attacked": 4, "successes": s} for t, n, k, s in cells],
+        attacked=tuple(CellSuccesses(target=t, norm=n, threshold=k, attacked=4, successes=s) for t, n, k, s in cells),
         settings={},
         seed=0,
         versions={},
@@ -63,21 +64,21 @@ def adversarial(split: Split) -> AdversarialSet:
 
 def test_only_images_that_the_other_target_had_right_count(adversarial: AdversarialSet, split: Split) -> None:
     from_lenet, from_resnet = measure_transfer(adversarial, NETWORKS, split, seed=0)
-    assert (from_lenet["source"], from_lenet["target"]) == ("lenet", "resnet")
+    assert (from_lenet.source, from_lenet.target) == ("lenet", "resnet")
     # Image 3 was wrong before; of the other three, image 0 transfers.
-    assert (from_lenet["images"], from_lenet["fooled"]) == (3, 1)
-    assert from_resnet == {
-        "norm": "l0", "threshold": 2, "source": "resnet", "target": "lenet", "images": 0, "fooled": 0, "noise": 0,
-    }  # fmt: skip
+    assert (from_lenet.images, from_lenet.fooled) == (3, 1)
+    assert from_resnet == TransferPair(
+        norm="l0", threshold=2, source="resnet", target="lenet", images=0, fooled=0, noise=0
+    )
 
 
 def test_noise_is_counted_as_it_was_drawn(adversarial: AdversarialSet, split: Split) -> None:
-    whole_budget = replace(adversarial, threshold=np.full(4, 6))
-    whole_budget.attacked[0]["threshold"] = whole_budget.attacked[1]["threshold"] = 6
+    cells = tuple(cell.model_copy(update={"threshold": 6}) for cell in adversarial.attacked)
+    whole_budget = replace(adversarial, threshold=np.full(4, 6), attacked=cells)
     counts = []
     for seed in range(40):
         row, _ = measure_transfer(whole_budget, NETWORKS, split, seed=seed)
-        counts.append(row["noise"])
+        counts.append(row.noise)
         assert row == measure_transfer(whole_budget, NETWORKS, split, seed=seed)[0]
     # All pixels get random corners; ties go to red: green or blue wins where red is off and another is on, 3 in 8.
     assert np.mean(counts) == pytest.approx(3 * 3 / 8, abs=0.4)
@@ -86,7 +87,7 @@ def test_noise_is_counted_as_it_was_drawn(adversarial: AdversarialSet, split: Sp
 def test_a_set_without_images_transfers_nothing(adversarial: AdversarialSet, split: Split) -> None:
     columns = ("images", "labels", "target", "norm", "threshold", "source_index", "target_prediction", "margin")
     nothing = replace(adversarial, **{name: getattr(adversarial, name)[:0] for name in columns})
-    assert [row["images"] for row in measure_transfer(nothing, NETWORKS, split, seed=0)] == [0, 0]
+    assert [row.images for row in measure_transfer(nothing, NETWORKS, split, seed=0)] == [0, 0]
 
 
 def test_a_missing_target_is_named(adversarial: AdversarialSet, split: Split) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from roco.attacks.batches import Batch
 from roco.attacks.norms import DECIDED, margins_of
 from roco.attacks.protocol import evaluate_robustness
+from roco.attacks.records import AttackSummary
 from roco.attacks.settings import RobustnessConfig
 from roco.attacks.white_box import BIM, CW, FGSM, PGD, DeepFool
 from roco.attacks.white_box.attack import Attack
@@ -37,7 +38,7 @@ def boundaries(network: nn.Module, images: Tensor, labels: Tensor, order: int) -
     return (DECIDED - margins_of(network, images, labels=labels, batch_size=64)) / length
 
 
-def settings_of(attack: Any, network: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Any]:
+def settings_of(attack: Any, network: nn.Module, images: Tensor, labels: Tensor) -> AttackSummary:
     outcome = attack_white_box(network, images, labels=labels, attack=attack, seed=0, batch_size=7)
     return summary(attack, outcome)
 
@@ -51,21 +52,21 @@ def test_linf_attacks_succeed_exactly_beyond_the_boundary(make_linear, make_spli
     eps = needed.sort().values[9:11].mean().item() * 255
     result = settings_of(linf_attacks(eps)[number], network, images, labels)
     expected = needed > eps / 255
-    assert result["robust_images"] == "".join("1" if robust else "0" for robust in expected.tolist())
-    assert result["correct"] == 10
-    assert result["accuracy"] == 0.5
-    assert result["failures"] == 0
+    assert result.robust_images == "".join("1" if robust else "0" for robust in expected.tolist())
+    assert result.correct == 10
+    assert result.accuracy == 0.5
+    assert result.failures == 0
     # Half of them are infinitely far.
-    assert result["median_linf"] is None
-    assert result["median_l2"] is None
+    assert result.median_linf is None
+    assert result.median_l2 is None
     all_but_one = linf_attacks(needed.sort().values[-2:].mean().item() * 255)[number]
     result = settings_of(all_but_one, network, images, labels)
     eps = all_but_one.eps
-    assert result["correct"] == 1
-    assert result["median_linf"] == pytest.approx(eps / 255, rel=1e-3)
-    assert result["median_l2"] == pytest.approx(eps / 255 * 192**0.5, rel=1e-3)
-    assert result["settings"]["eps"] == eps
-    assert "method" not in result["settings"]
+    assert result.correct == 1
+    assert result.median_linf == pytest.approx(eps / 255, rel=1e-3)
+    assert result.median_l2 == pytest.approx(eps / 255 * 192**0.5, rel=1e-3)
+    assert result.settings["eps"] == eps
+    assert "method" not in result.settings
 
 
 def test_deepfool_finds_the_smallest_perturbation(make_linear, make_split) -> None:
@@ -73,8 +74,8 @@ def test_deepfool_finds_the_smallest_perturbation(make_linear, make_split) -> No
     images, labels = tensors(make_split(network, 21, spread=30))
     result = settings_of(DeepFool(method="deepfool", steps=10, overshoot=0.02), network, images, labels)
     expected = boundaries(network, images, labels, order=2).median().item() * 1.02
-    assert result["correct"] == 0
-    assert result["median_l2"] == pytest.approx(expected, rel=1e-3)
+    assert result.correct == 0
+    assert result.median_l2 == pytest.approx(expected, rel=1e-3)
 
 
 def test_attacks_without_a_budget_do_not_depend_on_the_batch(convolutional, make_split) -> None:
@@ -99,8 +100,8 @@ def test_cw_comes_close_to_it_also_when_all_logits_are_negative(make_linear, mak
     attack = CW(method="cw", c=0.03, kappa=0.0, steps=300, learning_rate=0.003)
     result = settings_of(attack, network, images, labels)
     expected = boundaries(network, images, labels, order=2).median().item()
-    assert result["correct"] == 0
-    assert expected * 0.999 <= result["median_l2"] <= 1.05 * expected
+    assert result.correct == 0
+    assert expected * 0.999 <= result.median_l2 <= 1.05 * expected
 
 
 def test_images_that_are_wrong_from_the_start_are_not_robust(make_linear, make_split) -> None:
@@ -108,10 +109,10 @@ def test_images_that_are_wrong_from_the_start_are_not_robust(make_linear, make_s
     images, labels = tensors(make_split(network, 6))
     labels[[1, 4]] = 1 - labels[[1, 4]]
     result = settings_of(FGSM(method="fgsm", eps=1e-6), network, images, labels)
-    assert result["robust_images"] == "101101"
-    assert result["correct"] == 4
-    assert result["median_l2"] is None
-    assert result["median_linf"] is None
+    assert result.robust_images == "101101"
+    assert result.correct == 4
+    assert result.median_l2 is None
+    assert result.median_linf is None
 
 
 @pytest.mark.parametrize("fault", ["nan", "too far"])
@@ -124,8 +125,8 @@ def test_outputs_that_break_the_rules_do_not_count(make_linear, make_split, monk
 
     monkeypatch.setattr(PGD, "perturb", faulty)
     result = settings_of(PGD(method="pgd", eps=2.0, alpha=1.0, steps=1, restarts=3), network, images, labels)
-    assert result["accuracy"] == 1.0
-    assert result["failures"] == 12
+    assert result.accuracy == 1.0
+    assert result.failures == 12
 
 
 def test_what_lies_on_the_boundary_does_not_count(make_linear, make_split, monkeypatch) -> None:
@@ -146,7 +147,7 @@ def test_what_lies_on_the_boundary_does_not_count(make_linear, make_split, monke
     for margin, right in ((0.5 * DECIDED, 4), (2 * DECIDED, 0)):
         monkeypatch.setattr(DeepFool, "perturb", led_by(margin))
         result = settings_of(DeepFool(method="deepfool"), network, grey, labels)
-        assert result["correct"] == right
+        assert result.correct == right
 
 
 def test_an_attack_does_not_grade_itself(make_linear, make_split, monkeypatch) -> None:
@@ -154,7 +155,7 @@ def test_an_attack_does_not_grade_itself(make_linear, make_split, monkeypatch) -
     images, labels = tensors(make_split(network, 4))
     monkeypatch.setattr(DeepFool, "perturb", lambda self, batch: batch.images)
     result = settings_of(DeepFool(method="deepfool"), network, images, labels)
-    assert result["accuracy"] == 1.0
+    assert result.accuracy == 1.0
 
 
 def test_restarts_only_help_the_attacker_and_count_per_image(convolutional, make_split) -> None:
@@ -163,7 +164,7 @@ def test_restarts_only_help_the_attacker_and_count_per_image(convolutional, make
     for restarts in (1, 6):
         attack = PGD(method="pgd", eps=30.0, alpha=3.0, steps=1, restarts=restarts)
         result = settings_of(attack, convolutional, images, labels)
-        robust.append(np.array(list(result["robust_images"])) == "1")
+        robust.append(np.array(list(result.robust_images)) == "1")
     assert not (robust[1] & ~robust[0]).any()
     assert robust[1].sum() < robust[0].sum()
 
@@ -175,7 +176,7 @@ def test_a_network_that_gives_nan_is_wrong(make_split) -> None:
 
     images = torch.zeros((3, 3, 8, 8), dtype=torch.uint8)
     result = settings_of(FGSM(method="fgsm", eps=1.0), Broken(), images, torch.ones(3, dtype=torch.int64))
-    assert result["robust_images"] == "000"
+    assert result.robust_images == "000"
 
 
 def test_the_same_images_for_every_network(make_linear, make_split) -> None:
@@ -184,20 +185,20 @@ def test_the_same_images_for_every_network(make_linear, make_split) -> None:
     networks = [make_linear(seed=seed) for seed in (0, 1)]
     split = make_split(networks[0], 40)
     first = evaluate_robustness(networks[0], split, config=config, device=CPU)
-    assert first["images"] == 12
-    assert first["clean_accuracy"] == 1.0
-    assert list(first["attacks"]) == ["strong", "weak"]
-    assert first["attacks"]["strong"]["accuracy"] == 0.0
-    assert first["attacks"]["weak"]["robust_images"] == "1" * 12
+    assert first.images == 12
+    assert first.clean_accuracy == 1.0
+    assert list(first.attacks) == ["strong", "weak"]
+    assert first.attacks["strong"].accuracy == 0.0
+    assert first.attacks["weak"].robust_images == "1" * 12
     assert evaluate_robustness(networks[0], split, config=config, device=CPU) == first
     second = evaluate_robustness(networks[1], split, config=config, device=CPU)
     with torch.no_grad():
         predictions = networks[1](torch.from_numpy(split.images).float() / 255).argmax(dim=1)
     right = (predictions.numpy() == split.labels).astype(int)
-    assert second["attacks"]["weak"]["correct"] == round(12 * second["clean_accuracy"]) < right.sum()
+    assert second.attacks["weak"].correct == round(12 * second.clean_accuracy) < right.sum()
     everything = evaluate_robustness(networks[1], split, config=config.model_copy(update={"images": 99}), device=CPU)
-    assert everything["images"] == 40
-    assert everything["attacks"]["weak"]["robust_images"] == "".join(map(str, right))
+    assert everything.images == 40
+    assert everything.attacks["weak"].robust_images == "".join(map(str, right))
 
 
 def test_a_failing_network_is_one_error(make_split) -> None:

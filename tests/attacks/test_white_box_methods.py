@@ -187,8 +187,8 @@ def test_outcomes_are_joined_in_order_and_keep_their_digits(case: Case) -> None:
     outcome = case.attacked(attack_of("fgsm", eps=case.eps))
     half = IMAGES // 2
     parts = [Outcome(outcome.l2[part], outcome.linf[part], 1) for part in (slice(half), slice(half, None))]
-    joined = Outcome.from_json([part.to_json() for part in parts])
+    joined = Outcome.joined([part.record() for part in parts])
     assert joined.l2 == pytest.approx(outcome.l2, rel=1e-6)
     assert (joined.robust == outcome.robust).all()
     assert joined.failures == 2
-    assert summary(attack_of("fgsm", eps=case.eps), joined)["correct"] == outcome.robust.sum()
+    assert summary(attack_of("fgsm", eps=case.eps), joined).correct == outcome.robust.sum()

@@ -4,7 +4,7 @@ from ptflops import get_model_complexity_info
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from roco.networks.decoder import GenomeNetwork, Join, Normalise, build_network, convolve_together
+from roco.networks.decoder import GenomeNetwork, Join, Normalise, convolve_together
 from roco.space.complexity import Channels
 from roco.space.genome import Genome
 from roco.space.settings import PUBLISHED_GENOMES
@@ -17,7 +17,7 @@ def network_of(
 ) -> GenomeNetwork:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return build_network(
+        return GenomeNetwork(
             Genome.parse(text).phenotype,
             channels=channels,
             classes=classes,

@@ -1,10 +1,10 @@
 """Makes up a data set and adversarial sets of it, for tests of the report."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from roco.attacks.records import CellSuccesses
 from roco.attacks.sets import AdversarialSet
 from roco.data.dataset import Dataset, Split
 
@@ -24,15 +24,15 @@ def write_dataset(path: Path) -> None:
     Dataset("digits", ("0", "1"), train, validation, test, mean, mean, FINGERPRINT, notes).save(path)
 
 
-def adversarial_set(split: str, cells: list[dict[str, Any]]) -> AdversarialSet:
+def adversarial_set(split: str, cells: tuple[CellSuccesses, ...]) -> AdversarialSet:
     """Its images change one channel of the first pixels to 255 (L0), or all values by the threshold.
 
     A cell's source indices fall from row to row, the lowest being its threshold and, for resnet, 3 more.
     """
     rows = [
-        (cell["target"], cell["norm"], cell["threshold"], number + cell["threshold"] + 3 * (cell["target"] == "resnet"))
+        (cell.target, cell.norm, cell.threshold, number + cell.threshold + 3 * (cell.target == "resnet"))
         for cell in cells
-        for number in reversed(range(cell["successes"]))
+        for number in reversed(range(cell.successes))
     ]
     targets, norms, thresholds, source = ([row[place] for row in rows] for place in range(4))
     images, labels = made_up_split(60).images[source], made_up_split(60).labels[source]

@@ -9,6 +9,7 @@ import numpy as np
 from fabricated_images import adversarial_set, write_dataset
 from made_records import evaluation, failed_training, measured_network
 
+from roco.attacks.records import CellSuccesses
 from roco.config import StudyConfig, check_config
 from roco.report.read.collect import StudyFiles
 from roco.space.settings import PUBLISHED_GENOMES
@@ -175,12 +176,12 @@ class FabricatedStudy:
 
     def adversarial_sets(self, successes: int = 7) -> None:
         for split in ("validation", "test"):
-            cells = [
-                {"target": t, "norm": n, "threshold": k, "attacked": 50, "successes": successes * (k + i)}
+            cells = tuple(
+                CellSuccesses(target=t, norm=n, threshold=k, attacked=50, successes=successes * (k + i))
                 for i, t in enumerate(("lenet", "resnet"))
                 for n in ("l0", "linf")
                 for k in (1, 3)
-            ]
+            )
             path = self.folder / f"adversarial/{split}.h5"
             adversarial_set(split, cells).save(path)
             self.paths["adversarial_sets"].append(path)

@@ -78,7 +78,7 @@ def test_a_record_never_changes() -> None:
 
 
 def test_records_and_specs_are_read_without_torch() -> None:
-    modules = "roco.networks.spec, roco.training.records, roco.attacks.sets.transfer_record, roco.search.records, "
+    modules = "roco.networks.spec, roco.training.records, roco.attacks.records, roco.search.records, "
     modules += (
         "roco.retraining.records, roco.report.read.collect, roco.study.search_progress, roco.study.network_lookup"
     )

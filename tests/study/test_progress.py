@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from half_done_study import START, begin, config_of, failed, finish, individual, line, write_population
+from half_done_study import START, begin, config_of, failed, finish, line
 
 from roco.config import StudyConfig
 from roco.study import job_progress
@@ -13,7 +13,6 @@ from roco.study.job_progress import JobProgress, ProgressFiles, read_progress
 from roco.study.layout import Job, Layout
 from roco.study.lock import lock_results
 from roco.study.progress import study_state
-from roco.study.workload import Work, evaluation_work, images_of, retraining_work, robustness_work
 
 
 @pytest.fixture
@@ -23,10 +22,6 @@ def config(tmp_path: Path):
 
 def jobs_of(config, rule: str) -> list[Job]:
     return [job for job in Layout(config).jobs() if job.rule == rule]
-
-
-def passes(work: Work) -> int:
-    return 3 * (work.trained + work.gradient + work.alone) + work.forward
 
 
 @contextlib.contextmanager
@@ -153,20 +148,3 @@ def test_a_finished_study_has_no_time_left(config) -> None:
     state = study_state(config)
     assert state.finished
     assert state.seconds_left is None
-
-
-def test_later_stages_are_estimated_from_the_search_by_flops(config) -> None:
-    for job in Layout(config).jobs():
-        if job.rule in ("dataset", "target", "adversarial_cells", "evaluate"):
-            finish(job, at=0, seconds=10)
-    write_population(config, "roco", 2, [individual(0.1, 0.2, 900, rank=0), individual(0.3, 0.4, 950, rank=1)], seen=9)
-    state = study_state(config)
-    assert state.unmeasured == ()
-    images = images_of(config)
-    assert images is not None
-    # Both widths are the same: the seconds are as the passes. A pair of genomes took ten.
-    search, *later = (passes(work(config, images)) for work in (evaluation_work, retraining_work, robustness_work))
-    # One of two slots holds a network; all jobs above ran at once.
-    jobs = len([job for job in Layout(config).jobs() if job.done])
-    expected = sum(later) / (2 * search / 10) * 4 * 0.5 / jobs
-    assert state.seconds_left == pytest.approx(expected)

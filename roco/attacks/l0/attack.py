@@ -1,13 +1,11 @@
 """What all L0 attacks share: how they are called, when an image is done, and the exhaustive search for one pixel."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from roco.attacks.l0.pixels import CORNERS, Generators, Problem
 from roco.attacks.norms import DECIDED, forward_batch
-from roco.attacks.passes import Passes
 from roco.attacks.types import Network, Tensor
 from roco.settings import NonNegative, Section
 
@@ -21,15 +19,6 @@ class PixelAttack(Section):
 
     def perturb(self, problem: Problem) -> Tensor:
         """For each image the perturbed one with the largest margin, uint8 `(n, 3, h, w)`; the caller judges it."""
-        raise NotImplementedError
-
-    def passes(self, thresholds: Sequence[int], *, size: int) -> Passes:
-        """Passes of an image that is attacked at rising thresholds in pixels, if it takes all queries and steps.
-
-        Args:
-            thresholds: in rising order.
-            size: pixels on a side of the image.
-        """
         raise NotImplementedError
 
 
@@ -55,17 +44,6 @@ class PushedAttack(PixelAttack):
 
     def push(self, problem: Problem) -> Tensor:
         """The attack itself; see `PixelAttack.perturb`."""
-        raise NotImplementedError
-
-    def passes(self, thresholds: Sequence[int], *, size: int) -> Passes:
-        """See `PixelAttack`; an exhaustive search takes the place of the attack at a threshold of one pixel."""
-        if not (self.exhaustive and thresholds[0] == 1):
-            return self.push_passes(pixels=thresholds[-1], thresholds=len(thresholds))
-        rest = self.push_passes(pixels=thresholds[-1] - 1, thresholds=len(thresholds) - 1)
-        return Passes(forward=len(CORNERS) * size**2) + rest
-
-    def push_passes(self, *, pixels: int, thresholds: int) -> Passes:
-        """Passes of an image that is pushed at so many thresholds, which add so many pixels in all."""
         raise NotImplementedError
 
 

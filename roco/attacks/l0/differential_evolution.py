@@ -5,7 +5,6 @@ images are attacked beside it.
 """
 
 import logging
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,7 +13,6 @@ from pydantic import Field
 from roco.attacks.l0.attack import PixelAttack
 from roco.attacks.l0.pixels import Array, Problem, changes_of
 from roco.attacks.norms import DECIDED
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.settings import Count
 
@@ -61,11 +59,6 @@ class DifferentialEvolution(PixelAttack):
         rows = np.arange(len(images))
         best = parents[rows, fitness.argmax(axis=1)]
         return problem.changed(rows, _positions(best, sizes), colours=best[..., 2:].astype(np.uint8))
-
-    def passes(self, thresholds: Sequence[int], *, size: int) -> Passes:
-        """A first population and one more at each step, at each threshold."""
-        del size
-        return Passes(forward=len(thresholds) * self.population * (self.steps + 1))
 
 
 def _first_genes(generator: np.random.Generator, sizes: Array, *, shape: tuple[int, int]) -> Array:

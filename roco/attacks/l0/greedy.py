@@ -14,7 +14,6 @@ from pydantic import Field
 from roco.attacks.l0.attack import PushedAttack
 from roco.attacks.l0.pixels import CORNERS, Array, Problem
 from roco.attacks.norms import DECIDED, gradient_batch, margins_of
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.settings import Count
 
@@ -70,12 +69,6 @@ class Greedy(PushedAttack):
             best[better] = current[better]
             margins[active] = torch.maximum(margins[active], new_margins)
         return best
-
-    def push_passes(self, *, pixels: int, thresholds: int) -> Passes:
-        """Each threshold has a last pixel; the pixels of the smaller threshold are kept."""
-        before = pixels - thresholds
-        last = Passes(forward=self.candidates + len(CORNERS) * self.corners, gradient=self.rivals)
-        return Passes(forward=min(self.candidates, FIRST_BLOCK), gradient=1) * before + last * thresholds
 
 
 def _changed(clean: Tensor, images: Tensor) -> Tensor:

@@ -14,7 +14,6 @@ from pydantic import Field
 from roco.attacks.l0.attack import PushedAttack
 from roco.attacks.l0.greedy import Greedy
 from roco.attacks.l0.pixels import Array, Problem, changes_of
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.settings import Count
 
@@ -77,13 +76,6 @@ class RandomSearch(PushedAttack):
             positions[kept], colours[kept] = new_positions[better], new_colours[better]
             margins[kept] = new_margins[better]
         return problem.changed(np.arange(count), positions, colours=colours)
-
-    def push_passes(self, *, pixels: int, thresholds: int) -> Passes:
-        """All queries at each threshold, and the greedy first step."""
-        queries = Passes(forward=thresholds * self.queries)
-        if not self.greedy_candidates:
-            return queries
-        return queries + self.first_step.push_passes(pixels=pixels, thresholds=thresholds)
 
 
 def resampled(progress: float, k: int) -> int:

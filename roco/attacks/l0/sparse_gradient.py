@@ -9,7 +9,6 @@ from typing import Literal
 from roco.attacks.l0.attack import PushedAttack
 from roco.attacks.l0.pixels import Problem
 from roco.attacks.norms import gradient_batch, margin_gradients
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.settings import Count
 
@@ -53,11 +52,6 @@ class SparseGradient(PushedAttack):
             step = STEP * velocity[active]
             current[active] = _projected(images[active], current[active], step=step, n_pixels=problem.n_pixels)
         return best
-
-    def push_passes(self, *, pixels: int, thresholds: int) -> Passes:
-        """All steps at each threshold."""
-        del pixels
-        return Passes(gradient=thresholds * self.steps)
 
 
 def _projected(clean: Tensor, images: Tensor, *, step: Tensor, n_pixels: int) -> Tensor:

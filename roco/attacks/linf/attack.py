@@ -2,7 +2,6 @@
 
 from roco.attacks.batches import Batch, run_in_batches
 from roco.attacks.norms import gradient_batch, margins_of
-from roco.attacks.passes import Passes
 from roco.attacks.types import Network, Tensor
 from roco.runtime import seed_from
 from roco.settings import Count, Section
@@ -28,10 +27,6 @@ class LinfAttack(Section):
             alpha: the step in [0, 1].
         """
         raise NotImplementedError
-
-    def passes(self, thresholds: int) -> Passes:
-        """Passes of an image that is attacked at so many thresholds."""
-        return Passes(gradient=thresholds * self.steps * self.starts)
 
 
 def attack_linf(

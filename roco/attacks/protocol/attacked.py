@@ -3,18 +3,19 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
 from torch import Tensor, nn
 
 from roco.attacks.norms import gradient_batch
-from roco.attacks.outcome import Outcome
+from roco.attacks.outcome import Outcome, OutcomeRecord
 from roco.attacks.protocol.curve import search_radii
-from roco.attacks.protocol.flags import OTHER_BATCH, probe_gradients
+from roco.attacks.protocol.flags import OTHER_BATCH, GradientMarks, probe_gradients
 from roco.attacks.settings import CurveConfig
 from roco.attacks.white_box.attack import Attack
 from roco.attacks.white_box.judge import attack_white_box
 from roco.runtime import seed_from
+from roco.storage.records import Frozen
 
 log = logging.getLogger("roco")
 
@@ -23,17 +24,17 @@ BATCHES = 4
 # Attacks without a budget are repeated on so many images in batches of another size.
 REPEATED = 16
 
-Part = dict[str, Any]
+Chunk = TypeVar("Chunk", bound=Frozen)
 
 
 class Memory:
     """The finished chunks of some work. This class keeps nothing; a derived class may keep them in a store."""
 
-    def read(self, settings: Mapping[str, Any]) -> list[Part]:
-        """The finished chunks of the work with these settings, from the first on."""
+    def read(self, settings: Mapping[str, object]) -> list[object]:
+        """The finished chunks of the work with these settings, from the first on, as plain data."""
         return []
 
-    def write(self, settings: Mapping[str, Any], chunks: Sequence[Part]) -> None:
+    def write(self, settings: Mapping[str, object], chunks: Sequence[Frozen]) -> None:
         """Keeps the chunks that are finished so far."""
 
 
@@ -55,16 +56,19 @@ class Attacked:
     seed: int
     memory: Memory
 
-    def by_chunk(self, settings: Mapping[str, Any], work: Callable[[Tensor, Tensor, int], Part]) -> list[Part]:
+    def by_chunk(
+        self, settings: Mapping[str, object], work: Callable[[Tensor, Tensor, int], Chunk], *, kind: type[Chunk]
+    ) -> list[Chunk]:
         """The results of some work on all images, chunk after chunk; what the memory has is not done again.
 
         Args:
             settings: what decides the results, beside the network and the images.
             work: from a chunk's images, their labels and a seed of the chunk's own to its result.
+            kind: of the result.
         """
         size = BATCHES * gradient_batch(self.images.device)
         pairs = list(zip(self.images.split(size), self.labels.split(size), strict=True))
-        chunks = self.memory.read(settings)[: len(pairs)]
+        chunks = [kind.model_validate(chunk) for chunk in self.memory.read(settings)[: len(pairs)]]
         for number in range(len(chunks), len(pairs)):
             images, labels = pairs[number]
             chunks = [*chunks, work(images, labels, seed_from(self.seed, "white-box", settings["name"], number))]
@@ -76,12 +80,13 @@ class Attacked:
     def attacked_by(self, name: str, attack: Attack, *, shrink: bool = False, batch_size: int | None = None) -> Outcome:
         """What an attack does to the images; see `attack_white_box`."""
 
-        def work(images: Tensor, labels: Tensor, seed: int) -> Part:
-            options: dict[str, Any] = {"seed": seed, "shrink": shrink, "batch_size": batch_size}
-            return attack_white_box(self.network, images, labels=labels, attack=attack, **options).to_json()
+        def work(images: Tensor, labels: Tensor, seed: int) -> OutcomeRecord:
+            return attack_white_box(
+                *(self.network, images), labels=labels, attack=attack, seed=seed, shrink=shrink, batch_size=batch_size
+            ).record()
 
         settings = {"name": name, "attack": attack.model_dump(), "shrink": shrink}
-        outcome = Outcome.from_json(self.by_chunk(settings, work))
+        outcome = Outcome.joined(self.by_chunk(settings, work, kind=OutcomeRecord))
         log.info("%s: %.1f %% of %d images still right", name, 100 * outcome.robust.mean(), len(self.images))
         return outcome
 
@@ -94,10 +99,11 @@ class Attacked:
     def radii(self, config: CurveConfig) -> Outcome:
         """The distances of the misclassified images by the search for each image's radius."""
 
-        def work(images: Tensor, labels: Tensor, seed: int) -> Part:
-            return search_radii(self.network, images, labels=labels, config=config, seed=seed).to_json()
+        def work(images: Tensor, labels: Tensor, seed: int) -> OutcomeRecord:
+            return search_radii(self.network, images, labels=labels, config=config, seed=seed).record()
 
-        return Outcome.from_json(self.by_chunk({"name": "curve", "curve": config.model_dump()}, work))
+        settings = {"name": "curve", "curve": config.model_dump()}
+        return Outcome.joined(self.by_chunk(settings, work, kind=OutcomeRecord))
 
     def repeated(self, attacks: Mapping[str, Attack], outcomes: Mapping[str, Outcome]) -> dict[str, int]:
         """Of some images, how many have another verdict when an attack without a budget is run in smaller batches."""
@@ -116,9 +122,12 @@ class Attacked:
         """How many images have no gradient (`zero_gradients`), something not finite (`broken`), another class in
         smaller batches (`unsteady`)."""
 
-        def work(images: Tensor, labels: Tensor, seed: int) -> Part:
+        def work(images: Tensor, labels: Tensor, seed: int) -> GradientMarks:
             return probe_gradients(self.network, images, labels=labels, batch_size=gradient_batch(images.device))
 
-        parts = self.by_chunk({"name": "gradients"}, work)
-        counts = {name: sum(part[name].count("1") for part in parts) for name in ("zero", "broken", "unsteady")}
-        return {"zero_gradients": counts["zero"], "broken": counts["broken"], "unsteady": counts["unsteady"]}
+        parts = self.by_chunk({"name": "gradients"}, work, kind=GradientMarks)
+        return {
+            "zero_gradients": sum(part.zero.count("1") for part in parts),
+            "broken": sum(part.broken.count("1") for part in parts),
+            "unsteady": sum(part.unsteady.count("1") for part in parts),
+        }

@@ -1,12 +1,11 @@
 """How far away the nearest misclassified image is: radii by bisection, accuracy against radius, smallest distances."""
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from roco.attacks.outcome import Array, Outcome, marks, median, plain
+from roco.attacks.records import AccuracyCurve, SmallestPerturbations
 from roco.attacks.settings import CurveConfig
 from roco.attacks.white_box.attack import ROUNDING
 from roco.attacks.white_box.judge import attack_white_box
@@ -87,30 +86,27 @@ def _attacked_at(
     return Outcome(nearest.l2, nearest.linf, failures)
 
 
-def curve_of(linf: Array, config: CurveConfig) -> dict[str, Any]:
+def curve_of(linf: Array, config: CurveConfig) -> AccuracyCurve:
     """Accuracy against radius: at each radius the share of images that no attack fools within it.
 
     Args:
         linf: for each image the smallest perturbation by any attack, in [0, 1] units.
         config: the radii.
-
-    Returns:
-        `norm`, `radii` (1/255), `images`, `accuracy` and `robust_images` (a character an image) for each radius.
     """
     robust = [linf > radius / 255 + ROUNDING for radius in config.radii]
-    return {
-        "norm": "linf",
-        "radii": list(config.radii),
-        "images": len(linf),
-        "accuracy": [float(held.mean()) for held in robust],
-        "robust_images": [marks(held) for held in robust],
-    }
+    return AccuracyCurve(
+        norm="linf",
+        radii=tuple(config.radii),
+        images=len(linf),
+        accuracy=tuple(float(held.mean()) for held in robust),
+        robust_images=tuple(marks(held) for held in robust),
+    )
 
 
-def smallest_of(distances: Array) -> dict[str, Any]:
+def smallest_of(distances: Array) -> SmallestPerturbations:
     """The smallest perturbations, 0 for images that were wrong from the start, and the median over the others.
 
     Args:
         distances: for each image the smallest perturbation by any attack, in [0, 1] units; infinite for none.
     """
-    return {"median": median(distances[distances > 0]), "per_image": plain(distances)}
+    return SmallestPerturbations(median=median(distances[distances > 0]), per_image=plain(distances))

@@ -1,17 +1,17 @@
 """All white-box attacks of a study on one network, and what they say together: curve, smallest distances, flags."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
 from roco.attacks.norms import gradient_batch
-from roco.attacks.outcome import Outcome, marks, nearest
+from roco.attacks.outcome import Array, Outcome, marks, nearest
 from roco.attacks.protocol.attacked import Attacked, Memory
 from roco.attacks.protocol.curve import curve_of, smallest_of
 from roco.attacks.protocol.flags import Evidence, Gap, flags_of
+from roco.attacks.records import Flag, WhiteBox
 from roco.attacks.settings import RobustnessConfig
 from roco.attacks.white_box import WITHOUT_GRADIENTS
 from roco.attacks.white_box.attack import Attack
@@ -32,7 +32,7 @@ def evaluate_robustness(
     device: torch.device,
     memory: Memory | None = None,
     transferred: Mapping[int, float] | None = None,
-) -> dict[str, Any]:
+) -> WhiteBox:
     """Runs the configured attacks on a network, on images that are the same for every network.
 
     Args:
@@ -45,10 +45,7 @@ def evaluate_robustness(
             network, that fools this one; infinite where none does, without an entry where none was made.
 
     Returns:
-        `images` (how many), `clean_accuracy`, `right_images` (a character an image, 1 where it is right), and
-        `attacks`: for each name what `summary` gives. With `config.curve` `curve` as `curve_of` gives it, with
-        `config.smallest_perturbations` `smallest_perturbations`: for `l2` and `linf` what `smallest_of` gives; both
-        over all that was run. With `config.checks` `flags`.
+        What the attacks did. The curve and the smallest perturbations are over everything that was run.
 
     Raises:
         AttackError: an attack cannot be run on this network.
@@ -63,33 +60,43 @@ def evaluate_robustness(
     radii = [attacked.radii(config.curve)] if config.curve else []
     checked = attacked.attacked_by_all(config.checks.attacks() if config.checks else {}, prefix="check ")
     everything = [*named.values(), *smallest.values(), *radii, *checked.values()]
-    result: dict[str, Any] = {
-        "images": len(images),
-        "clean_accuracy": float(right.double().mean()),
-        "right_images": marks(right.cpu().numpy()),
-        "attacks": {name: summary(config.attacks[name], outcome) for name, outcome in named.items()},
-    }
-    if config.curve:
-        result["curve"] = curve_of(nearest([outcome.linf for outcome in everything]), config.curve)
-    if smallest:
-        distances = {norm: nearest([getattr(outcome, norm) for outcome in everything]) for norm in ("l2", "linf")}
-        result["smallest_perturbations"] = {norm: smallest_of(each) for norm, each in distances.items()}
-    if config.checks:
-        by_transfer = np.array([(transferred or {}).get(int(index), np.nan) for index in chosen])
-        gaps = _gaps({**config.attacks, **config.checks.attacks()}, {**named, **checked})
-        evidence = Evidence(
-            checks=checked,
-            white_box=nearest([outcome.linf_without(WITHOUT_GRADIENTS) for outcome in everything]),
-            square=nearest([outcome.linf_by(["square"]) for outcome in everything]),
-            without_budget={name: outcome for name, outcome in named.items() if not config.attacks[name].has_budget},
-            gaps=gaps,
-            repeated=attacked.repeated(config.attacks, named),
-            transferred=by_transfer,
-            failures=sum(outcome.failures for outcome in everything),
-            **attacked.gradients(),
-        )
-        result["flags"] = flags_of(evidence, config.checks)
-    return result
+    distances = {norm: nearest([getattr(outcome, norm) for outcome in everything]) for norm in ("l2", "linf")}
+    by_transfer = np.array([(transferred or {}).get(int(index), np.nan) for index in chosen])
+    return WhiteBox(
+        images=len(images),
+        clean_accuracy=float(right.double().mean()),
+        right_images=marks(right.cpu().numpy()),
+        attacks={name: summary(config.attacks[name], outcome) for name, outcome in named.items()},
+        curve=curve_of(distances["linf"], config.curve) if config.curve else None,
+        smallest_perturbations={norm: smallest_of(each) for norm, each in distances.items()} if smallest else {},
+        flags=_flags(attacked, config, named=named, checked=checked, everything=everything, transferred=by_transfer),
+    )
+
+
+def _flags(
+    attacked: Attacked,
+    config: RobustnessConfig,
+    *,
+    named: Mapping[str, Outcome],
+    checked: Mapping[str, Outcome],
+    everything: Sequence[Outcome],
+    transferred: Array,
+) -> tuple[Flag, ...]:
+    """The flags, if the checks were asked for; see `Evidence` for what they are judged on."""
+    if config.checks is None:
+        return ()
+    evidence = Evidence(
+        checks=checked,
+        white_box=nearest([outcome.linf_without(WITHOUT_GRADIENTS) for outcome in everything]),
+        square=nearest([outcome.linf_by(["square"]) for outcome in everything]),
+        without_budget={name: outcome for name, outcome in named.items() if not config.attacks[name].has_budget},
+        gaps=_gaps({**config.attacks, **config.checks.attacks()}, {**named, **checked}),
+        repeated=attacked.repeated(config.attacks, named),
+        transferred=transferred,
+        failures=sum(outcome.failures for outcome in everything),
+        **attacked.gradients(),
+    )
+    return flags_of(evidence, config.checks)
 
 
 def _gaps(attacks: Mapping[str, Attack], outcomes: Mapping[str, Outcome]) -> list[Gap]:

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from roco.attacks.outcome import Array, Outcome, marks
+from roco.attacks.records import Flag
 from roco.attacks.settings import FEWER_STEPS, ChecksConfig
 from roco.attacks.white_box.attack import ROUNDING
+from roco.storage.records import Frozen
 from roco.training.batches import to_unit
 
 # What chance may do: this share of the images, and a single image in any case.
@@ -27,7 +29,21 @@ AUTOATTACK_TOLERANCE = 0.1
 OTHER_BATCH = 5
 
 
-def probe_gradients(network: nn.Module, images: Tensor, *, labels: Tensor, batch_size: int) -> dict[str, str]:
+class GradientMarks(Frozen):
+    """A character an image, 1 where a sign of masked gradients shows.
+
+    Attributes:
+        zero: the whole gradient is 0.
+        broken: it or a logit is not finite.
+        unsteady: the class is another one in smaller batches.
+    """
+
+    zero: str
+    broken: str
+    unsteady: str
+
+
+def probe_gradients(network: nn.Module, images: Tensor, *, labels: Tensor, batch_size: int) -> GradientMarks:
     """Whether the cross-entropy has a gradient at each image, and everything is finite.
 
     Args:
@@ -35,10 +51,6 @@ def probe_gradients(network: nn.Module, images: Tensor, *, labels: Tensor, batch
         images: uint8 `(n, 3, h, w)`.
         labels: int64 `(n,)`.
         batch_size: how many images at once.
-
-    Returns:
-        A character an image: `zero` 1 where the whole gradient is 0, `broken` where it or a logit is not finite,
-        `unsteady` where the class is another one in smaller batches.
     """
     training = network.training
     network.eval()
@@ -55,7 +67,7 @@ def probe_gradients(network: nn.Module, images: Tensor, *, labels: Tensor, batch
         again = [network(to_unit(batch)).argmax(dim=1) for batch in images.split(OTHER_BATCH)]
     network.train(training)
     signs = {"zero": torch.cat(zero), "broken": torch.cat(broken), "unsteady": torch.cat(classes) != torch.cat(again)}
-    return {name: marks(images.cpu().numpy()) for name, images in signs.items()}
+    return GradientMarks(**{name: marks(images.cpu().numpy()) for name, images in signs.items()})
 
 
 @dataclass(frozen=True)
@@ -99,8 +111,8 @@ class Evidence:
     repeated: Mapping[str, int]
 
 
-def flags_of(evidence: Evidence, config: ChecksConfig) -> list[dict[str, Any]]:
-    """All flags, raised or not: `name`, `raised`, `detail`."""
+def flags_of(evidence: Evidence, config: ChecksConfig) -> tuple[Flag, ...]:
+    """All flags, raised or not."""
     flags = {
         "more_steps": _more_steps(evidence, config),
         "large_radius": _large_radius(evidence, config),
@@ -114,7 +126,7 @@ def flags_of(evidence: Evidence, config: ChecksConfig) -> list[dict[str, Any]]:
         "zero_gradients": _zero_gradients(evidence),
         "not_finite": _not_finite(evidence),
     }
-    return [{"name": name, "raised": bool(raised), "detail": detail} for name, (raised, detail) in flags.items()]
+    return tuple(Flag(name=name, raised=bool(raised), detail=detail) for name, (raised, detail) in flags.items())
 
 
 def _allowed(images: int, share: float = TOLERANCE) -> int:

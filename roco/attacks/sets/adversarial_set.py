@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from pydantic import TypeAdapter
 
+from roco.attacks.records import CellErrors, CellName, CellSuccesses
 from roco.attacks.sets.cell import Array, Cell, check_images, check_names
 from roco.errors import ArtifactError, AttackError
 from roco.storage.artifacts import check_provenance, digest, read_arrays, write_arrays
+from roco.storage.records import check_content
 
 KIND = "adversarial_set"
 SCHEMA_VERSION = 1
 ARRAYS = (
     "images", "labels", "target", "norm", "threshold", "source_index", "target_prediction", "margin",
 )  # fmt: skip
+_SUCCESSES = TypeAdapter(tuple[CellSuccesses, ...])
 ATTRIBUTES = ("split", "attacked", "settings", "seed", "versions", "dataset_fingerprint")
 NOTHING = (
     "no attack succeeded, so that nothing can be measured on the adversarial set; raise adversarial.images, "
@@ -40,7 +44,7 @@ class AdversarialSet:
         target_prediction: int64 `(m,)`: what the target says of the image.
         margin: float32 `(m,)`: the logit of that class minus the true one's.
         split: `validation` or `test`.
-        attacked: for each cell: target, norm, threshold, attacked (images), successes.
+        attacked: the cells, also those without images.
         settings: the number of images, the thresholds, the attack of each norm.
         seed: of everything random.
         versions: of the packages that decide numbers.
@@ -56,7 +60,7 @@ class AdversarialSet:
     target_prediction: Array
     margin: Array
     split: str
-    attacked: list[dict[str, Any]]
+    attacked: tuple[CellSuccesses, ...]
     settings: dict[str, Any]
     seed: int
     versions: dict[str, str]
@@ -65,15 +69,19 @@ class AdversarialSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def rows(self, cell: Mapping[str, Any]) -> Array:
-        """Which images belong to a cell, bool `(m,)`; `cell` has target, norm and threshold."""
-        target, norm = str(cell["target"]).encode(), str(cell["norm"]).encode()
-        rows: Array = (self.target == target) & (self.norm == norm) & (self.threshold == cell["threshold"])
+    def rows(self, cell: CellName) -> Array:
+        """Which images belong to a cell, bool `(m,)`."""
+        rows: Array = (
+            (self.target == cell.target.encode())
+            & (self.norm == cell.norm.encode())
+            & (self.threshold == cell.threshold)
+        )
         return rows
 
     def save(self, path: str | Path) -> None:
         """Writes the set as an HDF5 artifact of kind `adversarial_set`; the same set gives the same bytes."""
         attributes = {name: getattr(self, name) for name in ATTRIBUTES}
+        attributes["attacked"] = [cell.model_dump() for cell in self.attacked]
         attributes |= {"schema_version": SCHEMA_VERSION, "settings_hash": digest(self.settings)}
         write_arrays(path, KIND, {name: getattr(self, name) for name in ARRAYS}, attributes, compress=True)
 
@@ -98,6 +106,7 @@ class AdversarialSet:
             raise ArtifactError(f"{path}: expected schema version {SCHEMA_VERSION}, found {version}; make it anew")
         if attributes.pop("settings_hash") != digest(attributes["settings"]):
             raise ArtifactError(f"{path}: its settings do not match their hash; make it anew")
+        attributes["attacked"] = check_content(path, KIND, _SUCCESSES.validate_python, attributes["attacked"])
         fields: dict[str, Any] = {**arrays, **attributes}
         return cls(**fields)
 
@@ -134,16 +143,16 @@ def join_cells(cells: Sequence[Cell]) -> AdversarialSet:
         target_prediction=joined("target_prediction"),
         margin=joined("margin"),
         split=_common(cells, "split"),
-        attacked=[
-            {
-                "target": cell.target,
-                "norm": cell.norm,
-                "threshold": cell.threshold,
-                "attacked": cell.attacked,
-                "successes": len(cell),
-            }
+        attacked=tuple(
+            CellSuccesses(
+                target=cell.target,
+                norm=cell.norm,
+                threshold=cell.threshold,
+                attacked=cell.attacked,
+                successes=len(cell),
+            )
             for cell in cells
-        ],
+        ),
         settings=_settings(cells),
         seed=_common(cells, "seed"),
         versions=_versions(cells),
@@ -179,26 +188,23 @@ def _settings(cells: Sequence[Cell]) -> dict[str, Any]:
 # Measuring
 
 
-def breakdown(predictions: Any, adversarial: AdversarialSet) -> list[dict[str, Any]]:
-    """How many images of each cell a network gets wrong.
+def breakdown(predictions: Any, adversarial: AdversarialSet) -> tuple[CellErrors, ...]:
+    """How many images of each cell, also those without images, a network gets wrong.
 
     Args:
         predictions: int `(m,)` of the set's images in their order, an array or a tensor on the CPU.
         adversarial: the set.
 
-    Returns:
-        For each cell, also those without images: target, norm, threshold, images, errors.
-
     Raises:
         AttackError: not one prediction an image.
     """
     wrong = _wrong(predictions, adversarial)
-    table = []
-    for cell in adversarial.attacked:
-        rows = adversarial.rows(cell)
-        name = {key: cell[key] for key in ("target", "norm", "threshold")}
-        table.append(name | {"images": int(rows.sum()), "errors": int(wrong[rows].sum())})
-    return table
+    return tuple(
+        CellErrors(
+            **cell.model_dump(include=set(CellName.model_fields)), images=int(rows.sum()), errors=int(wrong[rows].sum())
+        )
+        for cell, rows in ((cell, adversarial.rows(cell)) for cell in adversarial.attacked)
+    )
 
 
 def adversarial_error(predictions: Any, adversarial: AdversarialSet) -> float:

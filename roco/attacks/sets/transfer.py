@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from roco.attacks.norms import forward_batch
+from roco.attacks.records import TransferPair
 from roco.attacks.sets.adversarial_set import AdversarialSet
 from roco.data.dataset import Split
 from roco.errors import AttackError
@@ -17,12 +18,10 @@ from roco.training.prediction import predict
 
 Array = np.ndarray[Any, Any]
 
-KIND = "transfer"
-
 
 def measure_transfer(
     adversarial: AdversarialSet, networks: Mapping[str, nn.Module], split: Split, *, seed: int
-) -> list[dict[str, Any]]:
+) -> tuple[TransferPair, ...]:
     """For each cell of a set and each other target, how many of the cell's images fool that target as well.
 
     Only images count that the other target had right before. Noise of the same budget on the same clean images is the
@@ -34,36 +33,32 @@ def measure_transfer(
         split: the clean images that it was made from.
         seed: of the noise; an image has the same noise for all targets.
 
-    Returns:
-        For each norm, threshold, source and other target: `norm`, `threshold`, `source`, `target`, `images` (fool the
-        source, and the target had them right), `fooled` of them, `noise` (fooled by noise instead).
-
     Raises:
         AttackError: a target of the set is not among the networks.
     """
-    names = sorted({str(cell["target"]) for cell in adversarial.attacked})
+    names = sorted({cell.target for cell in adversarial.attacked})
     if missing := [name for name in names if name not in networks]:
         raise AttackError(f"transfer: expected all targets of the set, got {', '.join(networks)} and no {missing[0]}")
     clean = split.images[adversarial.source_index]
     shown = (clean, adversarial.images, noise_of(adversarial, clean, seed=seed))
     wrong = {name: [_predictions(networks[name], images) != adversarial.labels for images in shown] for name in names}
-    rows = []
+    pairs = []
     for cell, target in product(adversarial.attacked, names):
-        if cell["target"] != target:
+        if cell.target != target:
             before, after, control = wrong[target]
             counted = adversarial.rows(cell) & ~before
-            rows.append(
-                {
-                    "norm": cell["norm"],
-                    "threshold": cell["threshold"],
-                    "source": cell["target"],
-                    "target": target,
-                    "images": int(counted.sum()),
-                    "fooled": int(after[counted].sum()),
-                    "noise": int(control[counted].sum()),
-                }
+            pairs.append(
+                TransferPair(
+                    norm=cell.norm,
+                    threshold=cell.threshold,
+                    source=cell.target,
+                    target=target,
+                    images=int(counted.sum()),
+                    fooled=int(after[counted].sum()),
+                    noise=int(control[counted].sum()),
+                )
             )
-    return rows
+    return tuple(pairs)
 
 
 def noise_of(adversarial: AdversarialSet, clean: Array, *, seed: int) -> Array:

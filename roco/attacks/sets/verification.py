@@ -72,16 +72,16 @@ def _demand(path: str | Path, right: Array, otherwise: str, *, rows: Array | Non
 def _check_counts(path: str | Path, stored: AdversarialSet) -> None:
     """The counts of each cell are those of the images, and do not fall with the threshold."""
     last: dict[tuple[str, str], int] = {}
-    for cell in sorted(stored.attacked, key=lambda cell: int(cell["threshold"])):
+    for cell in sorted(stored.attacked, key=lambda cell: cell.threshold):
         found = int(stored.rows(cell).sum())
-        name, chain = f"{cell['target']} {cell['norm']} {cell['threshold']}", (cell["target"], cell["norm"])
-        if found != cell["successes"] or not last.get(chain, 0) <= found <= cell["attacked"]:
+        name, chain = f"{cell.target} {cell.norm} {cell.threshold}", (cell.target, cell.norm)
+        if found != cell.successes or not last.get(chain, 0) <= found <= cell.attacked:
             raise ArtifactError(
-                f"{path}: {name}: {cell['successes']} successes of {cell['attacked']} are said, {found} stored, "
+                f"{path}: {name}: {cell.successes} successes of {cell.attacked} are said, {found} stored, "
                 f"{last.get(chain, 0)} at the smaller threshold; make the set anew"
             )
         last[chain] = found
-    if sum(cell["successes"] for cell in stored.attacked) != len(stored):
+    if sum(cell.successes for cell in stored.attacked) != len(stored):
         raise ArtifactError(f"{path}: some images belong to no cell; make the set anew")
 
 

@@ -1,7 +1,7 @@
 """White-box attacks on retrained networks.
 
 `ATTACKS` is the one list of them: the settings that a configuration accepts, the reference of settings, the report's
-titles, the sanity flags and the counts of `roco plan` are made from it.
+titles and the sanity flags are made from it.
 """
 
 from typing import TYPE_CHECKING

@@ -3,7 +3,6 @@
 from typing import ClassVar, Literal
 
 from roco.attacks.batches import Batch, torchattack
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.attacks.white_box.attack import LinfBudget, Share
 from roco.settings import Count
@@ -40,7 +39,3 @@ class APGDT(LinfBudget):
         classes = min(self.targets + 1, batch.classes)
         settings = {"eps": self.eps / 255, "steps": self.steps, "rho": self.rho, "n_classes": classes}
         return torchattack(batch, TargetedAPGD, **settings)
-
-    def passes(self, *, classes: int, size: int) -> Passes:
-        """See `Attack`."""
-        return Passes(gradient=self.steps * self.restarts * min(self.targets, classes - 1))

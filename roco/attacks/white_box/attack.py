@@ -7,7 +7,6 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from roco.attacks.batches import Batch, run_in_batches
-from roco.attacks.passes import Passes
 from roco.attacks.types import Network, Tensor
 from roco.settings import Section
 from roco.settings.levels import Eps
@@ -42,8 +41,7 @@ class Inputs:
 class Attack(Section):
     """An attack by its settings, which are the fields of the class.
 
-    A new attack needs a `method`, a `title` and `perturb`, `passes` where it costs something else than a gradient for
-    each of its `steps` and `restarts`, and a line in the list of the package.
+    A new attack needs a `method`, a `title` and `perturb`, and a line in the list of the package.
     """
 
     # How the report calls it, with a word for each word of `method`.
@@ -85,15 +83,6 @@ class Attack(Section):
         """Which perturbed images keep the budget, bool `(n,)`; both are float32 in [0, 1]."""
         del clean
         return perturbed.new_ones(len(perturbed)).bool()
-
-    def passes(self, *, classes: int, size: int) -> Passes:
-        """Passes of one image that no step fools, for `roco plan`.
-
-        Args:
-            classes: how many the network knows.
-            size: pixels on a side of the image.
-        """
-        return Passes(gradient=getattr(self, "steps", 1) * getattr(self, "restarts", 1))
 
 
 class LinfBudget(Attack):

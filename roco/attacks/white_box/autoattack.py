@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from roco.attacks.passes import Passes
 from roco.attacks.white_box.apgd import APGDCE, APGDT
 from roco.attacks.white_box.attack import Attack, LinfBudget
 from roco.attacks.white_box.fab import FABT
@@ -32,7 +31,3 @@ class AutoAttack(LinfBudget):
             FABT(method="fab_t", eps=eps, steps=steps, targets=targets),
             Square(method="square", eps=eps, queries=self.queries),
         ]
-
-    def passes(self, *, classes: int, size: int) -> Passes:
-        """Those of the first stage, which fools most images: one that holds against it costs many times as much."""
-        return self.stages()[0].passes(classes=classes, size=size)

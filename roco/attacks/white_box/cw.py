@@ -5,7 +5,6 @@ from typing import ClassVar, Literal
 
 from roco.attacks.batches import Batch
 from roco.attacks.norms import DECIDED, margins
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.attacks.white_box.attack import Attack
 from roco.settings import Count, NonNegative, Positive
@@ -69,10 +68,6 @@ class CWSearch(Attack):
             too_small = torch.where(fooled, too_small, trade_off)
             trade_off = torch.where(enough.isfinite(), (too_small + enough) / 2, 10 * trade_off)
         return best
-
-    def passes(self, *, classes: int, size: int) -> Passes:
-        """See `Attack`."""
-        return Passes(gradient=self.steps * self.searches)
 
 
 @dataclass(frozen=True)

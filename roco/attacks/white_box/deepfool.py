@@ -4,7 +4,6 @@ from typing import ClassVar, Literal
 
 from roco.attacks.batches import Batch
 from roco.attacks.norms import DECIDED, margins
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.attacks.white_box.attack import Attack
 from roco.settings import Count, Positive
@@ -47,13 +46,6 @@ class DeepFool(Attack):
             change = on_boundary[active] - images[active]
             perturbed[active] = (images[active] + (1 + self.overshoot) * change).clamp(0, 1)
         return perturbed
-
-    def passes(self, *, classes: int, size: int) -> Passes:
-        """Every class's gradient at each of a few steps, from one pass a step.
-
-        Measured with ten classes, 5 to 11 times a pass alone for an image in all.
-        """
-        return Passes(alone=classes)
 
 
 def _jacobian(logits: Tensor, images: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar, Literal
 
 from roco.attacks.batches import Batch, torchattack
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.attacks.white_box.attack import Attack, LinfBudget, Share
 from roco.settings import Count, Positive
@@ -27,10 +26,6 @@ class FABT(LinfBudget):
 
         return torchattack(batch, DecidedFAB, **_arguments(self, batch), eps=self.eps / 255, norm="Linf")
 
-    def passes(self, *, classes: int, size: int) -> Passes:
-        """See `Attack`."""
-        return _passes(self, classes)
-
 
 class FAB(Attack):
     """FAB without a budget: the smallest perturbation in a norm, over the `targets` likeliest wrong classes."""
@@ -52,18 +47,8 @@ class FAB(Attack):
         norm = {"l2": "L2", "linf": "Linf"}[self.norm]
         return torchattack(batch, SmallestFAB, **_arguments(self, batch), eps=None, norm=norm, n_restarts=self.restarts)
 
-    def passes(self, *, classes: int, size: int) -> Passes:
-        """See `Attack`."""
-        return _passes(self, classes)
-
 
 def _arguments(attack: FABT | FAB, batch: Batch) -> dict[str, Any]:
     """What both have, by torchattacks' names."""
     known = {"steps": attack.steps, "alpha_max": attack.alpha_max, "eta": attack.eta, "beta": attack.beta}
     return known | {"multi_targeted": True, "n_classes": min(attack.targets + 1, batch.classes)}
-
-
-def _passes(attack: FABT | FAB, classes: int) -> Passes:
-    """A step follows the gradient of one target, and asks which class it has reached."""
-    steps = attack.steps * attack.restarts * min(attack.targets, classes - 1)
-    return Passes(forward=steps, gradient=steps)

@@ -1,13 +1,13 @@
 """Runs a white-box attack on a network and judges what it returns: an attack never judges itself."""
 
 from collections import Counter
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from roco.attacks.norms import DECIDED, gradient_batch, margins
 from roco.attacks.outcome import Outcome, marks, median
+from roco.attacks.records import AttackSummary
 from roco.attacks.white_box.attack import Attack, Inputs
 from roco.runtime import seed_from
 from roco.training.batches import to_unit
@@ -70,32 +70,24 @@ def attack_white_box(
     return Outcome(l2.cpu().numpy(), linf.cpu().numpy(), failures, tuple(found_by))
 
 
-def summary(attack: Attack, outcome: Outcome) -> dict[str, Any]:
-    """What is reported of an attack.
-
-    Returns:
-        `method`, `settings`, `accuracy`, `correct`, `robust_images` (a character an image, 1 where still right),
-        `median_l2` and `median_linf` (over the images that were right before, in [0, 1] units; one that is still right
-        is infinitely far; None where there are none, or half of them hold), `failures` (outputs that were not finite or
-        broke the budget). Of an attack with stages of several methods `found_by`: how many images each of them turned.
-        An image that is misclassified from the start is not robust, and has no perturbation.
-    """
+def summary(attack: Attack, outcome: Outcome) -> AttackSummary:
+    """What is reported of an attack; an image that is misclassified from the start is not robust."""
     correct = int(outcome.robust.sum())
     # Only images that were wrong from the start have distance 0.
     before = outcome.linf > 0
     methods = dict.fromkeys(stage.method for stage in attack.stages())
     counts = Counter(outcome.found_by)
-    return {
-        "method": attack.method,
-        "settings": attack.model_dump(exclude={"method"}),
-        "accuracy": correct / len(outcome.robust),
-        "correct": correct,
-        "robust_images": marks(outcome.robust),
-        "median_l2": median(outcome.l2[before]),
-        "median_linf": median(outcome.linf[before]),
-        "failures": outcome.failures,
-        **({"found_by": {method: counts[method] for method in methods}} if len(methods) > 1 else {}),
-    }
+    return AttackSummary(
+        method=attack.method,
+        settings=attack.model_dump(exclude={"method"}),
+        accuracy=correct / len(outcome.robust),
+        correct=correct,
+        robust_images=marks(outcome.robust),
+        median_l2=median(outcome.l2[before]),
+        median_linf=median(outcome.linf[before]),
+        failures=outcome.failures,
+        found_by={method: counts[method] for method in methods} if len(methods) > 1 else {},
+    )
 
 
 def _shrunk(network: nn.Module, clean: Tensor, perturbed: Tensor, *, labels: Tensor, batch_size: int) -> Tensor:

@@ -7,7 +7,6 @@ from pydantic import Field
 
 from roco.attacks.l0 import L0Attack, attack_l0
 from roco.attacks.norms import changed_pixels
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.attacks.white_box.attack import Attack, Inputs
 from roco.runtime import numpy_generator
@@ -46,7 +45,3 @@ class L0(Attack):
     def within_budget(self, clean: Tensor, perturbed: Tensor) -> Tensor:
         """See `Attack`."""
         return changed_pixels(clean, perturbed) <= self.pixels
-
-    def passes(self, *, classes: int, size: int) -> Passes:
-        """Those of the first of `attacks`, which fools most images."""
-        return self.attacks[0].passes([self.pixels], size=size)

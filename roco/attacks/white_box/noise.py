@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.attacks.white_box.attack import Attack, Inputs, LinfBudget
 from roco.runtime import torch_generator
@@ -32,7 +31,3 @@ class Noise(LinfBudget):
         signs = 2.0 * torch.randint(0, 2, inputs.images.shape, generator=generator) - 1.0
         noise = self.eps / 255 * signs.to(inputs.images.device)
         return (to_unit(inputs.images) + noise).clamp(0, 1)
-
-    def passes(self, *, classes: int, size: int) -> Passes:
-        """See `Attack`."""
-        return Passes(forward=self.draws)

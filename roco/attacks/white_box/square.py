@@ -3,7 +3,6 @@
 from typing import ClassVar, Literal
 
 from roco.attacks.batches import Batch, torchattack
-from roco.attacks.passes import Passes
 from roco.attacks.types import Tensor
 from roco.attacks.white_box.attack import LinfBudget, Share
 from roco.settings import Count
@@ -24,7 +23,3 @@ class Square(LinfBudget):
         from roco.attacks.white_box.torchattacks_variants import DecidedSquare
 
         return torchattack(batch, DecidedSquare, eps=self.eps / 255, n_queries=self.queries, p_init=self.share)
-
-    def passes(self, *, classes: int, size: int) -> Passes:
-        """See `Attack`."""
-        return Passes(forward=self.queries * self.restarts)

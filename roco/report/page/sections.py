@@ -1,8 +1,8 @@
 """A section of the page for each network of a front: its drawing, what the search saw, and what retraining gave."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -12,10 +12,10 @@ from roco.report.figures.small_chart import small_chart
 from roco.report.figures.style import looks
 from roco.report.measures.compare import attacks_without_budget, metric_title, metrics, name_of
 from roco.report.measures.measured import several
-from roco.report.numbers.format import NO_VALUE, millions, percent
-from roco.report.page.networks import FrontNetwork, Retraining, front_networks, retrainings_in
-from roco.report.read.collect import REFERENCES
+from roco.report.numbers.format import NO_VALUE, millions, missing, percent
+from roco.report.read.collect import PLACE, REFERENCES, RETRAINING, records_of, rows_of
 from roco.report.tables.retrained import (
+    AT_RADIUS,
     DISTANCE,
     HOW_FAR,
     distance_and_left,
@@ -24,6 +24,7 @@ from roco.report.tables.retrained import (
 from roco.report.tables.table import Table
 from roco.space.complexity import widths_of
 from roco.space.genome import Genome, PhaseGraph
+from roco.study.files import STANDARD, File
 
 
 @dataclass(frozen=True)
@@ -92,24 +93,26 @@ def network_sections(tables: Mapping[str, Table], config: StudyConfig, drawings:
         drawings: takes the phases of these networks up.
     """
     fronts, retrained = tables["fronts"].numbers, tables["retrainings"].numbers
-    in_order = fronts.sort_values(["flops", "key"], kind="stable")
+    if retrained.empty:
+        # The table then has fewer columns.
+        retrained = retrained.assign(key=None, genome=None)
+    in_order, given = fronts.sort_values(["flops", "key"], kind="stable"), retrained[retrained["search"] == REFERENCES]
     genomes = dict(zip(in_order["key"], in_order["genome"], strict=True))
-    if "key" in retrained:
-        given = retrained[retrained["search"] == REFERENCES]
-        genomes |= {k: g for k, g in zip(given["key"], given["genome"], strict=True) if k not in genomes}
+    genomes |= {k: g for k, g in zip(given["key"], given["genome"], strict=True) if k not in genomes}
     return [_section(key, genome, fronts, retrained, config, drawings) for key, genome in genomes.items()]
 
 
 def _section(
     key: str, genome: str, fronts: pd.DataFrame, retrained: pd.DataFrame, config: StudyConfig, drawings: Drawings
 ) -> NetworkSection:
-    seen = front_networks(fronts[fronts["key"] == key])
-    trainings = retrainings_in(retrained[retrained["key"] == key], config) if "key" in retrained else []
-    measured, drawn = [each for each in trainings if each.failure is None], drawings.of(genome)
+    seen, trainings = fronts[fronts["key"] == key], retrained[retrained["key"] == key]
+    measured, failed = trainings[trainings["status"] == "ok"], trainings[trainings["status"] != "ok"]
+    drawn = drawings.of(genome)
+    again = [f", training seed {seed}" if several(config) else "" for seed in failed["training_seed"]]
     return NetworkSection(
         key=key,
         genome=genome,
-        summary=_summary(genome, [*seen, *(each for each in trainings if each.search == REFERENCES)]),
+        summary=_summary(genome, [*rows_of(seen), *rows_of(trainings[trainings["search"] == REFERENCES])]),
         phases=tuple(
             DrawnPhase(symbol, f"{width} channels")
             for symbol, width in zip(drawn, widths_of(config.retraining.channels, len(drawn)), strict=True)
@@ -118,45 +121,40 @@ def _section(
         retrained=_retrained(measured, config),
         curve=_curve(measured),
         chart=_chart(measured, config),
-        failures=tuple(f"{_training(each, config)}: {each.failure}" for each in trainings if each.failure is not None),
-        weights=tuple(each.weights for each in measured),
+        failures=tuple(
+            f"{_found_by(row)}{seed}: {row.reason}" for row, seed in zip(rows_of(failed), again, strict=True)
+        ),
+        weights=tuple(File.RETRAINED_NETWORK.at(retrained=STANDARD, **row) for row in records_of(measured[RETRAINING])),
     )
 
 
-def _summary(genome: str, networks: Iterable[FrontNetwork | Retraining]) -> str:
-    searches = list(dict.fromkeys(network.found_by for network in networks))
+def _found_by(network: Any) -> str:
+    """The search and the seed of a row of either table."""
+    return str(network.search) if network.search == REFERENCES else f"{network.search} seed {network.seed}"
+
+
+def _summary(genome: str, networks: Iterable[Any]) -> str:
+    searches = list(dict.fromkeys(map(_found_by, networks)))
     name = name_of(genome)
     return ", ".join(searches if name == genome else [name, *searches])
 
 
-def _training(training: Retraining, config: StudyConfig) -> str:
-    seed = f", training seed {training.training_seed}" if several(config) else ""
-    return f"{training.found_by}{seed}"
+def _by_network(trainings: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:
+    """For each slot its first retraining, and all of them."""
+    return [(rows_of(part)[0], part) for _, part in trainings.groupby(PLACE, sort=False)]
 
 
-def _by_network(trainings: Iterable[Retraining]) -> list[list[Retraining]]:
-    """The retrainings of each slot."""
-    slots: dict[tuple[str, int, int], list[Retraining]] = {}
-    for training in trainings:
-        slots.setdefault((training.search, training.seed, training.slot), []).append(training)
-    return list(slots.values())
-
-
-def _spread(values: Iterable[float | None]) -> str:
+def _spread(values: "pd.Series[float]") -> str:
     """The mean over retrainings with the smallest and the largest; a dash without any."""
-    known = tuple(value for value in values if value is not None)
+    known = tuple(values.dropna())
     return smallest_to_largest(known) if known else NO_VALUE
 
 
-def _accuracy(trainings: list[Retraining], metric: str, config: StudyConfig) -> str:
+def _accuracy(trainings: pd.DataFrame, metric: str, config: StudyConfig) -> str:
     """The accuracy over retrainings; of an attack without a budget how far it went, and what it left right."""
     if metric not in attacks_without_budget(config):
-        return _spread(training.measured.get(metric) for training in trainings)
-    far, left = (
-        sum(training.measured.get(name, math.nan) for training in trainings) / len(trainings)
-        for name in (f"{metric}{DISTANCE}", metric)
-    )
-    return distance_and_left(far, left)
+        return _spread(trainings[metric])
+    return distance_and_left(*(trainings[name].mean(skipna=False) for name in (f"{metric}{DISTANCE}", metric)))
 
 
 def _table(name: str, title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
@@ -164,57 +162,55 @@ def _table(name: str, title: str, header: tuple[str, ...], rows: Iterable[tuple[
     return Table(pd.DataFrame(), (header, *rows), name=name, title=title)
 
 
-def _searched(networks: list[FrontNetwork], config: StudyConfig) -> Table:
+def _searched(seen: pd.DataFrame, config: StudyConfig) -> Table:
     header = ("Front of", "Validation error, %", "Adversarial error, %", "FLOPs, M", "Parameters, M")
-    rows = [
-        (
-            network.found_by,
-            percent(network.error),
-            percent(network.adversarial_error),
-            millions(network.flops),
-            millions(network.parameters, digits=3),
-        )
-        for network in networks
-    ]
+    rows = [(_found_by(row), percent(row.error), percent(row.adversarial_error), *_cost(row)) for row in rows_of(seen)]
     return _table("searched", f"In the search, at {config.width_in_words('evaluation')}", header, rows)
 
 
-def _retrained(trainings: list[Retraining], config: StudyConfig) -> Table:
+def _cost(network: Any) -> tuple[str, str]:
+    return millions(network.flops), millions(network.parameters, digits=3)
+
+
+def _retrained(trainings: pd.DataFrame, config: StudyConfig) -> Table:
     names, again = metrics(config), ["Retrainings"] if several(config) else []
     header = ("Found by", *again, "FLOPs, M", "Parameters, M", *(_heading(name, config) for name in names))
     rows = [
         (
-            of_network[0].found_by,
-            *([str(len(of_network))] if again else []),
-            millions(of_network[0].flops),
-            millions(of_network[0].parameters, digits=3),
-            *(_accuracy(of_network, name, config) for name in names),
+            *(_found_by(network), *([str(len(part))] if again else []), *_cost(network)),
+            *(_accuracy(part, name, config) for name in names),
         )
-        for of_network in _by_network(trainings)
+        for network, part in _by_network(trainings)
     ]
     title = f"Retrained, at {config.width_in_words('retraining')}; accuracies in %"
     title += ", in parentheses the smallest and the largest over retrainings" if again else ""
     return _table("retrained", title, header, rows)
 
 
-def _curve(trainings: list[Retraining]) -> Table:
+def _curves(trainings: pd.DataFrame) -> pd.DataFrame:
+    """The retrainings that have a curve, with their places and a column for each radius, called like it."""
+    radii = [name for name in map(str, trainings) if name.startswith(AT_RADIUS) and trainings[name].notna().any()]
+    curves = trainings[trainings[radii].notna().any(axis=1)].set_index(PLACE)[radii]
+    return curves.rename(columns=lambda name: name.removeprefix(AT_RADIUS))
+
+
+def _curve(trainings: pd.DataFrame) -> Table:
     """A row for each slot of the network, a column for each radius."""
-    measured = [training for training in trainings if training.curve]
-    radii = list(measured[0].curve) if measured else []
-    header = ("Found by", *("clean" if radius == "0" else f"{radius}/255" for radius in radii))
+    curves = _curves(trainings)
+    header = ("Found by", *("clean" if radius == "0" else f"{radius}/255" for radius in curves))
     rows = [
-        (of_network[0].found_by, *(_spread(training.curve.get(radius) for training in of_network) for radius in radii))
-        for of_network in _by_network(measured)
+        (_found_by(rows_of(part.reset_index())[0]), *(_spread(part[radius]) for radius in curves))
+        for _, part in curves.groupby(PLACE, sort=False)
     ]
     return _table("curve", "Accuracy against the L∞ radius, in %", header, rows)
 
 
-def _chart(trainings: list[Retraining], config: StudyConfig) -> str:
+def _chart(trainings: pd.DataFrame, config: StudyConfig) -> str:
     # A line for each retraining, which shows their spread.
+    curves = _curves(trainings)
     lines = [
-        (training.search, [(float(radius), share) for radius, share in training.curve.items()])
-        for training in trainings
-        if training.curve
+        (str(row["search"]), [(float(radius), row[radius]) for radius in map(str, curves) if not missing(row[radius])])
+        for row in records_of(curves.reset_index())
     ]
     colours = {name: look.colour for name, look in looks(list(config.search.searches)).items()}
     label = "Accuracy against the radius"

@@ -13,35 +13,13 @@ from typing import Any, Self, TypeVar
 
 import pandas as pd
 
-from roco.attacks.sets.transfer_record import Transfer
+from roco.attacks.records import Transfer
 from roco.data.dataset import dataset_facts as dataset_facts
 from roco.errors import ArtifactError
-from roco.report.read.columns import (
-    ATTACKS,
-    BREAKDOWN,
-    CELLS,
-    CURVES,
-    EVALUATIONS,
-    EXAMPLES,
-    FLAGS,
-    FRONTS,
-    NETWORKS,
-    PERTURBATIONS,
-    POPULATIONS,
-    TARGETS,
-    TRAININGS,
-    TRANSFER,
-)
+from roco.report.read import columns, robustness_rows
 from roco.report.read.example_rows import example_rows
-from roco.report.read.robustness_rows import (
-    Row,
-    attack_rows,
-    breakdown_rows,
-    curve_rows,
-    flag_rows,
-    network_row,
-    perturbation_rows,
-)
+from roco.report.read.nas_benchmarks import networks_of_others
+from roco.report.read.robustness_rows import Row, network_row
 from roco.retraining.records import EmptySlot, MeasuredNetwork, read_robustness, read_training
 from roco.search.records import Front, Population, read_evaluations
 from roco.storage.artifacts import check_provenance, read_attributes
@@ -75,6 +53,7 @@ class StudyFiles:
         trainings: training.json of the same slots; needed for the device time only.
         adversarial_robustness: robustness.json of the same slots after adversarial training, where there is such.
         adversarial_trainings: training.json of these.
+        benchmarks: of others' networks, files or folders that the user has.
     """
 
     targets: Sequence[str | Path] = ()
@@ -88,6 +67,7 @@ class StudyFiles:
     trainings: Sequence[str | Path] = ()
     adversarial_robustness: Sequence[str | Path] = ()
     adversarial_trainings: Sequence[str | Path] = ()
+    benchmarks: Sequence[str | Path] = ()
 
     @classmethod
     def from_names(cls, source: Any) -> Self:
@@ -114,6 +94,7 @@ class Study:
         perturbations: PERTURBATIONS, one row for each retraining and norm.
         flags: FLAGS, one row for each retraining and sanity flag.
         trainings: TRAININGS, one row a retraining.
+        benchmarks: BENCHMARKS, one row for each network of others and attack.
         adversarial: the same study with what was measured after adversarial training in the place of what was after
             the standard one; None where the study has no such training.
     """
@@ -132,6 +113,7 @@ class Study:
     perturbations: pd.DataFrame
     flags: pd.DataFrame
     trainings: pd.DataFrame
+    benchmarks: pd.DataFrame
     adversarial: "Study | None" = None
 
     @property
@@ -159,28 +141,35 @@ def collect(files: StudyFiles) -> Study:
     _check_together([*sets, *((path, dict(record)) for path, record in [*transfers, *fronts, *robustness, *trainings])])
     of_both_ways = partial(
         Study,
-        targets=_frame(map(dict, map(TargetMetrics.load, files.targets)), TARGETS, by=["split", "target"]),
-        cells=_frame(_cells(files.adversarial_sets), CELLS, by=["split", "target", "norm", "threshold"]),
+        targets=_frame(map(dict, map(TargetMetrics.load, files.targets)), columns.TARGETS, by=["split", "target"]),
+        cells=_frame(_cells(files.adversarial_sets), columns.CELLS, by=["split", "target", "norm", "threshold"]),
         examples=_frame(
-            example_rows(files.adversarial_sets, files.images), EXAMPLES, by=["target", "norm", "threshold"]
+            example_rows(files.adversarial_sets, files.images), columns.EXAMPLES, by=["target", "norm", "threshold"]
         ),
         transfer=_frame(
             [dict(pair) for _, transfer in transfers for pair in transfer.pairs],
-            TRANSFER,
+            columns.TRANSFER,
             by=["norm", "threshold", "source", "target"],
         ),
         evaluations=_frame(
             chain.from_iterable(map(_evaluation_rows, files.shards)),
-            EVALUATIONS,
+            columns.EVALUATIONS,
             by=["search", "seed", "generation", "genome"],
         ),
         populations=_frame(
             chain.from_iterable(map(_population_rows, map(Population.load, files.populations))),
-            POPULATIONS,
+            columns.POPULATIONS,
             by=["search", "seed", "generation", "flops", "key"],
         ),
         fronts=_frame(
-            chain.from_iterable(_front_rows(front) for _, front in fronts), FRONTS, by=["search", "seed", "position"]
+            chain.from_iterable(_front_rows(front) for _, front in fronts),
+            columns.FRONTS,
+            by=["search", "seed", "position"],
+        ),
+        benchmarks=_frame(
+            [dict(network) for path in files.benchmarks for network in networks_of_others(path)],
+            columns.BENCHMARKS,
+            by=["benchmark", "data_set", "method", "eps", "network"],
         ),
     )
 
@@ -190,13 +179,21 @@ def collect(files: StudyFiles) -> Study:
         measured = [record for record in slots if isinstance(record, MeasuredNetwork)]
         trained = [dict(record) for _, record in trainings if not isinstance(record, EmptySlot)]
         return of_both_ways(
-            networks=_frame(map(network_row, slots), NETWORKS, by=RETRAINING),
-            breakdown=_frame(breakdown_rows(measured), BREAKDOWN, by=[*RETRAINING, "target", "norm", "threshold"]),
-            attacks=_frame(attack_rows(measured), ATTACKS, by=RETRAINING),
-            curves=_frame(curve_rows(measured), CURVES, by=[*RETRAINING, "radius"]),
-            perturbations=_frame(perturbation_rows(measured), PERTURBATIONS, by=[*RETRAINING, "norm"]),
-            flags=_frame(flag_rows(measured), FLAGS, by=RETRAINING),
-            trainings=_frame([row for row in trained if row["adversarial"] is adversarial], TRAININGS, by=RETRAINING),
+            networks=_frame(map(network_row, slots), columns.NETWORKS, by=RETRAINING),
+            breakdown=_frame(
+                robustness_rows.breakdown_rows(measured),
+                columns.BREAKDOWN,
+                by=[*RETRAINING, "target", "norm", "threshold"],
+            ),
+            attacks=_frame(robustness_rows.attack_rows(measured), columns.ATTACKS, by=RETRAINING),
+            curves=_frame(robustness_rows.curve_rows(measured), columns.CURVES, by=[*RETRAINING, "radius"]),
+            perturbations=_frame(
+                robustness_rows.perturbation_rows(measured), columns.PERTURBATIONS, by=[*RETRAINING, "norm"]
+            ),
+            flags=_frame(robustness_rows.flag_rows(measured), columns.FLAGS, by=RETRAINING),
+            trainings=_frame(
+                [row for row in trained if row["adversarial"] is adversarial], columns.TRAININGS, by=RETRAINING
+            ),
             adversarial=other,
         )
 
@@ -233,11 +230,9 @@ def _check_together(contents: Sequence[tuple[str | Path, Mapping[str, object]]])
             check_provenance(path, content, where)
 
 
-def _frame(rows: Iterable[Mapping[str, object]], columns: Mapping[str, str], *, by: list[str]) -> pd.DataFrame:
-    # Nullable integers: a failed network has no FLOPs, and a float column would print the others as 1.0e7.
-    types = {name: {"int64": "Int64", "str": "object"}.get(kind, kind) for name, kind in columns.items()}
-    table = pd.DataFrame([{name: row.get(name) for name in columns} for row in rows], columns=list(columns))
-    return table.astype(types).sort_values(by, kind="stable").reset_index(drop=True)
+def _frame(rows: Iterable[Mapping[str, object]], types: Mapping[str, str], *, by: list[str]) -> pd.DataFrame:
+    table = pd.DataFrame([{name: row.get(name) for name in types} for row in rows], columns=list(types))
+    return table.astype(dict(types)).sort_values(by, kind="stable").reset_index(drop=True)
 
 
 def _cells(paths: Iterable[str | Path]) -> list[Row]:

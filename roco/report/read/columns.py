@@ -1,177 +1,96 @@
-"""The columns of a study's frames and their types. Fractions are in [0, 1], FLOPs are multiply-adds."""
+"""The columns of a study's frames and their types, which for the fields of records are the records' own.
 
-_INDIVIDUAL = {
-    "genome": "str",
-    "key": "str",
-    "status": "str",
-    "error": "float64",
-    "adversarial_error": "float64",
-    "flops": "int64",
-    "parameters": "int64",
-}
+Fractions are in [0, 1], FLOPs are multiply-adds.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from roco.attacks.records import AttackSummary, CellErrors, CellName, CellSuccesses, Flag, TransferPair
+from roco.report.read.nas_benchmarks import AttackedNetwork
+from roco.retraining.records import EndedTraining, MeasuredNetwork, Slot
+from roco.search.records import Evaluation, Front, Individual, Population
+from roco.training.records import TargetMetrics
+
+# Nullable integers: a failed network has no FLOPs, and a float column would print the others as 1.0e7.
+WHOLE, NUMBER, OTHER = "Int64", "float64", "object"
+_TYPES: Mapping[Any, str] = {int: WHOLE, float: NUMBER, float | None: NUMBER, bool: "bool"}
+
+
+def _fields(record: type[BaseModel], *names: str) -> dict[str, str]:
+    """Some fields of a record as columns, or all where none is named."""
+    fields = record.model_fields
+    return {name: _TYPES.get(fields[name].annotation, OTHER) for name in names or fields}
+
+
+_INDIVIDUAL = ("genome", "key", "status", "error", "adversarial_error", "flops", "parameters")
+_PLACE = _fields(Slot)
+_TRAINING = {**_PLACE, "key": OTHER}
+
 # split: whose adversarial images are made from the target.
-TARGETS = {
-    "split": "str",
-    "target": "str",
-    "parameters": "int64",
-    "epochs": "int64",
-    "validation_error": "float64",
-    "test_error": "float64",
-    "seconds": "float64",
-}
-CELLS = {
-    "split": "str",
-    "target": "str",
-    "norm": "str",
-    "threshold": "int64",
-    "attacked": "int64",
-    "successes": "int64",
-}
+TARGETS = _fields(TargetMetrics, "split", "target", "parameters", "epochs", "validation_error", "test_error", "seconds")
+CELLS = {"split": OTHER, **_fields(CellSuccesses)}
 # clean, adversarial: uint8 (3, h, w).
 EXAMPLES = {
-    "target": "str",
-    "norm": "str",
-    "threshold": "int64",
-    "source_index": "int64",
-    "label": "int64",
-    "class_name": "str",
-    "prediction": "int64",
-    "predicted_class": "str",
-    "margin": "float64",
-    "clean": "object",
-    "adversarial": "object",
+    **_fields(CellName),
+    "source_index": WHOLE,
+    "label": WHOLE,
+    "class_name": OTHER,
+    "prediction": WHOLE,
+    "predicted_class": OTHER,
+    "margin": NUMBER,
+    "clean": OTHER,
+    "adversarial": OTHER,
 }
-TRANSFER = {
-    "norm": "str",
-    "threshold": "int64",
-    "source": "str",
-    "target": "str",
-    "images": "int64",
-    "fooled": "int64",
-    "noise": "int64",
-}
+TRANSFER = _fields(TransferPair)
 EVALUATIONS = {
-    "search": "str",
-    "seed": "int64",
-    "generation": "int64",
-    **_INDIVIDUAL,
-    "reason": "str",
-    "epochs": "int64",
-    "seconds": "float64",
-    "device": "str",
+    **_fields(Population, "search", "seed", "generation"),
+    **_fields(Evaluation, *_INDIVIDUAL, "reason", "epochs", "seconds", "device"),
 }
 # evaluations: different networks that the search had evaluated by then.
 POPULATIONS = {
-    "search": "str",
-    "seed": "int64",
-    "generation": "int64",
-    "evaluations": "int64",
-    "born": "int64",
-    "rank": "int64",
-    **_INDIVIDUAL,
+    **_fields(Population, "search", "seed", "generation"),
+    "evaluations": WHOLE,
+    **_fields(Individual, "born", "rank", *_INDIVIDUAL),
 }
 # further: the values of a search's other objectives by name.
-FRONTS = {"search": "str", "seed": "int64", "position": "int64", **_INDIVIDUAL, "further": "object"}
-# test_right: of each test image 1 or 0. Of each test image that the adversarial set was made from: adversarial_sizes,
-# how many images the set has of it; adversarial_right, how many of them are right; adversarial_noise_right, how many
-# are with noise of the same budgets in place of the attack's change; adversarial_before, 1 or 0, whether it is itself.
+FRONTS = {**_fields(Front, "search", "seed"), "position": WHOLE, **_fields(Individual, *_INDIVIDUAL, "further")}
+# channels: a number, or the widths of the phases as text. test_right: of each test image 1 or 0. Of each test image
+# that the adversarial set was made from: adversarial_sizes, how many images the set has of it; adversarial_right, how
+# many of them are right; adversarial_noise_right, how many are with noise of the same budgets in place of the attack's
+# change; adversarial_before, 1 or 0, whether it is itself.
 NETWORKS = {
-    "search": "str",
-    "seed": "int64",
-    "slot": "int64",
-    "training_seed": "int64",
-    "status": "str",
-    "reason": "str",
-    "genome": "str",
-    "key": "str",
-    # A number, or the widths of the phases as text.
-    "channels": "object",
-    "flops": "int64",
-    "parameters": "int64",
-    "search_flops": "int64",
-    "search_parameters": "int64",
-    "test_images": "int64",
-    "test_correct": "int64",
-    "test_accuracy": "float64",
-    "test_right": "object",
-    "adversarial_images": "int64",
-    "adversarial_correct": "int64",
-    "adversarial_accuracy": "float64",
-    "adversarial_sizes": "object",
-    "adversarial_right": "object",
-    "adversarial_before": "object",
-    "adversarial_noise_right": "object",
-    "white_box_images": "int64",
-    "clean_accuracy": "float64",
+    **_PLACE,
+    **_fields(MeasuredNetwork, "status", "reason", "genome", "key", "channels", "flops", "parameters"),
+    **_fields(MeasuredNetwork, "search_flops", "search_parameters", "test_images"),
+    "test_correct": WHOLE,
+    "test_accuracy": NUMBER,
+    "test_right": OTHER,
+    "adversarial_images": WHOLE,
+    "adversarial_correct": WHOLE,
+    "adversarial_accuracy": NUMBER,
+    "adversarial_sizes": OTHER,
+    "adversarial_right": OTHER,
+    "adversarial_before": OTHER,
+    "adversarial_noise_right": OTHER,
+    "white_box_images": WHOLE,
+    "clean_accuracy": NUMBER,
 }
-BREAKDOWN = {
-    "search": "str",
-    "seed": "int64",
-    "slot": "int64",
-    "training_seed": "int64",
-    "target": "str",
-    "norm": "str",
-    "threshold": "int64",
-    "images": "int64",
-    "errors": "int64",
-}
+BREAKDOWN = {**_PLACE, **_fields(CellErrors)}
 # right: of each attacked image 1 or 0.
 ATTACKS = {
-    "search": "str",
-    "seed": "int64",
-    "slot": "int64",
-    "training_seed": "int64",
-    "key": "str",
-    "attack": "str",
-    "method": "str",
-    "images": "int64",
-    "correct": "int64",
-    "accuracy": "float64",
-    "right": "object",
-    "median_l2": "float64",
-    "median_linf": "float64",
-    "failures": "int64",
+    **_TRAINING,
+    "attack": OTHER,
+    "images": WHOLE,
+    "right": OTHER,
+    **_fields(AttackSummary, "method", "correct", "accuracy", "median_l2", "median_linf", "failures"),
 }
-
-TRAININGS = {
-    "search": "str",
-    "seed": "int64",
-    "slot": "int64",
-    "training_seed": "int64",
-    "key": "str",
-    "status": "str",
-    "seconds": "float64",
-}
+TRAININGS = {**_TRAINING, **_fields(EndedTraining, "status", "seconds")}
 # radius in 1/255; 0 is no attack. right: of each attacked image 1 or 0.
-CURVES = {
-    "search": "str",
-    "seed": "int64",
-    "slot": "int64",
-    "training_seed": "int64",
-    "key": "str",
-    "radius": "float64",
-    "images": "int64",
-    "correct": "int64",
-    "accuracy": "float64",
-    "right": "object",
-}
+CURVES = {**_TRAINING, "radius": NUMBER, "images": WHOLE, "correct": WHOLE, "accuracy": NUMBER, "right": OTHER}
 # distances: a tuple in [0, 1] units, one for each image that was right to begin with, infinite where nothing was found.
-PERTURBATIONS = {
-    "search": "str",
-    "seed": "int64",
-    "slot": "int64",
-    "training_seed": "int64",
-    "key": "str",
-    "norm": "str",
-    "distances": "object",
-}
-FLAGS = {
-    "search": "str",
-    "seed": "int64",
-    "slot": "int64",
-    "training_seed": "int64",
-    "key": "str",
-    "flag": "str",
-    "raised": "bool",
-    "detail": "str",
-}
+PERTURBATIONS = {**_TRAINING, "norm": OTHER, "distances": OTHER}
+FLAGS = {**_TRAINING, "flag": OTHER, **_fields(Flag, "raised", "detail")}
+BENCHMARKS = _fields(AttackedNetwork)

@@ -1,11 +1,11 @@
 """Reads one adversarial image of each cell of the test set, with the clean one that it was made from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from roco.attacks.records import CellName
 from roco.attacks.sets import KIND, AdversarialSet
 from roco.data.dataset import Dataset
 from roco.report.read.robustness_rows import Row
@@ -37,14 +37,16 @@ def example_rows(sets: Sequence[str | Path], images: Sequence[str | Path]) -> li
     return rows
 
 
-def _example(adversarial: AdversarialSet, cell: Mapping[str, Any], dataset: Dataset) -> Row:
+def _example(adversarial: AdversarialSet, cell: CellName, dataset: Dataset) -> Row:
     members = np.flatnonzero(adversarial.rows(cell))
     row = int(members[adversarial.source_index[members].argmin()])
     source, label, prediction = (
         int(a[row]) for a in (adversarial.source_index, adversarial.labels, adversarial.target_prediction)
     )
     return {
-        **{name: cell[name] for name in ("target", "norm", "threshold")},
+        "target": cell.target,
+        "norm": cell.norm,
+        "threshold": cell.threshold,
         "source_index": source,
         "label": label,
         "class_name": dataset.class_names[label],

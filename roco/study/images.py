@@ -1,0 +1,31 @@
+"""How many images a study has, before its data set is made or after."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from roco.config import StudyConfig
+from roco.data.dataset import dataset_facts
+from roco.files import is_there
+
+
+@dataclass(frozen=True)
+class Images:
+    """How many images a study has in each split, of how many classes and pixels a side."""
+
+    train: int
+    validation: int
+    test: int
+    classes: int
+    size: int
+
+
+def images_of(config: StudyConfig) -> Images | None:
+    """The numbers of images, from dataset.h5; before it is made, from what is known of the data set, if anything is."""
+    size = config.dataset.image_size
+    if is_there(made := Path(config.folder) / "dataset.h5"):
+        facts, counts = dataset_facts(made)
+        return Images(**counts, classes=len(facts["class_names"]), size=size)
+    if (known := config.dataset.known_sizes()) is None:
+        return None
+    validation = round(known.train * config.dataset.validation_fraction)
+    return Images(known.train - validation, validation, known.test, known.classes, size)

@@ -1,0 +1,296 @@
+"""How long each kind of job of a study takes on this machine: its own code on a slice of it, drawn out to the whole.
+
+Networks are trained for some seconds on the study's images, or on random ones with something to learn. Attacks begin
+with few images and steps and go on with more while there is time; the last two runs say what the rest takes. The
+labels of attacked images are what the network says of them, so that all of them are attacked.
+"""
+
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from roco.attacks.settings import RobustnessConfig
+from roco.config import Part, StudyConfig
+from roco.data.dataset import Dataset, Split
+from roco.errors import TrainingFailed
+from roco.files import is_there
+from roco.networks.spec import GenomeSpec, TargetSpec
+from roco.runtime import numpy_generator, start_torch
+from roco.settings import Recipe, Section
+from roco.space.genome import Genome
+from roco.storage.store import Store
+from roco.study.images import Images
+
+if TYPE_CHECKING:
+    import torch
+
+# A typical genome has a rank by FLOPs among so many random ones.
+TYPICAL_GENOMES = 9
+# The images of a slice are drawn from so many; the first of this share are attacked, and not trained on.
+MOST_IMAGES, HELD_OUT = 5120, 0.2
+# A run is at least and at most so many times as large as the one before; the first has this share of the steps.
+SMALLEST_GROWTH, GROWTH, FIRST_STEPS = 1.25, 4, 1 / 16
+# A slice has no fewer images on a CPU, and no attack fewer steps or queries, unless it has fewer anyway.
+FEWEST = 4
+
+Kind = tuple[str, ...]
+SomeSection = TypeVar("SomeSection", bound=Section)
+
+
+def attack_parts(config: RobustnessConfig) -> dict[str, RobustnessConfig]:
+    """The attacks on a network as protocols of their own, by name."""
+    nothing = config.model_copy(update={"attacks": {}, "curve": None, "smallest_perturbations": {}, "checks": None})
+    parts: dict[str, dict[str, object]] = {name: {"attacks": {name: each}} for name, each in config.attacks.items()}
+    for name, attack in config.smallest_perturbations.items():
+        parts[f"smallest {name}"] = {"smallest_perturbations": {name: attack}}
+    parts |= {name: {name: section} for name in ("curve", "checks") if (section := getattr(config, name))}
+    return {name: nothing.model_copy(update=update) for name, update in parts.items()}
+
+
+def seconds_by_kind(
+    config: StudyConfig,
+    images: Images,
+    *,
+    kinds: Collection[Kind],
+    seconds: float,
+    tell: Callable[[str], None] = lambda _: None,
+) -> dict[Kind, float]:
+    """Seconds of a job of each kind without the start of its process; of `evaluate` and `retrain` for each network.
+
+    Args:
+        config: of the study.
+        images: their numbers and sizes.
+        kinds: of `("target", name)`, `("adversarial_cells", norm, name)`, `("evaluate",)`, `("retrain",)`, and
+            `("robustness", part)` with the parts of `attack_parts`.
+        seconds: that measuring may take, roughly.
+        tell: is called with what is measured next.
+
+    Raises:
+        ConfigError: a GPU is asked for and there is none.
+        TrainingFailed: a network diverged, or a stack does not fit into memory.
+    """
+    slices = _Slices(config, images, limit=seconds / max(len(kinds), 1), tell=tell)
+    found: dict[Kind, float] = {}
+    for name in dict.fromkeys(kind[-1] for kind in kinds if kind[0] in ("target", "adversarial_cells")):
+        found["target", name], network = slices.target(name)
+        for kind in kinds:
+            if kind[0] == "adversarial_cells" and kind[-1] == name:
+                found[kind] = slices.cells(network, *kind[1:])
+    if ("evaluate",) in kinds:
+        found["evaluate",], _ = slices.genomes("evaluation", at_once=config.evaluation.genomes_per_job)
+    if any(kind[0] in ("retrain", "robustness") for kind in kinds):
+        trainings = config.slots * len(config.retraining.seeds)
+        found["retrain",], network = slices.genomes("retraining", at_once=trainings)
+        found |= {kind: slices.attacks(network, kind[1]) for kind in kinds if kind[0] == "robustness"}
+    return found
+
+
+def typical_genomes(
+    config: StudyConfig, images: Images, count: int, *, rank: int = TYPICAL_GENOMES // 2
+) -> list[Genome]:
+    """Random genomes as in a first population, that of a rank by FLOPs first; the others can be one stack with it."""
+    generator = numpy_generator(0, "typical genome")
+    shape = {"phases": config.space.phases, "nodes": config.space.nodes}
+
+    def drawn() -> Genome:
+        return Genome.random(generator, **shape, density=config.search.population_0_density)
+
+    def flops(genome: Genome) -> int:
+        return _spec_of(config, genome, images, "evaluation").cost.flops
+
+    chosen = [sorted((drawn() for _ in range(TYPICAL_GENOMES)), key=flops)[rank]]
+    while len(chosen) < count:
+        genome = drawn()
+        chosen += [genome] if len(genome.phenotype.phases) == len(chosen[0].phenotype.phases) else []
+    return chosen
+
+
+def whole_seconds(run: Callable[[float], float], *, first: float, limit: float) -> float:
+    """Seconds of a whole, drawn out from slices of it that grow until the next would take longer than `limit`.
+
+    `run` does a share of the whole and returns the seconds it took; `first` is the smallest share.
+    """
+    share, took, following, spent = 0.0, 0.0, min(1.0, first), 0.0
+    # Imports, and what a device makes ready.
+    run(following)
+    while True:
+        seconds = run(following)
+        # What each run has to do once drops out from one to the next. Noise must not make the rest free.
+        rate = max((seconds - took) / (following - share), 0.1 * seconds / following)
+        share, took, spent = following, seconds, spent + seconds
+        following = min(1.0, GROWTH * share, share + (limit - took) / rate)
+        if share == 1.0 or following < SMALLEST_GROWTH * share or spent > 2 * limit:
+            return took + rate * (1 - share)
+
+
+def shortened(section: SomeSection, share: float) -> SomeSection:
+    """An attack's settings, or a protocol's, with a share of all `steps` and `queries`."""
+
+    def shorter(name: str, value: object) -> object:
+        if isinstance(value, int) and name in ("steps", "queries"):
+            return max(min(value, FEWEST), round(share * value))
+        if isinstance(value, dict):
+            return {key: shorter("", each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [shorter("", each) for each in value]
+        return shortened(value, share) if isinstance(value, Section) else value
+
+    return section.model_copy(update={name: shorter(name, value) for name, value in section})
+
+
+def _spec_of(config: StudyConfig, genome: Genome, images: Images, part: Part) -> GenomeSpec:
+    return config.decoder_of(part).spec(genome, classes=images.classes, image_size=images.size)
+
+
+def _drawn(config: StudyConfig, images: Images) -> tuple[Split, list[float], list[float]]:
+    """Images with labels, and the mean and deviation of their channels."""
+    generator = numpy_generator(0, "slice")
+    if is_there(made := Path(config.folder) / "dataset.h5"):
+        dataset = Dataset.load(made)
+        rows = generator.permutation(len(dataset.train))[:MOST_IMAGES]
+        split = Split(dataset.train.images[rows], dataset.train.labels[rows])
+        return split, list(dataset.channel_mean), list(dataset.channel_std)
+    labels = generator.integers(images.classes, size=min(images.train, MOST_IMAGES))
+    # Each class is a pattern of coarse squares under noise.
+    squares = generator.integers(64, 192, size=(images.classes, 3, 4, 4))
+    patterns = np.kron(squares, np.ones((-(-images.size // 4),) * 2))[:, :, : images.size, : images.size]
+    drawn = patterns[labels] + generator.normal(0.0, 30.0, size=(len(labels), 3, images.size, images.size))
+    return Split(drawn.clip(0, 255).astype(np.uint8), labels), [0.5] * 3, [0.25] * 3
+
+
+class _Slices:
+    """Measures one slice after the other; `limit` is for each, in seconds."""
+
+    def __init__(self, config: StudyConfig, images: Images, *, limit: float, tell: Callable[[str], None]) -> None:
+        import torch
+
+        self.config, self.images, self.limit, self.tell = config, images, limit, tell
+        self.device = start_torch(config.device)
+        drawn, self.mean, self.std = _drawn(config, images)
+        held_out = max(1, int(HELD_OUT * len(drawn)))
+        self.attacked = drawn.images[:held_out]
+        self.values = torch.from_numpy(drawn.images[held_out:]).to(self.device)
+        self.labels = torch.from_numpy(drawn.labels[held_out:]).to(self.device)
+
+    def clock(self) -> float:
+        """Seconds: on a CPU those of this process, so that other programs do not count."""
+        import torch
+
+        if self.device.type == "cpu":
+            return time.process_time()
+        torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+    def target(self, name: str) -> "tuple[float, torch.nn.Module]":
+        """Seconds of training a target, and the target."""
+        self.tell(name)
+        known = {**self.config.targets.architectures("validation"), **self.config.targets.architectures("test")}
+        classes, image_size = self.images.classes, self.images.size
+        spec = TargetSpec(name=name, architecture=known[name], classes=classes, image_size=image_size)
+        network = self.built(spec)
+        predicted = self.images.validation + self.images.test
+        return self.training([network], self.config.targets.training, self.images.train, predicted), network
+
+    def genomes(self, part: Part, *, at_once: int) -> "tuple[float, torch.nn.Module]":
+        """Seconds of a typical genome in the search or in retraining, and its network; on a GPU as part of a stack."""
+        config, images, section = self.config, self.images, getattr(self.config, part)
+        count = min(at_once, section.largest_stack) if self.device.type == "cuda" else 1
+        self.tell(f"{part} of {count} genomes" if count > 1 else part)
+        # A front is lighter than the population that its search began with.
+        rank = TYPICAL_GENOMES // (4 if part == "retraining" else 2)
+        genomes = typical_genomes(config, images, count, rank=rank)
+        networks = [self.built(_spec_of(config, genome, images, part)) for genome in genomes]
+        trained, predicted = images.train, 0
+        if part == "retraining":
+            trained += images.validation * config.retraining.validation_images_too
+        else:
+            cells = 2 * len(config.adversarial.thresholds) * len(config.targets.architectures("validation"))
+            predicted = images.validation + cells * min(config.adversarial.images, images.validation)
+        return self.training(networks, section.training, trained, predicted) / count, networks[0]
+
+    def cells(self, network: "torch.nn.Module", norm: str, target: str) -> float:
+        """Seconds of the attacks on a target with one norm at all thresholds."""
+        from roco.attacks.norms import forward_batch
+        from roco.attacks.sets.chain import attack_chain
+
+        self.tell(f"{norm} images of {target}")
+        config = self.config.adversarial
+
+        def attack(split: Split, share: float) -> None:
+            names = {"target": target, "split_name": "validation", "dataset_fingerprint": "slice"}
+            chain = {"norm": norm, "thresholds": config.thresholds, "config": shortened(config, share)}
+            with tempfile.TemporaryDirectory() as folder:
+                attack_chain(network, split, device=self.device, store=Store(folder), **names, **chain)  # type: ignore[arg-type]
+
+        count = min(config.images, self.images.validation)
+        return self.attacking(network, count, attack, batch=forward_batch(self.device))
+
+    def attacks(self, network: "torch.nn.Module", part: str) -> float:
+        """Seconds of a part of the white-box attacks on a network."""
+        from roco.attacks.norms import gradient_batch
+        from roco.attacks.protocol import evaluate_robustness
+
+        self.tell(f"white-box {part}")
+        config = attack_parts(self.config.robustness)[part]
+
+        def attack(split: Split, share: float) -> None:
+            evaluate_robustness(network, split, config=shortened(config, share), device=self.device)
+
+        count = min(config.images, self.images.test)
+        return self.attacking(network, count, attack, batch=gradient_batch(self.device))
+
+    def attacking(
+        self, network: "torch.nn.Module", count: int, attack: Callable[[Split, float], None], *, batch: int
+    ) -> float:
+        """Seconds of attacking `count` images, from few on a CPU; a GPU gets a batch from the start, for few steps."""
+        import torch
+
+        from roco.training.prediction import predict
+
+        few = min(count, batch if self.device.type == "cuda" else FEWEST)
+        labels = predict(network, torch.from_numpy(self.attacked).to(self.device)).cpu().numpy()
+
+        def run(share: float) -> float:
+            images = max(few, round(share * count))
+            rows, began = np.arange(images) % len(labels), self.clock()
+            attack(Split(self.attacked[rows], labels[rows]), min(1.0, share * count / images))
+            return self.clock() - began
+
+        return whole_seconds(run, first=FIRST_STEPS * few / count, limit=self.limit)
+
+    def built(self, spec: TargetSpec | GenomeSpec) -> "torch.nn.Module":
+        """A fresh network on the device."""
+        import torch
+
+        network = spec.build(mean=self.mean, std=self.std)
+        return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def training(self, networks: "list[torch.nn.Module]", recipe: Recipe, trained: int, predicted: int) -> float:
+        """Trains networks for about the limit; seconds of a whole training on so many images, and of predictions."""
+        few = min(len(self.labels), (32 if self.device.type == "cuda" else 2) * recipe.batch_size)
+        first, second = self.epochs(networks, recipe, few, epochs=2)
+        # As many images as fit into two epochs, and as many epochs as then fit.
+        images = int(min(len(self.labels), max(few, few * self.limit / second / 2)))
+        epochs = int(min(recipe.epochs, max(2, self.limit / second * few / images)))
+        an_image = median(self.epochs(networks, recipe, images, epochs=epochs)[1:]) / images
+        # A step costs three times as much as a prediction.
+        return max(0.0, first - few * an_image) + (recipe.epochs * trained + predicted / 3) * an_image
+
+    def epochs(self, networks: "list[torch.nn.Module]", recipe: Recipe, count: int, *, epochs: int) -> list[float]:
+        """Seconds of each epoch, two at least, of a training on `count` images."""
+        from roco.training.loop import Training, train_together
+
+        ends = [self.clock()]
+        trainings = [Training(network, 0) for network in networks]
+        trainings[0].on_epoch = lambda _, __: ends.append(self.clock())
+        recipe = recipe.model_copy(update={"epochs": max(2, epochs)})
+        train_together(trainings, self.values[:count], labels=self.labels[:count], recipe=recipe)
+        if failure := trainings[0].failure:
+            raise TrainingFailed(f"a slice of {len(networks)} networks cannot be trained: {failure}")
+        return [end - begin for begin, end in itertools.pairwise(ends)]
