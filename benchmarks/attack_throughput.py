@@ -26,7 +26,16 @@ import torch
 from torch import Tensor, nn
 
 from roco.attacks.batches import run_in_batches, torchattack
-from roco.attacks.l0 import DifferentialEvolution, Greedy, L0Attack, RandomSearch, SparseGradient, attack_l0
+from roco.attacks.l0 import (
+    DifferentialEvolution,
+    Greedy,
+    L0Attack,
+    MaskedGradient,
+    RandomSearch,
+    SigmaZero,
+    SparseGradient,
+    attack_l0,
+)
 from roco.attacks.l0.counter import keys_of
 from roco.attacks.linf import MomentumIterative, ProjectedGradient, attack_linf, round_within
 from roco.attacks.norms import DECIDED, changed_pixels, largest_change, margins_of
@@ -125,6 +134,14 @@ L0_ATTACKS: dict[str, Attack] = {
     "greedy, 64 candidates, margin 5": partial(pixels, Greedy(candidates=64)),
     "sparse_gradient, 100 steps, first success": partial(pixels, SparseGradient(margin=0.0)),
     "sparse_gradient, 100 steps, margin 5": partial(pixels, SparseGradient()),
+    "sigma_zero, 100 steps, first success": partial(pixels, SigmaZero(margin=0.0)),
+    "sigma_zero, 1,000 steps, first success": partial(pixels, SigmaZero(steps=1000, margin=0.0)),
+    "masked_gradient, 100 steps, first success": partial(pixels, MaskedGradient(margin=0.0)),
+    "masked_gradient, 1,000 steps, first success": partial(pixels, MaskedGradient(steps=1000, margin=0.0)),
+    "masked_gradient, projected, 100 steps, first success": partial(
+        pixels, MaskedGradient(margin=0.0, unprojected=False)
+    ),
+    "masked_gradient, 100 steps, margin 5": partial(pixels, MaskedGradient()),
 }
 LINF_ATTACKS: dict[str, Attack] = {
     "torchattacks APGD-CE, 100 steps, rounded": partial(library, "APGD", {"steps": 100, "loss": "ce"}),
