@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from roco.attacks.batches import run_in_batches, torchattack
 from roco.attacks.l0 import DifferentialEvolution, Greedy, L0Attack, RandomSearch, SparseGradient, attack_l0
+from roco.attacks.l0.counter import keys_of
 from roco.attacks.linf import MomentumIterative, ProjectedGradient, attack_linf, round_within
 from roco.attacks.norms import DECIDED, changed_pixels, largest_change, margins_of
 from roco.attacks.sets.chain import correctly_classified
@@ -35,7 +36,7 @@ from roco.data.settings import DatasetConfig
 from roco.networks.files import load_network
 from roco.networks.spec import TargetSpec
 from roco.networks.targets import LeNetConfig
-from roco.runtime import numpy_generator, seed_from, start_torch, versions
+from roco.runtime import seed_from, start_torch, versions
 from roco.settings import Recipe
 from roco.storage.store import Store
 from roco.training.batches import to_unit
@@ -94,8 +95,8 @@ def library(
 
 
 def pixels(settings: L0Attack, network: nn.Module, images: Tensor, labels: Tensor, budget: int, group: int) -> Tensor:
-    generators = [numpy_generator(settings.method, group, row) for row in range(len(images))]
-    return attack_l0(network, images, labels=labels, n_pixels=budget, settings=settings, generators=generators)
+    keys = keys_of(settings.method, group, rows=range(len(images)), device=images.device)
+    return attack_l0(network, images, labels=labels, n_pixels=budget, settings=settings, keys=keys)
 
 
 def gradient(
