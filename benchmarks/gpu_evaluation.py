@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from training_arms import network_of as peers_network
 from training_arms import plain_loop
 
-from roco.networks.decoder import GenomeNetwork, build_network
+from roco.networks.decoder import GenomeNetwork
 from roco.runtime import start_torch
 from roco.settings import Recipe
 from roco.space.complexity import complexity
@@ -60,7 +60,7 @@ def networks_of(count: int, device: torch.device) -> list[GenomeNetwork]:
     networks = []
     for seed, genome in enumerate(genomes_of(count)):
         torch.manual_seed(seed)
-        network = build_network(genome.phenotype, channels=16, classes=10, stem_padding=0, mean=MEAN, std=STD)
+        network = GenomeNetwork(genome.phenotype, channels=16, classes=10, stem_padding=0, mean=MEAN, std=STD)
         networks.append(network.to(device, memory_format=torch.channels_last))
     return networks
 

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from roco.networks.compiled.library import OFF
-from roco.networks.decoder import Join, build_network
+from roco.networks.decoder import GenomeNetwork, Join
 from roco.runtime import resolve_device, seed_from, start_torch
 from roco.settings import Recipe
 from roco.space.genome import Genome
@@ -49,7 +49,7 @@ class ConcatJoin(Join):
 
 def network_of(genome: str, options: argparse.Namespace, arm: str, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    network: nn.Module = build_network(
+    network: nn.Module = GenomeNetwork(
         Genome.parse(genome).phenotype, channels=options.channels, classes=10, stem_padding=0, mean=MEAN, std=STD
     )
     if STEPS.index(arm) < STEPS.index("split"):

@@ -20,6 +20,7 @@ ROOMS = (
     "search",
     "retraining",
     "config",
+    "external",
     "study",
     "report",
     "commands",

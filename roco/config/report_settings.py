@@ -1,10 +1,21 @@
 """Settings of the report. They stand here because roco.config cannot import roco.report, which imports it."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from roco.settings import Count, Name, Positive, Section
+from roco.settings.paths import PlainPath
+
+
+def _existing(path: str) -> str:
+    if not Path(path).exists():
+        raise ValueError(f"expected an existing file or folder, got '{path}', which is not there")
+    return path
+
+
+ExistingPath = Annotated[PlainPath, AfterValidator(_existing)]
 
 
 class MainComparison(Section):
@@ -30,3 +41,4 @@ class ReportConfig(Section):
 
     top: Annotated[list[Count], Field(min_length=1)] = [1, 3, 5]
     main: MainComparison = MainComparison()
+    benchmarks: list[ExistingPath] = []

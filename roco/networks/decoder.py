@@ -173,7 +173,22 @@ PHASES: Mapping[str, Callable[[PhaseGraph, int, nn.Module], GenomePhase]] = {
 
 
 class GenomeNetwork(nn.Module):
-    """The network of a phenotype: active phases with max-pooling between them, global average, a linear layer."""
+    """The network of a phenotype: active phases with max-pooling between them, global average, a linear layer.
+
+    Weights are fresh, from torch's global generator.
+
+    Args:
+        phenotype: canonical, so that equal phenotypes give equal networks for a seed.
+        channels: the width of the first active phase, which each later one doubles; or a width for each active phase,
+            in order. A phase that is as wide as the one before has no convolution at its start, as in NSGA-Net.
+        classes: the number of logits.
+        stem_padding: of the first convolution: 0 as in the authors' code (32 pixels become 30), or 1.
+        mean: of each image channel in [0, 1]; its length is the number of channels.
+        std: of each image channel.
+        node: what a node computes, one of `PHASES`; the paper's are `residual`.
+
+    Source: paper, Section III; NSGA-Net's macro decoder (Lu et al. 2019). Weights start as He et al. 2015.
+    """
 
     def __init__(
         self,
@@ -206,6 +221,9 @@ class GenomeNetwork(nn.Module):
         self.phases = FusedSequential(*layers)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classify = nn.Linear(width, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     @property
     def active_phases(self) -> list[GenomePhase]:
@@ -216,36 +234,3 @@ class GenomeNetwork(nn.Module):
         """Float32 images `(n, c, h, w)` in [0, 1] to logits `(n, classes)`."""
         features = self.pool(self.phases(self.normalise(images)))
         return self.classify(features.flatten(1))  # type: ignore[no-any-return]
-
-
-def build_network(
-    phenotype: Phenotype,
-    *,
-    channels: Channels,
-    classes: int,
-    stem_padding: int,
-    mean: Sequence[float],
-    std: Sequence[float],
-    node: NodeKind = "residual",
-) -> GenomeNetwork:
-    """The network of a phenotype with fresh weights from torch's global generator.
-
-    Args:
-        phenotype: canonical, so that equal phenotypes give equal networks for a seed.
-        channels: the width of the first active phase, which each later one doubles; or a width for each active phase,
-            in order. A phase that is as wide as the one before has no convolution at its start, as in NSGA-Net.
-        classes: the number of logits.
-        stem_padding: of the first convolution: 0 as in the authors' code (32 pixels become 30), or 1.
-        mean: of each image channel in [0, 1]; its length is the number of channels.
-        std: of each image channel.
-        node: what a node computes, one of `PHASES`; the paper's are `residual`.
-
-    Source: paper, Section III; NSGA-Net's macro decoder (Lu et al. 2019). Weights start as He et al. 2015.
-    """
-    network = GenomeNetwork(
-        phenotype, channels=channels, classes=classes, stem_padding=stem_padding, mean=mean, std=std, node=node
-    )
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    return network

@@ -24,7 +24,7 @@ from roco.storage.store import Store
 log = logging.getLogger("roco")
 
 # Raised by hand when an attack gives other numbers than before, so that those in the store no longer count.
-ROBUSTNESS_VERSION = 3
+ROBUSTNESS_VERSION = 4
 
 
 @dataclass(frozen=True)

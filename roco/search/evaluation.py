@@ -10,7 +10,7 @@ from roco.errors import OUT_OF_MEMORY
 from roco.gpus import resolve_precision
 from roco.networks.spec import DecoderSettings, GenomeSpec
 from roco.runtime import Device, seed_from, start_torch, versions
-from roco.search.objectives import measure
+from roco.search import objectives
 from roco.search.records import Evaluation
 from roco.settings import Recipe
 from roco.space.genome import Genome
@@ -212,8 +212,9 @@ class Evaluator:
             "adversarial_error": adversarial_error(on_adversarial, self.adversarial),
             "adversarial_breakdown": breakdown(on_adversarial, self.adversarial),
             "measured": {
-                name: measure(name, network, *validation, adversarial=self.adversarial)
+                name: float(measure(network, *validation, self.adversarial))
                 for name in self.settings.measurements
+                if (measure := objectives.OBJECTIVES[name].measure)
             },
         }
 

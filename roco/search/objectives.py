@@ -7,7 +7,7 @@ objective takes one. Values come from evaluations. Torch is imported only where 
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 from types import MappingProxyType
@@ -35,23 +35,17 @@ class Objective:
     Attributes:
         value: from an evaluation and the selection to a number; smaller is better.
         measure: for what no evaluation holds otherwise: from the trained network (on its device, in evaluation mode),
-            the validation images (uint8 `(n, 3, h, w)`) and labels (int64 `(n,)`) to a number, which the
-            evaluation then holds as `measured[name]`. Only called where a search asks for the objective.
+            the validation images (uint8 `(n, 3, h, w)`), their labels (int64 `(n,)`) and the validation adversarial set
+            to a number, which the evaluation then holds as `measured[name]`. Only called where a search asks for the
+            objective.
         selects: whether its name takes a selection in brackets.
-        on_sources: likewise, from the network, the validation images and the validation adversarial set to a number.
         adversarial: whether it looks at adversarial images: a search with such an objective looks for robustness.
     """
 
     value: "Callable[[Evaluation, Selection], float]"
-    measure: "Callable[[nn.Module, Tensor, Tensor], float] | None" = None
+    measure: "Callable[[nn.Module, Tensor, Tensor, AdversarialSet], float] | None" = None
     selects: bool = False
-    on_sources: "Callable[[nn.Module, Tensor, AdversarialSet], float] | None" = None
     adversarial: bool = False
-
-    @property
-    def is_measured(self) -> bool:
-        """Whether it is measured on the trained network, where a search asks for it."""
-        return self.measure is not None or self.on_sources is not None
 
 
 def _field(name: str) -> Objective:
@@ -59,12 +53,12 @@ def _field(name: str) -> Objective:
 
 
 def measured(name: str, measure: "Callable[[nn.Module, Tensor, Tensor], float]") -> Objective:
-    """An objective whose value is what `measure` gave."""
-    return replace(_measured_field(name), measure=measure)
+    """An objective whose value is what `measure` gave on the validation images."""
+    return _measured(name, lambda network, images, labels, adversarial: measure(network, images, labels))
 
 
-def _measured_field(name: str) -> Objective:
-    return Objective(lambda evaluation, selection: evaluation.measured[name])
+def _measured(name: str, measure: "Callable[[nn.Module, Tensor, Tensor, AdversarialSet], float]") -> Objective:
+    return Objective(lambda evaluation, selection: evaluation.measured[name], measure)
 
 
 def _adversarial_error(evaluation: "Evaluation", selection: Selection) -> float:
@@ -103,7 +97,7 @@ def latency(network: "nn.Module", images: "Tensor", labels: "Tensor") -> float:
     return 1000 * median(seconds[LATENCY_WARM_UP:])
 
 
-def source_error(network: "nn.Module", images: "Tensor", adversarial: "AdversarialSet") -> float:
+def source_error(network: "nn.Module", images: "Tensor", _: "Tensor", adversarial: "AdversarialSet") -> float:
     """The share of the adversarial set's clean images that the network gets wrong, each as often as it is in the set.
 
     A placebo: what a search gains by it in robustness comes from seeing these images, not from their perturbations.
@@ -114,7 +108,7 @@ def source_error(network: "nn.Module", images: "Tensor", adversarial: "Adversari
     return _error_on(network, images[sources], adversarial)
 
 
-def source_noise_error(network: "nn.Module", images: "Tensor", adversarial: "AdversarialSet") -> float:
+def source_noise_error(network: "nn.Module", images: "Tensor", _: "Tensor", adversarial: "AdversarialSet") -> float:
     """The same with random noise of each adversarial image's norm and budget on its clean image; a placebo as well."""
     return _error_on(network, _noisy_sources(images, adversarial), adversarial)
 
@@ -137,10 +131,6 @@ def _error_on(network: "nn.Module", images: "Tensor", adversarial: "AdversarialS
     return adversarial_error(predict(network, images).cpu().numpy(), adversarial)
 
 
-def _on_sources(name: str, measure: "Callable[[nn.Module, Tensor, AdversarialSet], float]") -> Objective:
-    return replace(_measured_field(name), on_sources=measure)
-
-
 def _summed_error(evaluation: "Evaluation", selection: Selection) -> float:
     """The natural and the adversarial error added up.
 
@@ -157,8 +147,8 @@ OBJECTIVES: Mapping[str, Objective] = MappingProxyType(
         "parameters": _field("parameters"),
         "latency": measured("latency", latency),
         "summed_error": Objective(_summed_error, adversarial=True),
-        "source_error": _on_sources("source_error", source_error),
-        "source_noise_error": _on_sources("source_noise_error", source_noise_error),
+        "source_error": _measured("source_error", source_error),
+        "source_noise_error": _measured("source_noise_error", source_noise_error),
     }
 )
 
@@ -199,21 +189,3 @@ def value_of(text: str, evaluation: "Evaluation") -> float:
     """The value of an objective in the evaluation of a network whose training did not fail."""
     name, selection = parse(text)
     return OBJECTIVES[name].value(evaluation, selection)
-
-
-def measure(
-    name: str, network: "nn.Module", images: "Tensor", labels: "Tensor", *, adversarial: "AdversarialSet | None" = None
-) -> float:
-    """What a measured objective says of a trained network; see `Objective`.
-
-    Raises:
-        ConfigError: it is not measured on the network, or needs the adversarial set, which is not given.
-    """
-    objective = OBJECTIVES[name]
-    if objective.measure is not None:
-        return float(objective.measure(network, images, labels))
-    if objective.on_sources is None:
-        raise ConfigError(f"{name}: expected an objective that is measured on the network; this one is in each record")
-    if adversarial is None:
-        raise ConfigError(f"{name}: expected the validation adversarial set to measure it with, got none")
-    return float(objective.on_sources(network, images, adversarial))

@@ -90,7 +90,7 @@ class SearchConfig(Section):
     def measurements(self) -> list[str]:
         """The objectives of any search that are measured on the trained network."""
         names = {parse(text)[0] for kind in self.searches.values() for text in kind.objectives}
-        return sorted(name for name in names if OBJECTIVES[name].is_measured)
+        return sorted(name for name in names if OBJECTIVES[name].measure)
 
 
 class EvaluationConfig(Section):
@@ -102,13 +102,3 @@ class EvaluationConfig(Section):
     processes: Count = 8
     largest_stack: Count = 40
     time_limit_minutes: Positive | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _names_are_todays(cls, raw: Any) -> Any:
-        """Says what to write to whoever has a configuration of an earlier version."""
-        if isinstance(raw, Mapping) and "workers" in raw:
-            raise ValueError("workers: write 'processes' (on a CPU) and 'largest_stack' (on a GPU) instead")
-        if isinstance(raw, Mapping) and "halving" in raw:
-            raise ValueError("halving: was removed, as it saved little and could change a front; leave it out")
-        return raw

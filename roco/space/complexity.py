@@ -128,7 +128,7 @@ def complexity(
     image_channels: int = 3,
     node: NodeKind = "residual",
 ) -> Complexity:
-    """Parameters and FLOPs of the network that `build_network` builds from the phenotype.
+    """Parameters and FLOPs of the `GenomeNetwork` of a phenotype.
 
     Args:
         phenotype: the active phases.

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ptflops import get_model_complexity_info
 
-from roco.networks.decoder import build_network
+from roco.networks.decoder import GenomeNetwork
 from roco.space.complexity import Complexity, complexity, growth_of, widths_of
 from roco.space.genome import Genome, bits_per_phase
 from roco.space.settings import PUBLISHED_GENOMES
@@ -35,7 +35,7 @@ def test_published_networks_as_the_authors_retrain_them(
         phenotype = Genome.parse(PUBLISHED_GENOMES[name]).phenotype
         shape = {"channels": [128, 128, 128], "classes": 10, "stem_padding": 0}
         found = complexity(phenotype, image_size=32, node=node, **shape)
-        network = build_network(phenotype, mean=[0.5] * 3, std=[0.25] * 3, node=node, **shape)
+        network = GenomeNetwork(phenotype, mean=[0.5] * 3, std=[0.25] * 3, node=node, **shape)
         assert found.parameters == sum(one.numel() for one in network.parameters()) == parameters
         assert flops in (None, found.flops)
 
@@ -55,7 +55,7 @@ def test_complexity_is_what_ptflops_and_torch_count(data: st.DataObject) -> None
     # Odd sizes lose a row and a column in a pool.
     size = data.draw(st.integers(16, 23))
     node = data.draw(st.sampled_from(["residual", "preactivation", "dense"]))
-    network = build_network(phenotype, **shape, mean=[0.5] * 3, std=[0.25] * 3, node=node).eval()
+    network = GenomeNetwork(phenotype, **shape, mean=[0.5] * 3, std=[0.25] * 3, node=node).eval()
     flops, _ = get_model_complexity_info(
         network, (3, size, size), as_strings=False, print_per_layer_stat=False, backend="pytorch"
     )

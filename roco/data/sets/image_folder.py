@@ -62,16 +62,35 @@ def list_folder(root: Path) -> Folder:
     ]
     names = {part: _class_names(root / part, left_out) for part in PARTS}
     _check_equal(root, names["train"], names["test"])
-    files: dict[str, list[Path]] = {part: [] for part in PARTS}
-    labels: dict[str, list[int]] = {part: [] for part in PARTS}
-    for part in PARTS:
-        for label, name in enumerate(names[part]):
-            images = list(_files_below(root / part / name, left_out))
-            if not images:
-                raise DatasetError(f"{root / part / name}: expected images (as .png, .jpg and so on), found none")
-            files[part] += images
-            labels[part] += [label] * len(images)
+    images = {part: _by_class(root / part, names[part], left_out) for part in PARTS}
+    files, labels = {part: images[part][0] for part in PARTS}, {part: images[part][1] for part in PARTS}
     return Folder(names["train"], files, labels, left_out)
+
+
+def read_class_folders(folder: Path, image_size: int) -> tuple[Pool, tuple[str, ...]]:
+    """The images of a folder with a folder for each class, and the sorted names of these.
+
+    Raises:
+        DatasetError: as `read_image_folder`.
+    """
+    left_out: list[Path] = []
+    names = _class_names(folder, left_out)
+    if len(names) < 2:
+        raise DatasetError(f"{told(folder)}: expected a folder for each of at least 2 classes, found {len(names)}")
+    return _pool(*_by_class(folder, names, left_out), image_size), names
+
+
+def _by_class(folder: Path, names: Sequence[str], left_out: list[Path]) -> tuple[list[Path], list[int]]:
+    """The files of all classes, class by class, and their labels; other entries are added to `left_out`."""
+    files: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(names):
+        images = list(_files_below(folder / name, left_out))
+        if not images:
+            raise DatasetError(f"{folder / name}: expected images (as .png, .jpg and so on), found none")
+        files += images
+        labels += [label] * len(images)
+    return files, labels
 
 
 def _entries(folder: Path) -> list[tuple[Path, bool]]:

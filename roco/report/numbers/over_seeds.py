@@ -36,6 +36,11 @@ class OverSeeds:
     interval: Interval
     seeds: int
 
+    @property
+    def tested(self) -> tuple[float, float, float, str, float]:
+        """The estimate, its bounds, what they cover, and the p-value."""
+        return *self.interval.bounds, self.interval.basis, self.interval.p
+
 
 def over_seeds(values: Sequence[float]) -> OverSeeds:
     """The mean over seeds with Student's t interval; seeds without a number (NaN) are left out."""

@@ -19,13 +19,12 @@ from roco.config import StudyConfig
 from roco.data.sets import DATA_SETS
 from roco.errors import ArtifactError
 from roco.files import atomic, opened
-from roco.report.contents import FIGURES, PARTS, PICTURE, TABLES, Item, Part
+from roco.report.contents import PICTURE, Item, figures_of, parts_of, tables_of
 from roco.report.figures import figure_module
 from roco.report.figures.style import INK
 from roco.report.measures.paper import PUBLISHED_NETWORKS
 from roco.report.numbers.format import whole
 from roco.report.page.answer import answer
-from roco.report.page.deviations import DEVIATIONS
 from roco.report.page.failures import failures
 from roco.report.page.interactive import AXES, embedded, payload, read_networks, scripts
 from roco.report.page.notes import Notes, folded
@@ -83,24 +82,22 @@ def origin_of(
 
 
 @dataclass(frozen=True)
-class FigureView:
-    """A figure in the page: an inlined drawing, and its files as links that hold content; empty without numbers."""
+class View:
+    """A table or figure in the page.
+
+    Attributes:
+        item: which.
+        shown: the table, or the figure's drawing.
+        notes: below it.
+        links: its files as label, name and content.
+        empty: whether this study has nothing for it.
+    """
 
     item: Item
-    drawing: Markup
+    shown: Table | Markup
     notes: Notes
     links: tuple[tuple[str, str, str], ...]
     empty: bool
-
-
-@dataclass(frozen=True)
-class TableView:
-    """A table in the page, with its files as links that hold their content."""
-
-    item: Item
-    table: Table
-    notes: Notes
-    links: tuple[tuple[str, str, str], ...]
 
 
 def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: str | Path, origin: Origin) -> str:
@@ -122,19 +119,21 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
             raise ArtifactError(f"{tables}/{table.name}.csv: not the table of this study; delete it and run again")
     by_name = {table.name: table for table in made}
     sentences = answer(by_name["differences"].numbers, by_name["table_3"].numbers, config)
-    views = {item.name: _figure_view(item, Path(figures)) for item in FIGURES}
-    shown = {item.name: _table_view(item, by_name[item.name]) for item in TABLES}
+    views = {item.name: _figure_view(item, Path(figures)) for item in figures_of(config)}
+    views |= {item.name: _table_view(item, by_name[item.name]) for item in tables_of(config)}
     drawings = Drawings()
     networks = read_networks(_text(Path(figures) / f"{PICTURE.name}.csv"))
-    return _template().render(
+    return template("report.html.j2").render(
         config=config,
         data_set=_data_set(config),
         sentences=sentences,
-        groups=[_group(part, shown, views) for part in PARTS],
+        parts=[
+            (part, *([views[item.name] for item in items] for items in (part.tables, part.figures)))
+            for part in parts_of(config)
+        ],
         sections=network_sections(by_name, config, drawings),
         totals=totals(study, train_images=origin.train_images),
         failures=failures(study),
-        deviations=DEVIATIONS,
         published=PUBLISHED_NETWORKS if config.dataset.name == "cifar10" else (),
         budget=smaller_than_paper(by_name["table_2"].numbers),
         origin=origin,
@@ -151,7 +150,8 @@ def _data_set(config: StudyConfig) -> str:
     return config.dataset.title if known.users_own else known.title
 
 
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A template of a page."""
     environment = Environment(
         loader=PackageLoader("roco.report.page"),
         autoescape=True,
@@ -159,7 +159,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 @dataclass(frozen=True)
@@ -181,30 +181,6 @@ def _interactive(networks: pd.DataFrame, config: StudyConfig, drawings: Drawings
     axes = tuple((name, axis.title) for name, axis in AXES.items())
     data = Markup(embedded(payload(networks, config, phases=phases)))
     return Interactive(axes, int(networks["generation"].max()), data, Markup(scripts()))
-
-
-@dataclass(frozen=True)
-class Group:
-    """A part of the page: tables, then figures; and the titles of those that this study has nothing for."""
-
-    name: str
-    title: str
-    tables: tuple[TableView, ...]
-    figures: tuple[FigureView, ...]
-    absent: tuple[str, ...]
-
-
-def _group(part: Part, tables: Mapping[str, TableView], figures: Mapping[str, FigureView]) -> Group:
-    in_table, drawn = [tables[item.name] for item in part.tables], [figures[item.name] for item in part.figures]
-    absent = [view.table.title for view in in_table if view.table.numbers.empty]
-    absent += [view.item.title for view in drawn if view.empty]
-    return Group(
-        part.name,
-        part.title,
-        tuple(view for view in in_table if not view.table.numbers.empty),
-        tuple(view for view in drawn if not view.empty),
-        tuple(dict.fromkeys(absent)),
-    )
 
 
 def write_page(
@@ -235,16 +211,16 @@ def _download(name: str, text: str, kind: str) -> tuple[str, str, str]:
     return name.rsplit(".", 1)[1].upper(), name, f"data:{kind};base64,{content}"
 
 
-def _table_view(item: Item, table: Table) -> TableView:
+def _table_view(item: Item, table: Table) -> View:
     links = (
         _download(f"{table.name}.csv", table.csv(), "text/csv"),
         _download(f"{table.name}.md", table.markdown(), "text/markdown"),
         _download(f"{table.name}.tex", table.latex(), "application/x-tex"),
     )
-    return TableView(item, table, folded(table.notes), links)
+    return View(item, table, folded(table.notes), links, empty=table.numbers.empty)
 
 
-def _figure_view(item: Item, folder: Path) -> FigureView:
+def _figure_view(item: Item, folder: Path) -> View:
     name = item.name
     drawing, numbers = _text(folder / f"{name}.svg"), _text(folder / f"{name}.csv")
     links = (
@@ -253,7 +229,7 @@ def _figure_view(item: Item, folder: Path) -> FigureView:
     )
     # The drawing is matplotlib's own output, which escapes text.
     svg = Markup(inline_svg(drawing, name, item.title))
-    return FigureView(item, svg, folded([figure_module(item).CAPTION]), links, empty=numbers.count("\n") <= 1)
+    return View(item, svg, folded([figure_module(item).CAPTION]), links, empty=numbers.count("\n") <= 1)
 
 
 def inline_svg(drawing: str, name: str, title: str) -> str:

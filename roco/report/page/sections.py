@@ -12,7 +12,7 @@ from roco.report.figures.small_chart import small_chart
 from roco.report.figures.style import looks
 from roco.report.measures.compare import attacks_without_budget, metric_title, metrics, name_of
 from roco.report.measures.measured import several
-from roco.report.numbers.format import NO_VALUE, millions, percent
+from roco.report.numbers.format import NO_VALUE, millions, missing, percent
 from roco.report.read.collect import PLACE, REFERENCES, RETRAINING, records_of, rows_of
 from roco.report.tables.retrained import (
     AT_RADIUS,
@@ -24,7 +24,7 @@ from roco.report.tables.retrained import (
 from roco.report.tables.table import Table
 from roco.space.complexity import widths_of
 from roco.space.genome import Genome, PhaseGraph
-from roco.study.files import File
+from roco.study.files import STANDARD, File
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _section(
         failures=tuple(
             f"{_found_by(row)}{seed}: {row.reason}" for row, seed in zip(rows_of(failed), again, strict=True)
         ),
-        weights=tuple(File.RETRAINED_NETWORK.at(**row) for row in records_of(measured[RETRAINING])),
+        weights=tuple(File.RETRAINED_NETWORK.at(retrained=STANDARD, **row) for row in records_of(measured[RETRAINING])),
     )
 
 
@@ -207,9 +207,10 @@ def _curve(trainings: pd.DataFrame) -> Table:
 
 def _chart(trainings: pd.DataFrame, config: StudyConfig) -> str:
     # A line for each retraining, which shows their spread.
+    curves = _curves(trainings)
     lines = [
-        (search, [(float(radius), share) for radius, share in curve.dropna().items()])
-        for (search, *_), curve in _curves(trainings).iterrows()
+        (str(row["search"]), [(float(radius), row[radius]) for radius in map(str, curves) if not missing(row[radius])])
+        for row in records_of(curves.reset_index())
     ]
     colours = {name: look.colour for name, look in looks(list(config.search.searches)).items()}
     label = "Accuracy against the radius"

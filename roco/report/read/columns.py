@@ -3,16 +3,20 @@
 Fractions are in [0, 1], FLOPs are multiply-adds.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import BaseModel
 
 from roco.attacks.records import AttackSummary, CellErrors, CellName, CellSuccesses, Flag, TransferPair
+from roco.report.read.nas_benchmarks import AttackedNetwork
 from roco.retraining.records import EndedTraining, MeasuredNetwork, Slot
 from roco.search.records import Evaluation, Front, Individual, Population
 from roco.training.records import TargetMetrics
 
 # Nullable integers: a failed network has no FLOPs, and a float column would print the others as 1.0e7.
 WHOLE, NUMBER, OTHER = "Int64", "float64", "object"
-_TYPES = {int: WHOLE, float: NUMBER, float | None: NUMBER, bool: "bool"}
+_TYPES: Mapping[Any, str] = {int: WHOLE, float: NUMBER, float | None: NUMBER, bool: "bool"}
 
 
 def _fields(record: type[BaseModel], *names: str) -> dict[str, str]:
@@ -89,3 +93,4 @@ CURVES = {**_TRAINING, "radius": NUMBER, "images": WHOLE, "correct": WHOLE, "acc
 # distances: a tuple in [0, 1] units, one for each image that was right to begin with, infinite where nothing was found.
 PERTURBATIONS = {**_TRAINING, "norm": OTHER, "distances": OTHER}
 FLAGS = {**_TRAINING, "flag": OTHER, **_fields(Flag, "raised", "detail")}
+BENCHMARKS = _fields(AttackedNetwork)

@@ -1,7 +1,6 @@
 """Searches at equal FLOPs and equal clean accuracy: are their networks more robust, or only more accurate?"""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,21 +25,13 @@ FREEDOM = 2
 FEWEST_NETWORKS = 2
 
 
-@dataclass(frozen=True)
-class _Comparison:
+class _Comparison(NamedTuple):
     """A search against the reference in one metric: its coefficient with each set of things held equal."""
 
-    search: str
-    reference: str
-    metric: str
+    compared: tuple[str, str, str]
     coefficients: dict[str, OverSeeds]
     seeds: int
     networks: int
-
-    @property
-    def compared(self) -> tuple[str, str, str]:
-        """The two searches and the metric."""
-        return self.search, self.reference, self.metric
 
 
 def make(study: Study, config: StudyConfig) -> Content:
@@ -59,20 +50,17 @@ def make(study: Study, config: StudyConfig) -> Content:
         if (comparison := _compare(networks[networks["metric"] == metric], search, role.reference, metric))
     ]
     verdicts = resolved([comparison.coefficients[FULL] for comparison in compared])
-    rows = [
-        (*each.compared, held, *_tested(estimate), verdict if held == FULL else None, each.seeds, each.networks)
-        for each, verdict in zip(compared, verdicts, strict=True)
-        for held, estimate in each.coefficients.items()
-    ]
     header = ("Search", "Against", "Accuracy on", "As found", "At equal FLOPs", "And equal clean accuracy")
-    cells: list[tuple[str, ...]] = [(*header, "Seeds", "Networks")]
+    rows, cells = list[tuple[Any, ...]](), list[tuple[str, ...]]([(*header, "Seeds", "Networks")])
     for each, verdict in zip(compared, verdicts, strict=True):
-        shown = [
-            percent_interval(*estimate.interval.bounds, sign=True) + ("*" if verdict and held == FULL else "")
-            for held, estimate in each.coefficients.items()
-        ]
-        titles = (each.search, each.reference, metric_title(each.metric))
-        cells.append((*titles, *shown, whole(each.seeds), whole(each.networks)))
+        *titles, metric = each.compared
+        shown = []
+        for held, estimate in each.coefficients.items():
+            full = held == FULL
+            tested = (*estimate.tested, verdict if full else None)
+            rows.append((*each.compared, held, *tested, each.seeds, each.networks))
+            shown.append(percent_interval(*estimate.interval.bounds, sign=True) + "*" * (verdict and full))
+        cells.append((*titles, metric_title(metric), *shown, whole(each.seeds), whole(each.networks)))
     return Content(pd.DataFrame(rows, columns=EQUAL_ACCURACY), tuple(cells), _notes(compared))
 
 
@@ -103,7 +91,7 @@ def _compare(networks: pd.DataFrame, search: str, reference: str, metric: str) -
     if not fits:
         return None
     over = {held: coefficient([of_seed[held] for of_seed in fits], 0) for held in HELD}
-    return _Comparison(search, reference, metric, over, len(fits), count)
+    return _Comparison((search, reference, metric), over, len(fits), count)
 
 
 def _columns(networks: pd.DataFrame, held: str) -> list[Any]:
@@ -112,10 +100,6 @@ def _columns(networks: pd.DataFrame, held: str) -> list[Any]:
 
 def _column(networks: pd.DataFrame, name: str) -> Any:
     return networks[name].to_numpy(dtype=float)
-
-
-def _tested(estimate: OverSeeds) -> tuple[float, float, float, str, float]:
-    return *estimate.interval.bounds, estimate.interval.basis, estimate.interval.p
 
 
 def _notes(compared: list[_Comparison]) -> tuple[str, ...]:

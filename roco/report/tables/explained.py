@@ -15,7 +15,7 @@ from roco.report.numbers.format import (
     signed_interval,
     whole,
 )
-from roco.report.numbers.over_seeds import Fit, OverSeeds, coefficient, fit, over_seeds, resolved
+from roco.report.numbers.over_seeds import Fit, coefficient, fit, over_seeds, resolved
 from roco.report.numbers.shares import Array
 from roco.report.numbers.statistics import FEWEST_SEEDS
 from roco.report.read.collect import Study, rows_of
@@ -76,7 +76,7 @@ def _rows(fits: list[tuple[Fit, float, int]], terms: list[str], networks: pd.Dat
     verdicts = iter(resolved([estimate for estimate, counts in zip(estimates, of_topology, strict=True) if counts]))
     spreads = [float(networks.groupby("seed")[name].std().mean()) for name in terms]
     rows = [
-        (name, kinds[tested], *_tested(estimate), next(verdicts) if tested else None, spread, estimate.seeds, count)
+        (name, kinds[tested], *estimate.tested, next(verdicts) if tested else None, spread, estimate.seeds, count)
         for name, estimate, tested, spread in zip(terms, estimates, of_topology, spreads, strict=True)
     ]
     shares = {
@@ -84,13 +84,9 @@ def _rows(fits: list[tuple[Fit, float, int]], terms: list[str], networks: pd.Dat
         "topology": over_seeds([regression.adjusted_r2 - alone for regression, alone, _ in fits]),
     }
     rows += [
-        (name, "share", *_tested(estimate), None, math.nan, estimate.seeds, count) for name, estimate in shares.items()
+        (name, "share", *estimate.tested, None, math.nan, estimate.seeds, count) for name, estimate in shares.items()
     ]
     return rows
-
-
-def _tested(estimate: OverSeeds) -> tuple[float, float, float, str, float]:
-    return *estimate.interval.bounds, estimate.interval.basis, estimate.interval.p
 
 
 def _shown(row: Any) -> tuple[str, ...]:

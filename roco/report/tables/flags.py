@@ -21,6 +21,12 @@ MEANINGS = {
     "batches": "results depend on the batch",
     "zero_gradients": "there are no gradients to follow",
     "not_finite": "numbers that are not finite, or broken budgets",
+    # Of networks from elsewhere (roco.external.checks).
+    "random": "the network answers at random",
+    "depends_on_batch": "an answer depends on the batch",
+    "probabilities": "the network returns probabilities",
+    "guesses": "the network is no better than guessing",
+    "no_gradients": "black-box attacks only",
 }
 
 
@@ -36,12 +42,12 @@ def make(study: Study, config: StudyConfig) -> Content:
     for row in records_of(raised):
         network = (str(row["search"]), str(row["seed"]), str(row["key"]))
         trained = [str(row["training_seed"])] if again else []
-        cells.append((_meaning(row["flag"]), "RAISED", *network, *trained, str(row["detail"])))
+        cells.append((meaning_of(row["flag"]), "RAISED", *network, *trained, str(row["detail"])))
     for name in dict.fromkeys(numbers["flag"]):
         quiet = int(((numbers["flag"] == name) & ~numbers["raised"]).sum())
         if quiet:
             count = f"{quiet} {unit}{'s' if quiet > 1 else ''}"
-            cells.append((_meaning(name), "not raised", "", "", count, *[""] * len(again), ""))
+            cells.append((meaning_of(name), "not raised", "", "", count, *[""] * len(again), ""))
     networks = len(raised[["search", "seed", "slot"]].drop_duplicates())
     on_networks = f"{networks} network{'' if networks == 1 else 's'}"
     notes = (
@@ -54,6 +60,7 @@ def make(study: Study, config: StudyConfig) -> Content:
     return Content(numbers, tuple(map(tuple, cells)), notes)
 
 
-def _meaning(flag: object) -> str:
+def meaning_of(flag: object) -> str:
+    """A flag's name and what it says when it is raised."""
     name = str(flag)
     return f"{name.replace('_', ' ')}: {MEANINGS[name]}" if name in MEANINGS else name

@@ -7,34 +7,22 @@ from typing import Any
 import pandas as pd
 
 from roco.config import StudyConfig
-from roco.report.measures.compare import (
-    attack_of,
-    metric_title,
-    roles_of,
-)
-from roco.report.measures.measured import (
-    ADVERSARIAL_SET,
-    TEST,
-    measurements,
-)
+from roco.report.measures.compare import attack_of, metric_title, roles_of
+from roco.report.measures.measured import ADVERSARIAL_SET, TEST, measurements
 from roco.report.measures.searched import VOLUMES
-from roco.report.numbers.format import (
-    NO_VALUE,
-    missing,
-    signed_interval,
-    whole,
-)
+from roco.report.numbers.format import NO_VALUE, missing, signed_interval, whole
 from roco.report.numbers.over_seeds import OverSeeds, over_seeds, resolved
 from roco.report.numbers.statistics import FEWEST_SEEDS
 from roco.report.read.collect import REFERENCES, Study, rows_of
 from roco.report.tables.table import Content
 from roco.search.hypervolume import hypervolumes
 
-HYPERVOLUME_TEST = ["search", "reference", "objectives", "seeds", "networks", "selected", "test"]
-_BOUNDS = ("difference", "low", "high", "p")
-HYPERVOLUME_TEST += [f"{values}_{name}" for values in ("selected", "test") for name in _BOUNDS] + ["resolved"]
+# Beside each other: on the values that networks were selected on, and on test data.
+SIDES = ("selected", "test")
 _BOUNDS = ("difference", "low", "high", "p")
 _NETWORK = ["search", "seed", "key"]
+HYPERVOLUME_TEST = ["search", "reference", "objectives", "seeds", "networks", *SIDES]
+HYPERVOLUME_TEST += [f"{side}_{name}" for side in SIDES for name in _BOUNDS] + ["resolved"]
 
 
 def make(study: Study, config: StudyConfig) -> Content:
@@ -50,14 +38,13 @@ def make(study: Study, config: StudyConfig) -> Content:
         for search, reference in _pairs(config)
         if search in set(part["search"])
     ]
-    verdicts = resolved([gains["test"] for *_, (gains, *_) in rows])
     numbers = pd.DataFrame(
         [
-            (*pair, *counts, *means, *_tested(gains["selected"]), *_tested(gains["test"]), verdict)
-            for (*pair, (gains, means, counts)), verdict in zip(rows, verdicts, strict=True)
+            (*pair, *counts, *means, *(each for gain in gains for each in (*gain.interval.bounds, gain.interval.p)))
+            for *pair, (gains, means, counts) in rows
         ],
-        columns=HYPERVOLUME_TEST,
-    )
+        columns=HYPERVOLUME_TEST[:-1],
+    ).assign(resolved=resolved([gains[-1] for *_, (gains, *_) in rows]))
     header = ("Search", "In", "As selected", "On test data", "Against", "Difference as selected", "On test data")
     cells = [(*header, "Seeds", "Networks"), *(_shown(row, config) for row in rows_of(numbers))]
     return Content(numbers, tuple(cells), _notes(numbers, config))
@@ -104,43 +91,28 @@ def _of_fronts(values: pd.DataFrame, names: Sequence[str], column: str) -> pd.Da
     return hypervolumes(fronts, names)[["search", "seed", "hypervolume"]].rename(columns={"hypervolume": column})
 
 
-def _of_pair(volumes: pd.DataFrame, search: str, reference: str) -> Any:
+def _of_pair(
+    volumes: pd.DataFrame, search: str, reference: str
+) -> tuple[list[OverSeeds], list[float], tuple[int, int]]:
     """Differences over the seeds of both searches, means of the search, and how many seeds and networks it has."""
-    ours = volumes[volumes["search"] == search].set_index("seed")
-    other = volumes[volumes["search"] == reference].set_index("seed")
-    gains = {values: (ours[values].astype(float) - other[values].astype(float)) for values in ("selected", "test")}
-    over = {values: over_seeds(gain.to_list()) for values, gain in gains.items()}
-    means = tuple(float(ours[values].astype(float).mean()) for values in ("selected", "test"))
-    return over, means, (len(ours), int(ours["networks"].sum()))
-
-
-def _tested(gain: OverSeeds) -> tuple[float, float, float, float]:
-    return *gain.interval.bounds, gain.interval.p
+    ours, other = (volumes[volumes["search"] == name].set_index("seed") for name in (search, reference))
+    gains = [over_seeds((ours[side].astype(float) - other[side].astype(float)).to_list()) for side in SIDES]
+    means = [float(ours[side].astype(float).mean()) for side in SIDES]
+    return gains, means, (len(ours), int(ours["networks"].sum()))
 
 
 def _shown(row: Any, config: StudyConfig) -> tuple[str, ...]:
-    differences = [
-        signed_interval(*(getattr(row, f"{values}_{end}") for end in ("difference", "low", "high")), digits=4)
-        for values in ("selected", "test")
-    ]
-    differences[1] += "*" if row.resolved else ""
+    as_selected, on_test = (
+        signed_interval(*(getattr(row, f"{side}_{end}") for end in ("difference", "low", "high")), digits=4)
+        for side in SIDES
+    )
     means = (NO_VALUE if missing(value) else f"{value:.4f}" for value in (row.selected, row.test))
     attack = attack_of(config, "pgd") or ""
-    titles = {
-        "adversarial_error": "adversarial error",
-        "flops": "FLOPs",
-        f"{attack}_error": f"{metric_title(attack)} error",
-    }
+    titles = {"adversarial_error": "adversarial error", "flops": "FLOPs"}
+    titles |= {f"{attack}_error": f"{metric_title(attack)} error"}
     objectives = ", ".join(titles.get(name, name) for name in row.objectives.split())
-    return (
-        row.search,
-        objectives,
-        *means,
-        row.reference or NO_VALUE,
-        *differences,
-        whole(row.seeds),
-        whole(row.networks),
-    )
+    differences = (as_selected, on_test + "*" * row.resolved)
+    return (row.search, objectives, *means, row.reference or NO_VALUE, *differences, *map(whole, row[3:5]))
 
 
 def _notes(numbers: pd.DataFrame, config: StudyConfig) -> tuple[str, ...]:

@@ -2,22 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from roco.config import StudyConfig
-from roco.report.measures.compare import (
-    lightest,
-    roles_of,
-)
-from roco.report.numbers.format import (
-    missing,
-    percent_interval,
-    whole,
-)
+from roco.report.measures.compare import lightest, roles_of
+from roco.report.numbers.format import percent_interval, whole
 from roco.report.numbers.over_seeds import OverSeeds, over_seeds_and_images
 from roco.report.numbers.shares import Array
 from roco.report.numbers.statistics import Interval
@@ -64,92 +57,70 @@ def make(study: Study, config: StudyConfig) -> Content:
     return Content(numbers, tuple(cells), _notes(study))
 
 
-@dataclass(frozen=True)
-class _Share:
-    """A share of images, and how much each test image that they were made from moves it.
-
-    Attributes:
-        value: the share, a mean over networks.
-        movements: `(sources,)`; the sum of their squares is the variance of the share over test images drawn anew.
-    """
-
-    value: float
-    movements: Array
-
-
 def _networks(study: Study) -> pd.DataFrame:
     """A row for each network, with the `shares` of each of its retrainings."""
-    rows = [
-        {"search": row.search, "seed": row.seed, "slot": row.slot, "flops": row.flops, "shares": _shares(row)}
-        for row in rows_of(study.retrainings)
-        if row.adversarial_images
-    ]
-    columns = ["search", "seed", "slot", "flops", "shares"]
-    table = pd.DataFrame(rows, columns=columns)
     network = ["search", "seed", "slot", "flops"]
-    return table.groupby(network, sort=False)["shares"].agg(list).reset_index() if rows else table
+    measured = study.retrainings[study.retrainings["adversarial_images"] > 0]
+    table = measured[network].assign(
+        shares=pd.Series(list(map(_shares, rows_of(measured))), measured.index, dtype=object)
+    )
+    return table.groupby(network, sort=False)["shares"].agg(list).reset_index()
 
 
-def _shares(row: Any) -> dict[str, _Share]:
-    """The shares of one retraining."""
+def _shares(row: Any) -> dict[str, Array]:
+    """The shares of one retraining by name, each as `_share` gives it."""
     columns = (row.adversarial_before, row.adversarial_sizes, row.adversarial_right, row.adversarial_noise_right)
     before, images, right, noise = (np.asarray(column, dtype=float) for column in columns)
     given, under_noise = _share(before * right, before * images), _share(before * noise, before * images)
-    beyond = _Share(under_noise.value - given.value, under_noise.movements - given.movements)
-    return {ALL: _share(right, images), GIVEN: given, NOISE: under_noise, BEYOND: beyond}
+    return {ALL: _share(right, images), GIVEN: given, NOISE: under_noise, BEYOND: under_noise - given}
 
 
-def _share(right: Array, images: Array) -> _Share:
-    """Source: Cochran, Sampling Techniques, 1977, Section 9A.2 (cluster sampling, the ratio estimate)."""
+def _share(right: Array, images: Array) -> Array:
+    """A share of images, and how much each test image that they were made from moves it, `(1 + sources,)`.
+
+    The sum of the squares of the movements is the variance of the share over test images drawn anew.
+
+    Source: Cochran, Sampling Techniques, 1977, Section 9A.2 (cluster sampling, the ratio estimate).
+    """
     if not images.sum():
-        return _Share(math.nan, np.zeros(len(images)))
+        return np.array([math.nan, *np.zeros(len(images))])
     value, used = float(right.sum() / images.sum()), int((images > 0).sum())
     scale = np.sqrt(used / (used - 1)) if used > 1 else 1.0
-    return _Share(value, scale * (right - value * images) / images.sum())
+    return np.array([value, *(scale * (right - value * images) / images.sum())])
 
 
-def _by_seed(networks: pd.DataFrame, search: str) -> dict[int, dict[str, _Share]]:
+def _by_seed(networks: pd.DataFrame, search: str) -> dict[int, dict[str, Array]]:
     """For each seed of a search its mean shares, over retrainings and then over networks."""
     means = {}
     for seed, part in networks[networks["search"] == search].groupby("seed", sort=True):
-        of_networks = [
-            {name: _mean([training[name] for training in trainings]) for name in _TITLES}
-            for trainings in part["shares"]
-        ]
-        means[int(str(seed))] = {name: _mean([network[name] for network in of_networks]) for name in _TITLES}
+        means[int(str(seed))] = {
+            name: _mean([_mean([training[name] for training in trainings]) for trainings in part["shares"]])
+            for name in _TITLES
+        }
     return means
 
 
-def _mean(shares: Sequence[_Share]) -> _Share:
+def _mean(shares: Sequence[Array]) -> Array:
     """The mean of the shares that have a value; a network that has no clean image right has none."""
-    there = [share for share in shares if not missing(share.value)] or list(shares)
-    return _Share(
-        float(np.mean([share.value for share in there])),
-        np.asarray(np.mean([share.movements for share in there], axis=0)),
-    )
+    there = [share for share in shares if not math.isnan(share[0])] or shares
+    stacked = np.stack(there)
+    return np.array([stacked[:, 0].mean(), *stacked[:, 1:].mean(axis=0)])
 
 
-def _over_seeds(name: str, ours: dict[int, dict[str, _Share]], other: dict[int, dict[str, _Share]] | None) -> OverSeeds:
+def _over_seeds(name: str, ours: dict[int, dict[str, Array]], other: dict[int, dict[str, Array]] | None) -> OverSeeds:
     """A share over seeds, or the difference of two searches over the seeds that both have."""
     if other is None:
         shares = [of_seed[name] for of_seed in ours.values()]
     else:
-        shares = [
-            _Share(
-                ours[seed][name].value - other[seed][name].value,
-                ours[seed][name].movements - other[seed][name].movements,
-            )
-            for seed in sorted(set(ours) & set(other))
-        ]
-    estimate = over_seeds_and_images([share.value for share in shares], [share.movements for share in shares])
+        shares = [ours[seed][name] - other[seed][name] for seed in sorted(set(ours) & set(other))]
+    estimate = over_seeds_and_images([float(share[0]) for share in shares], [share[1:] for share in shares])
+    interval = estimate.interval
     if name == ALL:
-        return OverSeeds(Interval(estimate.interval.value, math.nan, math.nan, "in Table III"), estimate.seeds)
+        interval = Interval(interval.value, math.nan, math.nan, "in Table III")
     # A share is one of images; what is lost, and differences, may lie below zero.
-    is_share = other is None and name != BEYOND
-    bounded = estimate.interval
-    if is_share and not missing(bounded.low):
-        bounded = replace(bounded, low=max(0.0, bounded.low), high=min(1.0, bounded.high))
-    return OverSeeds(bounded, estimate.seeds)
+    elif other is None and name != BEYOND and not math.isnan(interval.low):
+        interval = replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high))
+    return OverSeeds(interval, estimate.seeds)
 
 
 def _notes(study: Study) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from roco.networks.decoder import GenomeNetwork, build_network
+from roco.networks.decoder import GenomeNetwork
 from roco.space.complexity import NodeKind
 from roco.space.genome import Genome
 
@@ -34,7 +34,7 @@ def networks_of(genomes: Sequence[Genome], *, channels: int = 4, node: NodeKind 
     with torch.random.fork_rng():
         for seed, genome in enumerate(genomes):
             torch.manual_seed(seed)
-            network = build_network(
+            network = GenomeNetwork(
                 genome.phenotype,
                 channels=channels,
                 classes=3,

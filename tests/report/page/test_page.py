@@ -91,7 +91,7 @@ def test_page_loads_nothing_and_its_links_lead_somewhere(text: str) -> None:
 
 def test_page_has_every_table_and_figure_and_the_settings(text: str, made: SimpleNamespace) -> None:
     names = set(Page(text).names)
-    assert {item.name for item in (*TABLES, *FIGURES)} - names == {"control"}
+    assert {item.name for item in (*TABLES, *FIGURES)} - names == {"control", "outside_scatter"}
     assert "This study has nothing for: Searches against random search." in text
     for table in made.tables.values():
         # Of a table without rows, only what its notes say is shown.
@@ -283,8 +283,8 @@ def test_published_points_are_for_cifar10_only(made: SimpleNamespace, tmp_path: 
 def test_a_search_looks_the_same_in_every_figure(made: SimpleNamespace) -> None:
     look = looks(list(made.config.search.searches))
     assert (look["baseline"].colour, look["roco"].colour) == ("#0072b2", "#d55e00")
-    # These are of targets, which belong to no search.
-    for name in {item.name for item in FIGURES} - {"transfer_matrix", "examples"}:
+    # These are of targets, which belong to no search, or of networks of others, of which this study has none.
+    for name in {item.name for item in FIGURES} - {"transfer_matrix", "examples", "outside_scatter"}:
         drawing = (made.folder / "figures" / f"{name}.svg").read_text()
         assert {"#0072b2", "#d55e00"} <= set(re.findall(r"#[0-9a-f]{6}", drawing)), name
 

@@ -1,0 +1,1 @@
+"""Networks and images from anywhere, measured by the white-box protocol: what `roco evaluate` does."""

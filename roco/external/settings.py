@@ -1,0 +1,79 @@
+"""Which attacks `roco evaluate` runs: those of a configuration, or the protocol below."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from roco.attacks.l0 import DifferentialEvolution, RandomSearch
+from roco.attacks.settings import ChecksConfig, CurveConfig, RobustnessConfig
+from roco.attacks.white_box.attack import Attack
+from roco.attacks.white_box.autoattack import AutoAttack
+from roco.attacks.white_box.deepfool import DeepFool
+from roco.attacks.white_box.l0 import L0
+from roco.attacks.white_box.pgd import PGD
+from roco.attacks.white_box.square import Square
+from roco.config.messages import one_line
+from roco.config.reading import read_yaml
+from roco.errors import ConfigError
+from roco.settings.levels import WRITTEN
+
+# AutoAttack at 8/255 is RobustBench's; 1/255 is where networks without adversarial training differ.
+PROTOCOL = RobustnessConfig(
+    attacks={
+        "pgd_1": PGD(method="pgd", eps=1.0, alpha=0.25, steps=40),
+        "autoattack_1": AutoAttack(method="autoattack", eps=1.0),
+        "autoattack_8": AutoAttack(method="autoattack", eps=8.0),
+    },
+    curve=CurveConfig(),
+    smallest_perturbations={"deepfool": DeepFool(method="deepfool")},
+    checks=ChecksConfig(),
+)
+
+
+def attacks_of(path: str | Path | None, *, images: int | None = None) -> RobustnessConfig:
+    """The attacks in the section `robustness` of a configuration; the protocol without a configuration.
+
+    Args:
+        path: of the YAML file.
+        images: how many images to attack, instead of what the configuration says.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML, or a setting is not valid.
+    """
+    if path is None:
+        config = PROTOCOL
+    else:
+        raw = read_yaml(path).get("robustness")
+        if not isinstance(raw, dict):
+            raise ConfigError(f"{path}: expected a section robustness with the attacks")
+        try:
+            config = RobustnessConfig.model_validate(raw, context=WRITTEN)
+        except ValidationError as error:
+            raise ConfigError(f"{path}: robustness.{one_line(error, RobustnessConfig)}") from None
+    return config.model_copy(update={"images": images}) if images else config
+
+
+def black_box(config: RobustnessConfig) -> RobustnessConfig:
+    """What of the attacks can be run without gradients; Square for AutoAttack, of which it is a part.
+
+    Raises:
+        ConfigError: none can.
+    """
+    attacks = {name: kept for name, attack in config.attacks.items() if (kept := _without_gradients(attack))}
+    if not attacks:
+        raise ConfigError("the network has no gradients, and none of the attacks works without; add square or noise")
+    left_out = {"attacks": attacks, "curve": None, "smallest_perturbations": {}, "checks": None}
+    return config.model_copy(update=left_out)
+
+
+def _without_gradients(attack: Attack) -> Attack | None:
+    if isinstance(attack, AutoAttack):
+        return next(stage for stage in attack.stages() if isinstance(stage, Square))
+    if isinstance(attack, L0):
+        searches = [each for each in attack.attacks if isinstance(each, RandomSearch | DifferentialEvolution)]
+        blind = [
+            each.model_copy(update={"greedy_candidates": 0}) if isinstance(each, RandomSearch) else each
+            for each in searches
+        ]
+        return attack.model_copy(update={"attacks": blind}) if blind else None
+    return None if attack.uses_gradients else attack
