@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from roco.attacks.l0.attack import CORNERS
 from roco.config import Part, StudyConfig
 from roco.data.dataset import Dataset, Split
 from roco.errors import TrainingFailed
@@ -22,20 +23,20 @@ from roco.files import is_there
 from roco.networks.spec import GenomeSpec, TargetSpec
 from roco.runtime import numpy_generator, start_torch
 from roco.settings import Recipe, Section
-from roco.space.genome import Genome
 from roco.storage.store import Store
+from roco.study.genomes import TYPICAL_GENOMES, spec_of, typical_genomes
 from roco.study.images import Images
 from roco.study.shortened import FEWEST, attack_parts, longest, shortened
 
 if TYPE_CHECKING:
     import torch
 
-# A typical genome has a rank by FLOPs among so many random ones.
-TYPICAL_GENOMES = 9
 # The images of a slice are drawn from so many; the first of this share are attacked, and not trained on.
 MOST_IMAGES, HELD_OUT = 5120, 0.2
 # A run is at least and at most so many times as large as the one before; the first has this share of the steps.
 SMALLEST_GROWTH, GROWTH, FIRST_STEPS = 1.25, 4, 1 / 64
+# So many images on a CPU are an epoch of the first steps.
+FEWEST_TRAINED = 64
 # A slice is given at least this time.
 SHORTEST_SECONDS = 0.1
 
@@ -80,26 +81,6 @@ def seconds_by_kind(
     return found
 
 
-def typical_genomes(
-    config: StudyConfig, images: Images, count: int, *, rank: int = TYPICAL_GENOMES // 2
-) -> list[Genome]:
-    """Random genomes as in a first population, that of a rank by FLOPs first; the others can be one stack with it."""
-    generator = numpy_generator(0, "typical genome")
-    shape = {"phases": config.space.phases, "nodes": config.space.nodes}
-
-    def drawn() -> Genome:
-        return Genome.random(generator, **shape, density=config.search.population_0_density)
-
-    def flops(genome: Genome) -> int:
-        return _spec_of(config, genome, images, "evaluation").cost.flops
-
-    chosen = [sorted((drawn() for _ in range(TYPICAL_GENOMES)), key=flops)[rank]]
-    while len(chosen) < count:
-        genome = drawn()
-        chosen += [genome] if len(genome.phenotype.phases) == len(chosen[0].phenotype.phases) else []
-    return chosen
-
-
 def whole_seconds(run: Callable[[float], float], *, first: float, limit: float) -> float:
     """Seconds of a whole, drawn out from slices of it that grow until the next would take longer than `limit`.
 
@@ -107,7 +88,8 @@ def whole_seconds(run: Callable[[float], float], *, first: float, limit: float) 
     """
     share, took, following, spent = 0.0, 0.0, min(1.0, first), 0.0
     # Imports, and what a device makes ready.
-    run(following)
+    if (warm := run(following)) > limit:
+        return warm / following
     while True:
         seconds = run(following)
         # What each run has to do once drops out from one to the next. Noise must not make the rest free.
@@ -116,10 +98,6 @@ def whole_seconds(run: Callable[[float], float], *, first: float, limit: float) 
         following = min(1.0, GROWTH * share, share + (limit - took) / rate)
         if share == 1.0 or following < SMALLEST_GROWTH * share or spent > 2 * limit:
             return took + rate * (1 - share)
-
-
-def _spec_of(config: StudyConfig, genome: Genome, images: Images, part: Part) -> GenomeSpec:
-    return config.decoder_of(part).spec(genome, classes=images.classes, image_size=images.size)
 
 
 def _drawn(config: StudyConfig, images: Images) -> tuple[Split, list[float], list[float]]:
@@ -187,7 +165,7 @@ class _Slices:
         # A front is lighter than the population that its search began with.
         rank = TYPICAL_GENOMES // (4 if part == "retraining" else 2)
         genomes = typical_genomes(config, images, count, rank=rank)
-        networks = [self.built(_spec_of(config, genome, images, part)) for genome in genomes]
+        networks = [self.built(spec_of(config, genome, images, part)) for genome in genomes]
         trained, predicted = images.train, 0
         if part == "retraining":
             trained += images.validation * config.retraining.validation_images_too
@@ -202,7 +180,12 @@ class _Slices:
         from roco.attacks.sets.chain import attack_chain
 
         self.tell(f"{norm} images of {target}")
-        config = self.config.adversarial
+        config, count, seconds = self.config.adversarial, self.cell_images, 0.0
+        if norm == "l0" and getattr(config.l0_attack, "exhaustive", False) and config.thresholds[0] == 1:
+            # Too many passes for a slice; what they cost is known from a few of them.
+            seconds = count * CORNERS * self.images.size**2 * self.pass_seconds(network)
+            inexhaustive = config.l0_attack.model_copy(update={"exhaustive": False})
+            config = config.model_copy(update={"l0_attack": inexhaustive})
 
         def attack(split: Split, share: float) -> None:
             names = {"target": target, "split_name": "validation", "dataset_fingerprint": "slice"}
@@ -210,9 +193,24 @@ class _Slices:
             with tempfile.TemporaryDirectory() as folder:
                 attack_chain(network, split, device=self.device, store=Store(folder), **names, **chain)  # type: ignore[arg-type]
 
-        count = min(config.images, self.images.validation)
-        attack_config = getattr(config, f"{norm}_attack")
-        return self.attacking(network, count, attack, batch=forward_batch(self.device), config=attack_config)
+        settings = config.l0_attack if norm == "l0" else config.linf_attack
+        return seconds + self.attacking(network, count, attack, batch=forward_batch(self.device), config=settings)
+
+    @property
+    def cell_images(self) -> int:
+        """How many images are attacked for a cell."""
+        return min(self.config.adversarial.images, self.images.validation)
+
+    def pass_seconds(self, network: "torch.nn.Module") -> float:
+        """Seconds of an image's forward pass in a full batch."""
+        from roco.attacks.norms import forward_batch
+        from roco.training.prediction import logits_of
+
+        images = self.values[: forward_batch(self.device)]
+        logits_of(network, images, batch_size=len(images))
+        began = self.clock()
+        logits_of(network, images, batch_size=len(images))
+        return (self.clock() - began) / len(images)
 
     def attacks(self, network: "torch.nn.Module", part: str) -> float:
         """Seconds of a part of the white-box attacks on a network."""
@@ -263,7 +261,7 @@ class _Slices:
 
     def training(self, networks: "list[torch.nn.Module]", recipe: Recipe, trained: int, predicted: int) -> float:
         """Trains networks for about the limit; seconds of a whole training on so many images, and of predictions."""
-        few = min(len(self.labels), (32 if self.device.type == "cuda" else 2) * recipe.batch_size)
+        few = min(len(self.labels), 32 * recipe.batch_size if self.device.type == "cuda" else FEWEST_TRAINED)
         first, second = self.epochs(networks, recipe, few, epochs=2)
         # As many images as fit into two epochs, and as many epochs as then fit.
         images = int(min(len(self.labels), max(few, few * self.limit / second / 2)))

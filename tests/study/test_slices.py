@@ -5,10 +5,11 @@ from half_done_study import config_of
 
 from roco.attacks.settings import RobustnessConfig
 from roco.config import StudyConfig, check_config
+from roco.study.genomes import typical_genomes
 from roco.study.images import Images, images_of
 from roco.study.plan import everything_pending, kinds_to_measure
 from roco.study.shortened import attack_parts, longest, shortened
-from roco.study.slices import seconds_by_kind, typical_genomes, whole_seconds
+from roco.study.slices import seconds_by_kind, whole_seconds
 
 IMAGES = Images(train=64, validation=20, test=30, classes=10, size=16)
 PROTOCOL = {
