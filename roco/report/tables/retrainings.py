@@ -7,10 +7,7 @@ import numpy as np
 import pandas as pd
 
 from roco.config import StudyConfig
-from roco.report.measures.compare import (
-    attacks_without_budget,
-    metrics,
-)
+from roco.report.measures.compare import attacks_without_budget, metrics
 from roco.report.measures.measured import (
     drawn_anew,
     of_retrainings,
