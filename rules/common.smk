@@ -6,7 +6,7 @@ try:
     from roco.config import check_config, read_yaml
     from roco.errors import ConfigError, RocoError
     from roco.runtime import resolve_device
-    from roco.study.files import INITIAL, REFERENCES, File
+    from roco.study.files import ADVERSARIAL, INITIAL, REFERENCES, File
     from roco.study.layout import Layout
     from roco.study.lock import lock_results
     from roco.study.slurm import note_run, settle_earlier_run
@@ -62,6 +62,7 @@ TARGETS = {
 
 
 wildcard_constraints:
+    retrained="|".join(LAYOUT.ways),
     search="|".join([*SEARCHES, INITIAL, REFERENCES]),
     seed="|".join(map(str, CONFIG.seeds)),
     generation=r"\d{3}",
@@ -138,10 +139,13 @@ def split_of(targets):
     return "test" if targets == "test_targets" else "validation"
 
 
-def retraining_settings():
+def retraining_settings(wildcards):
     """What decides a retrained network but its genome and seed."""
     fields = ("channels", "training", "validation_images_too")
     settings = {name: section("retraining", name) for name in fields}
+    if wildcards.retrained == ADVERSARIAL:
+        recipe = CONFIG.retraining.adversarial_recipe
+        settings["training"] = recipe.model_dump(mode="json")
     return settings | {
         "stem_padding": section("space", "stem_padding"),
         "node": CONFIG.node_of("retraining"),

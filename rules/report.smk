@@ -1,5 +1,7 @@
 # Tables, figures and the page. These read results only, in seconds, and run where Snakemake runs.
-from roco.report.contents import FIGURES, TABLES
+from roco.report.contents import figures_of, tables_of
+
+TABLES, FIGURES = tables_of(CONFIG), figures_of(CONFIG)
 
 STUDY = {
     "targets": LAYOUT.target_metrics(),
@@ -11,6 +13,7 @@ STUDY = {
     "populations": LAYOUT.all_populations(),
     "fronts": [LAYOUT.front(*search) for search in LAYOUT.all_seeds()],
     "robustness": LAYOUT.all_robustness(),
+    "adversarial_robustness": LAYOUT.all_robustness(ADVERSARIAL),
     "benchmarks": CONFIG.report.benchmarks,
 }
 
@@ -80,6 +83,7 @@ rule report_page:
     input:
         **STUDY,
         trainings=LAYOUT.all_of_retrainings(File.RETRAINING),
+        adversarial_trainings=LAYOUT.all_of_retrainings(File.RETRAINING, ADVERSARIAL),
         dataset=LAYOUT.path(File.DATASET),
         tables=rules.tables.output,
         figures=rules.figures.output,

@@ -1,6 +1,6 @@
-# The networks of a front, trained at length, once for each training seed; a job for each front, as a GPU trains many networks
-# in little more time than one. A slot holds the network of its rank in FLOPs; slots past the front's end stay empty, so that
-# all jobs are known before the search has run.
+# The networks of a front, trained at length, once for each training seed; a job for each front and way of training (standard,
+# adversarially), as a GPU trains many networks in little more time than one. A slot holds the network of its rank in FLOPs;
+# slots past the front's end stay empty, so that all jobs are known before the search has run.
 rule retrain:
     input:
         front=LAYOUT.path(File.FRONT),
@@ -20,7 +20,7 @@ rule retrain:
         mem_mb=memory(8000),
         runtime=minutes(480),
     params:
-        settings=retraining_settings(),
+        settings=retraining_settings,
         store=STORE,
     script:
         "../workflow_scripts/retrain.py"

@@ -9,6 +9,7 @@ from roco.runtime import job
 from roco.search.records import Front
 from roco.storage.artifacts import read_attributes
 from roco.storage.store import Store
+from roco.study.files import ADVERSARIAL
 from roco.study.layout import Layout
 
 if __name__ == "__main__":
@@ -22,7 +23,7 @@ if __name__ == "__main__":
         trainings = Layout(config).trainings(slots=len(output.networks) // len(config.retraining.seeds))
         retrainings, files = [], []
         for training, network_path, training_path in zip(trainings, output.networks, output.trainings, strict=True):
-            slot = Slot(**front, **training)
+            slot = Slot(**front, **training, adversarial=snakemake.wildcards.retrained == ADVERSARIAL)
             if slot.slot < len(networks):
                 individual = networks[slot.slot]
                 retrainings.append(Retraining(individual=individual, slot=slot, network_path=network_path))

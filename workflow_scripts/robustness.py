@@ -4,12 +4,13 @@ from roco.attacks.settings import RobustnessConfig
 from roco.retraining.records import EndedTraining, MeasuredNetwork, read_training, write_robustness
 from roco.runtime import job
 from roco.storage.store import Store
+from roco.study.files import ADVERSARIAL
 
 if __name__ == "__main__":
     with job(snakemake):
         where = snakemake.wildcards
         made_for = {"search": where.search, "seed": int(where.seed), "slot": int(where.slot)}
-        made_for |= {"training_seed": int(where.training_seed)}
+        made_for |= {"training_seed": int(where.training_seed), "adversarial": where.retrained == ADVERSARIAL}
         result = read_training(snakemake.input.training, made_for)
         if isinstance(result, EndedTraining):
             from roco.retraining.robustness import measure_robustness

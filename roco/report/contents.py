@@ -6,6 +6,10 @@ the Snakefile reads it at each start.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from roco.config import StudyConfig
 
 
 @dataclass(frozen=True)
@@ -215,5 +219,50 @@ PARTS = (
         ),
     ),
 )
+# Of studies that train adversarially as well (retraining.adversarial).
+BOTH_WAYS = Part(
+    "both_ways",
+    "With adversarial training",
+    tables=(
+        Item(
+            "ways_by_search",
+            "Standard and adversarial training, by search",
+            "Medians over the networks of each search, each trained both ways from the same seeds.",
+        ),
+        Item(
+            "ways_differences",
+            "Differences between the searches after each training",
+            "What each search gains over the reference search at equal FLOPs, within each training.",
+        ),
+        Item(
+            "ways_correlation",
+            "Does the order of networks survive adversarial training?",
+            "Rank correlations of the accuracies after both trainings.",
+        ),
+        Item(
+            "ways_by_network",
+            "Standard and adversarial training, by network",
+            "The accuracies of each network after both trainings.",
+        ),
+    ),
+    figures=(
+        Item("both_ways", "Accuracy after both trainings", "A point for each network, a panel for each measure."),
+    ),
+)
 TABLES = tuple(item for part in PARTS for item in part.tables)
 FIGURES = (PICTURE, *(item for part in PARTS for item in part.figures))
+
+
+def parts_of(config: "StudyConfig") -> tuple[Part, ...]:
+    """The parts of a study's page."""
+    return PARTS if config.retraining.adversarial is None else (*PARTS[:2], BOTH_WAYS, *PARTS[2:])
+
+
+def tables_of(config: "StudyConfig") -> tuple[Item, ...]:
+    """The tables of a study."""
+    return tuple(item for part in parts_of(config) for item in part.tables)
+
+
+def figures_of(config: "StudyConfig") -> tuple[Item, ...]:
+    """The figures of a study."""
+    return (PICTURE, *(item for part in parts_of(config) for item in part.figures))

@@ -14,6 +14,7 @@ from roco.retraining.records import EmptySlot, MeasuredNetwork, Retrained, Robus
 from roco.search.records import Front
 from roco.space.settings import PUBLISHED_GENOMES
 from roco.storage.artifacts import read_attributes, schema
+from roco.training.adversarial import AdversarialRecipe
 from roco.training.records import TargetMetrics
 
 MADE_WITH = f"Made with roco-nas {__version__} (robust and compact neural architecture search)."
@@ -177,13 +178,17 @@ def _data(dataset: Mapping[str, Any]) -> list[str]:
 
 
 def _training(training: Retrained) -> list[str]:
-    lines = [f"- {name}: {value}" for name, value in training.recipe.model_dump().items()]
+    recipe = training.recipe
+    lines = [f"- {name}: {value}" for name, value in recipe.model_dump(exclude={"adversarial"}).items()]
+    adversarial = "no adversarial training"
+    if isinstance(recipe, AdversarialRecipe):
+        adversarial = f"adversarially trained with {recipe.adversarial.in_words}"
     too = "yes" if training.validation_images_too else "no"
     return [
         *lines,
         f"- trained on validation images as well: {too}",
         f"- training seed: {training.training_seed}; what was measured below is of this training alone",
-        "- no adversarial training; the weights of the last epoch; nothing was chosen on test images",
+        f"- {adversarial}; the weights of the last epoch; nothing was chosen on test images",
     ]
 
 
@@ -196,7 +201,7 @@ def _measured(robustness: Robustness | None) -> list[str]:
         lines.append(f"- accuracy on {images} adversarial test images: {1 - robustness.adversarial_error:.4f}")
     for name, attack in robustness.white_box.attacks.items():
         settings = ", ".join(f"{key} {value}" for key, value in attack.settings.items() if key != "method")
-        attacked = robustness.white_box.images
+        attacked = len(attack.robust_images)
         lines.append(f"- accuracy under {name} on {attacked} of them ({settings}): {attack.accuracy:.4f}")
     return [*lines, "", "Budgets are in 1/255. Accuracy under an attack is no bound: a stronger attack may find more."]
 

@@ -13,6 +13,7 @@ from roco.attacks.records import CellErrors, WhiteBox
 from roco.settings import Recipe
 from roco.storage.artifacts import write_json
 from roco.storage.records import Frozen, read_content
+from roco.training.adversarial import AdversarialRecipe
 
 TRAINING, ROBUSTNESS = "training", "robustness"
 
@@ -25,12 +26,16 @@ class Slot(Frozen):
         seed: of the search.
         slot: the network's position on the front.
         training_seed: of the training.
+        adversarial: whether the network is trained adversarially, as it is trained in the standard way elsewhere.
     """
+
+    optional = frozenset({"adversarial"})
 
     search: str
     seed: int
     slot: int
     training_seed: int
+    adversarial: bool = False
 
 
 class EmptySlot(Slot):
@@ -65,7 +70,7 @@ class Retrained(Slot):
     search_flops: int
     search_parameters: int
     epochs: int
-    recipe: Recipe
+    recipe: Recipe | AdversarialRecipe
     validation_images_too: bool
     versions: dict[str, str]
     dataset_fingerprint: str

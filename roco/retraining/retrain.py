@@ -33,6 +33,7 @@ from roco.search.records import Individual
 from roco.settings import Recipe
 from roco.storage.records import Frozen
 from roco.storage.store import Store
+from roco.training.adversarial import AdversarialRecipe
 from roco.training.train_or_load import TrainingRequest, TrainingResult, train_or_load_all
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class RetrainingSettings(Frozen):
     """
 
     decoder: DecoderSettings
-    training: Recipe
+    training: Recipe | AdversarialRecipe
     validation_images_too: bool
 
 

@@ -45,6 +45,8 @@ class StoredAttacks(Memory):
             "seed": config.seed,
             "device": device,
         }
+        if config.fewer is not None:
+            decided_by["fewer"] = config.fewer.images
         return cls(store, decided_by)
 
     def _key(self, settings: Mapping[str, object]) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from roco.settings import Count, Name, Recipe, Section, Seeds, kept_from
 from roco.space.complexity import NodeKind
 from roco.space.settings import Widths
+from roco.training.adversarial import AdversarialRecipe, AnyAdversarialTraining
 
 RETRAINING_RECIPE = Recipe(epochs=120, cutout=16)
 
@@ -18,6 +19,7 @@ class RetrainingConfig(Section):
     channels: Widths = 32
     node: NodeKind | None = None
     training: Annotated[Recipe, kept_from(RETRAINING_RECIPE)] = RETRAINING_RECIPE
+    adversarial: AnyAdversarialTraining | None = None
     networks: Count | Literal["all"] = "all"
     searches: Annotated[list[Name], Field(min_length=1)] | Literal["all"] = "all"
     validation_images_too: bool = True
@@ -25,6 +27,13 @@ class RetrainingConfig(Section):
     seeds: Seeds = [0]
     processes: Count = 8
     largest_stack: Count = 40
+
+    @property
+    def adversarial_recipe(self) -> AdversarialRecipe | None:
+        """The same recipe with adversarial training, if networks are trained that way as well."""
+        if self.adversarial is None:
+            return None
+        return AdversarialRecipe(**dict(self.training), adversarial=self.adversarial)
 
     @model_validator(mode="before")
     @classmethod

@@ -6,16 +6,18 @@ from enum import StrEnum
 # Published networks are retrained once, under the first seed.
 REFERENCES = "references"
 INITIAL = "initial"
+# The folders of retrained networks: trained in the standard way, and from the same seeds adversarially.
+STANDARD, ADVERSARIAL = "retrained", "retrained_adversarially"
 
 _SEARCH = "search/{search}/seed_{seed}"
 _GENERATION = f"{_SEARCH}/generation_{{generation}}"
-_FRONT = "retrained/{search}/seed_{seed}"
+_FRONT = "{retrained}/{search}/seed_{seed}"
 _TRAINING = f"{_FRONT}/slot_{{slot}}/training_{{training_seed}}"
 
 # Wildcards that are written with three digits, so that files are listed in their order.
 THREE_DIGITS = ("generation", "shard", "slot")
 # Wildcards whose values say what they are.
-SELF_EXPLANATORY = ("search", "split", "targets", "target", "norm")
+SELF_EXPLANATORY = ("retrained", "search", "split", "targets", "target", "norm")
 
 
 class File(StrEnum):
@@ -80,8 +82,8 @@ class _Open(dict[str, str]):
 
 
 def in_words(wildcards: Mapping[str, object]) -> str:
-    """Wildcards for people to read, such as `roco, seed 0, generation 2`."""
-    named = wildcards.items()
+    """Wildcards for people to read, such as `roco, seed 0, generation 2`; the standard training is not named."""
+    named = [(name, value) for name, value in wildcards.items() if value != STANDARD]
     return ", ".join(
         str(each) if name in SELF_EXPLANATORY else f"{name.replace('_', ' ')} {each}" for name, each in named
     )

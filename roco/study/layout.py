@@ -13,7 +13,7 @@ from roco.config import StudyConfig
 from roco.files import is_there
 from roco.networks.settings import SplitName
 from roco.runtime import progress_file
-from roco.study.files import INITIAL, JOB_NAMES, REFERENCES, File, filled, in_words
+from roco.study.files import ADVERSARIAL, INITIAL, JOB_NAMES, REFERENCES, STANDARD, File, filled, in_words
 
 SPLITS: tuple[SplitName, ...] = ("validation", "test")
 NORMS = ("l0", "linf")
@@ -135,7 +135,7 @@ class Layout:
         return self.path(File.FRONT, search=search, seed=seed)
 
     def of_a_front(self, file: File, *, slots: int) -> list[str]:
-        """A file of each training of a front's networks; search and seed stay open."""
+        """A file of each training of a front's networks; the way of training, search and seed stay open."""
         return [self.path(file, **training) for training in self.trainings(slots=slots)]
 
     def trainings(self, *, slots: int) -> list[Wildcards]:
@@ -159,17 +159,22 @@ class Layout:
         generations = range(self.config.search.generations + 1)
         return [self.population(*search, generation) for search in self.all_seeds() for generation in generations]
 
-    def all_retrainings(self) -> list[Wildcards]:
-        """The wildcards of all retrainings: of each front that is to be, and of the published networks."""
-        return [wildcards for front in self._fronts() for wildcards in front]
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The ways in which networks are retrained, by their folders; all of them train the same networks."""
+        return (STANDARD,) if self.config.retraining.adversarial is None else (STANDARD, ADVERSARIAL)
 
-    def all_of_retrainings(self, file: File) -> list[str]:
-        """A file of each retraining."""
-        return [self.path(file, **wildcards) for wildcards in self.all_retrainings()]
+    def all_retrainings(self, way: str = STANDARD) -> list[Wildcards]:
+        """The wildcards of all retrainings of a way: of each front that is to be, and of the published networks."""
+        return [wildcards for front in self._fronts() for wildcards in front if wildcards["retrained"] == way]
 
-    def all_robustness(self) -> list[str]:
-        """The measurements of all retrained networks."""
-        return self.all_of_retrainings(File.ROBUSTNESS)
+    def all_of_retrainings(self, file: File, way: str = STANDARD) -> list[str]:
+        """A file of each retraining of a way; none where the study does not train in it."""
+        return [self.path(file, **wildcards) for wildcards in self.all_retrainings(way)]
+
+    def all_robustness(self, way: str = STANDARD) -> list[str]:
+        """The measurements of all networks that were retrained in a way."""
+        return self.all_of_retrainings(File.ROBUSTNESS, way)
 
     # -----------------------------------------------------------------------------------------------------------
     # Jobs
@@ -186,9 +191,9 @@ class Layout:
                     yield self._job("adversarial_cells", File.ADVERSARIAL_CELL, of_rule, threshold=largest)
         yield from self._evaluations()
         for front in self._fronts():
-            of_rule = {name: front[-1][name] for name in ("search", "seed")}
+            of_rule = {name: front[-1][name] for name in ("retrained", "search", "seed")}
             yield self._job("retrain", File.RETRAINING, of_rule, networks=len(front), **front[-1])
-        for wildcards in self.all_retrainings():
+        for wildcards in itertools.chain.from_iterable(map(self.all_retrainings, self.ways)):
             yield self._job("robustness", File.ROBUSTNESS, wildcards)
         yield self._job("report_page", File.PAGE, {})
 
@@ -214,12 +219,13 @@ class Layout:
             yield self._job("evaluate", File.EVALUATIONS, of_rule, networks=min(size, genomes - first))
 
     def _fronts(self) -> Iterator[list[Wildcards]]:
-        """Each front that is retrained, as the wildcards of its trainings: all slots, as long as it may become."""
+        """Each front that is retrained, in each way, as the wildcards of its trainings: as many as there may become."""
         fronts = [(*each, self.config.slots) for each in self.all_seeds() if each[0] in self.config.retrained_searches]
         if published := len(self.config.retraining.references):
             fronts.append((REFERENCES, self.config.seeds[0], published))
-        for search, seed, slots in fronts:
-            yield [{"search": search, "seed": seed, **training} for training in self.trainings(slots=slots)]
+        for way, (search, seed, slots) in itertools.product(self.ways, fronts):
+            of_front: Wildcards = {"retrained": way, "search": search, "seed": seed}
+            yield [{**of_front, **training} for training in self.trainings(slots=slots)]
 
     def _job(self, rule: str, file: File, wildcards: Wildcards, *, networks: int = 0, **others: object) -> Job:
         """A job of a rule; `others` are wildcards of its output that the rule does not have."""

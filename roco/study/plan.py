@@ -13,7 +13,7 @@ from pathlib import Path
 
 from roco.config import StudyConfig
 from roco.errors import ConfigError
-from roco.study.files import REFERENCES
+from roco.study.files import ADVERSARIAL, REFERENCES, STANDARD
 from roco.study.job_progress import read_progress
 from roco.study.layout import Job, Layout
 from roco.study.progress import STAGES, front_share
@@ -224,13 +224,17 @@ class Plan:
 
 def kind_of(job: Job) -> Kind:
     """Jobs of a kind take about as long as each other."""
-    return (job.rule, *(str(job.wildcards[name]) for name in ("norm", "target") if name in job.wildcards))
+    of_kind = [str(job.wildcards[name]) for name in ("norm", "target", "retrained") if name in job.wildcards]
+    return (job.rule, *(name for name in of_kind if name != STANDARD))
 
 
 def slices_of(job: Job, config: StudyConfig) -> list[Kind]:
     """The kinds of slices that a job consists of."""
     if job.rule == "robustness":
         return [(job.rule, part) for part in attack_parts(config.robustness)]
+    if job.rule == "retrain":
+        adversarial = config.retraining.adversarial if job.wildcards["retrained"] == ADVERSARIAL else None
+        return [(job.rule,)] * (adversarial.passes if adversarial else 1)
     return [kind_of(job)]
 
 

@@ -14,12 +14,23 @@ SomeSection = TypeVar("SomeSection", bound=Section)
 
 def attack_parts(config: RobustnessConfig) -> dict[str, RobustnessConfig]:
     """The attacks on a network as protocols of their own, by name."""
-    nothing = config.model_copy(update={"attacks": {}, "curve": None, "smallest_perturbations": {}, "checks": None})
+    nothing: dict[str, object] = {
+        "attacks": {},
+        "curve": None,
+        "smallest_perturbations": {},
+        "checks": None,
+        "fewer": None,
+    }
     parts: dict[str, dict[str, object]] = {name: {"attacks": {name: each}} for name, each in config.attacks.items()}
     for name, attack in config.smallest_perturbations.items():
         parts[f"smallest {name}"] = {"smallest_perturbations": {name: attack}}
     parts |= {name: {name: section} for name in ("curve", "checks") if (section := getattr(config, name))}
-    return {name: nothing.model_copy(update=update) for name, update in parts.items()}
+    return {
+        name: config.model_copy(
+            update={**nothing, "images": config.images_for(name if "attacks" in part else None), **part}
+        )
+        for name, part in parts.items()
+    }
 
 
 def shortened(section: SomeSection, share: float) -> SomeSection:

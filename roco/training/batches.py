@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from roco.runtime import torch_generator
+from roco.runtime import seed_from, torch_generator
 from roco.settings import Recipe
+from roco.training.adversarial import AdversarialRecipe
 
 # The most memory that augmented images take on a GPU. A larger epoch is cut into several windows.
 WINDOW_BYTES = 2**31
@@ -133,7 +134,12 @@ class Supply:
             many as memory allows.
         images: uint8 `(window * batch size, h, w, c)`.
         labels: int64 `(window * batch size,)`.
+        noise: of a step of adversarial training, float32 `(batch size, h, w, c)`, which the step fills.
+        generator: of this noise, on the device of the images; it starts anew with each epoch.
     """
+
+    noise: Tensor
+    generator: torch.Generator
 
     def __init__(
         self,
@@ -157,6 +163,10 @@ class Supply:
         self.images = images.new_empty((rows, self.height, self.width, channels))
         self.labels = labels.new_empty(rows)
         self.blank = mean_colour(images) if recipe.cutout else None
+        if isinstance(recipe, AdversarialRecipe):
+            shape = (recipe.batch_size, self.height, self.width, channels)
+            self.noise = torch.empty(shape, device=images.device)
+            self.generator = torch.Generator(images.device)
         self.plan: EpochPlan | None = None
 
     def begin(self, epoch: int) -> None:
@@ -164,6 +174,8 @@ class Supply:
         generator = torch_generator("train", self.seed, epoch)
         size = (self.height, self.width)
         self.plan = EpochPlan.draw(len(self.source), self.recipe, size=size, generator=generator)
+        if isinstance(self.recipe, AdversarialRecipe):
+            self.generator.manual_seed(seed_from("adversarial training", self.seed, epoch))
 
     def fill(self, first: int) -> list[int]:
         """Fills the window that begins with batch `first`, and gives the sizes of its batches."""

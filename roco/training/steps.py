@@ -18,6 +18,7 @@ from torch.optim.sgd import sgd
 
 from roco.gpus import resolve_precision
 from roco.settings import Recipe
+from roco.training.adversarial import AdversarialRecipe
 from roco.training.batches import Supply, to_unit
 from roco.training.stacks.stack import Stack
 
@@ -68,6 +69,10 @@ class Trainee:
         self.capture = capture and self.kind == "cuda"
         self.graphs: dict[int, torch.cuda.CUDAGraph] = {}
         self.seen: Counter[int] = Counter()
+        self.adversarial = recipe.adversarial if isinstance(recipe, AdversarialRecipe) else None
+        # Running statistics and their counters.
+        kept = module.state_dict(keep_vars=True).values()
+        self.statistics = [tensor for tensor in kept if not isinstance(tensor, nn.Parameter)]
 
     def begin_window(self, rates: Sequence[float]) -> None:
         """Starts with the first batch of a window; `rates` are the learning rates of its batches."""
@@ -76,6 +81,10 @@ class Trainee:
 
     def step(self, size: int) -> None:
         """Trains one step on the next batch of the window, which has `size` images."""
+        if self.adversarial is not None:
+            # Not within a graph, so that it needs no generator.
+            for supply in self.supplies:
+                self.adversarial.draw(supply.noise[:size], supply.generator)
         if size in self.graphs:
             self.graphs[size].replay()
         elif self.capture and self.seen[size] >= WARM_UP:
@@ -94,12 +103,9 @@ class Trainee:
         images, labels = self._batch(size)
         self._forget_gradients()
         pieces = self.pieces if size >= 2 * self.pieces else 1
-        for part, part_labels in zip(images.chunk(pieces), labels.chunk(pieces), strict=True):
-            # Without autocast's cache: tensors cached while one graph is captured would be missing in later graphs.
-            with torch.autocast(self.kind, torch.bfloat16, enabled=self.in_bf16, cache_enabled=False):
-                logits = self.module(to_unit(part))
-            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-            losses = self._losses(logits, part_labels)
+        noises = [None] * pieces if self.adversarial is None else self._noise(size).chunk(pieces)
+        for part, part_labels, noise in zip(images.chunk(pieces), labels.chunk(pieces), noises, strict=True):
+            losses = self._losses(to_unit(part), part_labels, noise)
             (losses.sum() / size).backward()
             self.loss_sums += losses.detach()
         if self.recipe.gradient_clip is not None:
@@ -110,15 +116,59 @@ class Trainee:
     def _batch(self, size: int) -> tuple[Tensor, Tensor]:
         """Images uint8 `(n, c, h, w)` and labels `(n,)`; with several supplies `(n, K * c, h, w)` and `(n, K)`."""
         places = self.number * self.recipe.batch_size + self.offsets[:size]
-        images = [supply.images.index_select(0, places) for supply in self.supplies]
+        images = self._side_by_side([supply.images.index_select(0, places) for supply in self.supplies])
         labels = [supply.labels.index_select(0, places) for supply in self.supplies]
         if len(self.supplies) == 1:
-            return images[0].permute(0, 3, 1, 2), labels[0]
-        own = torch.stack(images, dim=3).index_select(3, self.reads)
-        return own.flatten(3).permute(0, 3, 1, 2), torch.stack(labels, dim=1).index_select(1, self.reads)
+            return images, labels[0]
+        return images, torch.stack(labels, dim=1).index_select(1, self.reads)
 
-    def _losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Each network's loss, summed over the images."""
+    def _noise(self, size: int) -> Tensor:
+        """The noise of adversarial training, in the shape of the images."""
+        return self._side_by_side([supply.noise[:size] for supply in self.supplies])
+
+    def _side_by_side(self, values: Sequence[Tensor]) -> Tensor:
+        """Values of each supply `(n, h, w, c)` as `(n, c, h, w)`; of several supplies `(n, K * c, h, w)`."""
+        if len(values) == 1:
+            return values[0].permute(0, 3, 1, 2)
+        return torch.stack(list(values), dim=3).index_select(3, self.reads).flatten(3).permute(0, 3, 1, 2)
+
+    def _losses(self, images: Tensor, labels: Tensor, noise: Tensor | None) -> Tensor:
+        """Each network's loss, summed over the images, which are float32 in [0, 1]."""
+        if self.adversarial is None or noise is None:
+            return self.cross_entropies(self.logits(images), labels)
+        return self.adversarial.losses(self, images, labels, noise)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """See `Learner`."""
+        # Without autocast's cache: tensors cached while one graph is captured would be missing in later graphs.
+        with torch.autocast(self.kind, torch.bfloat16, enabled=self.in_bf16, cache_enabled=False):
+            logits: Tensor = self.module(images)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+    def own(self, images: Tensor) -> Tensor:
+        """See `Learner`."""
+        channels = self.supplies[0].images.shape[3]
+        if not isinstance(self.module, Stack) or images.shape[1] > channels:
+            return images
+        return images.repeat(1, len(self.module), 1, 1).contiguous(memory_format=torch.channels_last)
+
+    @contextlib.contextmanager
+    def crafting(self) -> Iterator[None]:
+        """See `Learner`."""
+        before = [tensor.clone() for tensor in self.statistics]
+        for parameter in self.parameters:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in self.parameters:
+                parameter.requires_grad_()
+            with torch.no_grad():
+                for tensor, values in zip(self.statistics, before, strict=True):
+                    tensor.copy_(values)
+
+    def cross_entropies(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """See `Learner`."""
         if not isinstance(self.module, Stack):
             return F.cross_entropy(logits, labels, reduction="sum")[None]
         labels = labels if labels.dim() == 2 else labels[:, None].expand(-1, len(self.module))

@@ -14,7 +14,7 @@ from roco.config import StudyConfig, load_config
 from roco.retraining.records import write_robustness
 from roco.space.genome import Genome
 from roco.storage.artifacts import read_json, write_json
-from roco.study.files import File
+from roco.study.files import STANDARD, File
 from roco.study.layout import Layout
 
 FIRST, SECOND = (Genome.parse(f"{bits}-{'0' * 16}-{'0' * 16}") for bits in ("1" + "0" * 15, "111" + "0" * 13))
@@ -25,7 +25,9 @@ def entry(genome: Genome, flops: int, *, rank: int, status: str = "ok") -> dict:
 
 
 def robustness_file(config: StudyConfig, search: str, *, training_seed: int = 0) -> str:
-    return Layout(config).path(File.ROBUSTNESS, search=search, seed=0, slot=0, training_seed=training_seed)
+    return Layout(config).path(
+        File.ROBUSTNESS, retrained=STANDARD, search=search, seed=0, slot=0, training_seed=training_seed
+    )
 
 
 @pytest.fixture

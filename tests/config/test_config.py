@@ -159,13 +159,13 @@ WRONG = [
         "adversarial.l0_attack",
         {"method": "magic"},
         "adversarial.l0_attack: unknown method 'magic', expected one of 'differential_evolution', 'random_search', "
-        "'greedy', 'sparse_gradient'",
+        "'greedy', 'sparse_gradient', 'sigma_zero', 'masked_gradient'",
     ),
     (
         "adversarial.l0_attack",
         {"queries": 3},
         "adversarial.l0_attack.method: expected one of differential_evolution, random_search, greedy, "
-        "sparse_gradient, got nothing",
+        "sparse_gradient, sigma_zero, masked_gradient, got nothing",
     ),
     (
         "adversarial.linf_attack",

@@ -39,6 +39,19 @@ def test_a_whole_study_has_a_card(study: Path) -> None:
         assert said in card
 
 
+def test_a_card_says_how_a_network_was_trained(study: Path) -> None:
+    path = study / SLOT / "network.safetensors"
+    assert "- no adversarial training; the weights of the last epoch" in model_card(path)
+    settings = {"adversarial": {"method": "trades", "eps": 4.0, "steps": 5}}
+    training = ended_training(adversarial=True, recipe=ended_training().recipe.model_dump() | settings)
+    write_training(study / SLOT / "training.json", training)
+    assert read_json(study / SLOT / "training.json", "training")["adversarial"] is True
+    card = model_card(path)
+    assert "- adversarially trained with TRADES (eps 4, alpha 2, steps 5, beta 6; eps and alpha in 1/255); the" in card
+    assert "no adversarial training" not in card
+    assert "- epochs: 2" in card
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "keys"),
     [

@@ -19,6 +19,7 @@ from roco.study.plan import (
     recorded_seconds,
 )
 from roco.study.shortened import attack_parts
+from roco.training.adversarial import PGDTraining
 
 
 @pytest.fixture
@@ -67,6 +68,16 @@ def test_jobs_networks_and_seconds_by_hand(config) -> None:
     assert (stages["light steps"].open, stages["light steps"].seconds) == (2, 2)
     # What waits for what before it takes longer than half of all work.
     assert plan.seconds == pytest.approx(max(sum(each.work for each in plan.stages), 55 + 45 + 24 + 19 + 47))
+
+
+def test_adversarial_training_costs_a_training_for_each_step_and_one_more(config) -> None:
+    adversarial = PGDTraining(method="pgd", steps=4)
+    retraining = config.retraining.model_copy(update={"adversarial": adversarial})
+    both = config.model_copy(update={"retraining": retraining})
+    stages = stages_of(plan_of(both, all_pending(both)))
+    assert (stages["retraining"].jobs, stages["retraining"].networks) == (4, 8)
+    assert stages["retraining"].seconds == pytest.approx(2 * ((11 + 3) + 3 + 2) + 2 * ((5 * 11 + 3) + 3 + 2))
+    assert stages["white-box attacks"].jobs == 8
 
 
 def test_generations_follow_each_other_however_many_cores(config) -> None:

@@ -55,10 +55,11 @@ def test_shorter_attacks_have_a_share_of_their_steps_and_queries() -> None:
 
 
 def test_the_parts_of_a_protocol_are_all_of_it() -> None:
-    config = RobustnessConfig.model_validate(PROTOCOL)
+    config = RobustnessConfig.model_validate(PROTOCOL | {"fewer": {"images": 2, "attacks": ["l0"]}})
     parts = attack_parts(config)
     assert list(parts) == ["pgd", "l0", "smallest cw", "curve", "checks"]
     assert {name for part in parts.values() for name in part.attacks} == set(config.attacks)
+    assert [part.images for part in parts.values()] == [6, 2, 2, 2, 2]
     assert [name for name, part in parts.items() if part.curve] == ["curve"]
 
 

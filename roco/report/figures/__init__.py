@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from roco.config import StudyConfig
 from roco.files import atomic
-from roco.report.contents import FIGURES, Item
+from roco.report.contents import Item, figures_of
 from roco.report.figures.style import figure_settings, save
 from roco.report.read.collect import Study
 
@@ -39,7 +39,7 @@ def write_figures(study: Study, config: StudyConfig, folder: str | Path) -> None
 
     The same study gives the same bytes of SVG and CSV.
     """
-    for item in FIGURES:
+    for item in figures_of(config):
         module = figure_module(item)
         data = module.numbers(study, config)
         with atomic(Path(folder) / f"{item.name}.csv") as temporary:

@@ -19,7 +19,7 @@ from roco.config import StudyConfig
 from roco.data.sets import DATA_SETS
 from roco.errors import ArtifactError
 from roco.files import atomic, opened
-from roco.report.contents import FIGURES, PARTS, PICTURE, TABLES, Item
+from roco.report.contents import PICTURE, Item, figures_of, parts_of, tables_of
 from roco.report.figures import figure_module
 from roco.report.figures.style import INK
 from roco.report.measures.paper import PUBLISHED_NETWORKS
@@ -119,8 +119,8 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
             raise ArtifactError(f"{tables}/{table.name}.csv: not the table of this study; delete it and run again")
     by_name = {table.name: table for table in made}
     sentences = answer(by_name["differences"].numbers, by_name["table_3"].numbers, config)
-    views = {item.name: _figure_view(item, Path(figures)) for item in FIGURES}
-    views |= {item.name: _table_view(item, by_name[item.name]) for item in TABLES}
+    views = {item.name: _figure_view(item, Path(figures)) for item in figures_of(config)}
+    views |= {item.name: _table_view(item, by_name[item.name]) for item in tables_of(config)}
     drawings = Drawings()
     networks = read_networks(_text(Path(figures) / f"{PICTURE.name}.csv"))
     return template("report.html.j2").render(
@@ -128,7 +128,8 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
         data_set=_data_set(config),
         sentences=sentences,
         parts=[
-            (part, *([views[item.name] for item in items] for items in (part.tables, part.figures))) for part in PARTS
+            (part, *([views[item.name] for item in items] for items in (part.tables, part.figures)))
+            for part in parts_of(config)
         ],
         sections=network_sections(by_name, config, drawings),
         totals=totals(study, train_images=origin.train_images),

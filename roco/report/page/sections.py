@@ -24,7 +24,7 @@ from roco.report.tables.retrained import (
 from roco.report.tables.table import Table
 from roco.space.complexity import widths_of
 from roco.space.genome import Genome, PhaseGraph
-from roco.study.files import File
+from roco.study.files import STANDARD, File
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _section(
         failures=tuple(
             f"{_found_by(row)}{seed}: {row.reason}" for row, seed in zip(rows_of(failed), again, strict=True)
         ),
-        weights=tuple(File.RETRAINED_NETWORK.at(**row) for row in records_of(measured[RETRAINING])),
+        weights=tuple(File.RETRAINED_NETWORK.at(retrained=STANDARD, **row) for row in records_of(measured[RETRAINING])),
     )
 
 

@@ -18,6 +18,8 @@ STEPS = (
     ("Variation, survival and fronts", r"search/"),
     ("Retraining", r"retrained/.*/training$"),
     ("Robustness of retrained networks", r"retrained/"),
+    ("Adversarial retraining", r"retrained_adversarially/.*/training$"),
+    ("Robustness after adversarial retraining", r"retrained_adversarially/"),
     ("Tables, figures and page", r"tables|figures|report_page"),
 )
 

@@ -32,6 +32,9 @@ def totals(study: Study, *, train_images: int | None) -> list[tuple[str, str]]:
         lines.append((f"Device time of the searches' trainings on {device}", duration(float(part["seconds"].sum()))))
     if len(study.trainings):
         lines.append(("Device time of the retrainings", duration(float(study.trainings["seconds"].sum()))))
+    if (adversarial := study.adversarial) is not None:
+        lines.append(("Adversarial retrainings", whole(len(adversarial.networks))))
+        lines.append(("Device time of these", duration(float(adversarial.trainings["seconds"].sum()))))
     lines.append(("Device time of the targets' trainings", duration(float(study.targets["seconds"].sum()))))
     if train_images is not None:
         lines.append(

@@ -6,6 +6,7 @@ Every function takes the files that it reads; none looks for files. Fractions ar
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -22,6 +23,7 @@ from roco.report.read.robustness_rows import Row, network_row
 from roco.retraining.records import EmptySlot, MeasuredNetwork, read_robustness, read_training
 from roco.search.records import Front, Population, read_evaluations
 from roco.storage.artifacts import check_provenance, read_attributes
+from roco.study.files import ADVERSARIAL, STANDARD
 from roco.study.files import INITIAL as INITIAL
 from roco.study.files import REFERENCES as REFERENCES
 from roco.training.records import TargetMetrics
@@ -49,6 +51,8 @@ class StudyFiles:
         fronts: front.json of all searches and seeds.
         robustness: robustness.json of all slots, those of the references too.
         trainings: training.json of the same slots; needed for the device time only.
+        adversarial_robustness: robustness.json of the same slots after adversarial training, where there is such.
+        adversarial_trainings: training.json of these.
         benchmarks: of others' networks, files or folders that the user has.
     """
 
@@ -61,6 +65,8 @@ class StudyFiles:
     fronts: Sequence[str | Path] = ()
     robustness: Sequence[str | Path] = ()
     trainings: Sequence[str | Path] = ()
+    adversarial_robustness: Sequence[str | Path] = ()
+    adversarial_trainings: Sequence[str | Path] = ()
     benchmarks: Sequence[str | Path] = ()
 
     @classmethod
@@ -89,6 +95,8 @@ class Study:
         flags: FLAGS, one row for each retraining and sanity flag.
         trainings: TRAININGS, one row a retraining.
         benchmarks: BENCHMARKS, one row for each network of others and attack.
+        adversarial: the same study with what was measured after adversarial training in the place of what was after
+            the standard one; None where the study has no such training.
     """
 
     targets: pd.DataFrame
@@ -106,6 +114,7 @@ class Study:
     flags: pd.DataFrame
     trainings: pd.DataFrame
     benchmarks: pd.DataFrame
+    adversarial: "Study | None" = None
 
     @property
     def retrainings(self) -> pd.DataFrame:
@@ -126,13 +135,12 @@ def collect(files: StudyFiles) -> Study:
     """
     transfers = _read_each(files.transfer, Transfer.load)
     fronts = _read_each(files.fronts, Front.load)
-    robustness = _read_each(files.robustness, read_robustness)
-    trainings = _read_each(files.trainings, read_training)
+    robustness = _read_each([*files.robustness, *files.adversarial_robustness], read_robustness)
+    trainings = _read_each([*files.trainings, *files.adversarial_trainings], read_training)
     sets = _read_each(files.adversarial_sets, lambda path: read_attributes(path, "adversarial_set"))
     _check_together([*sets, *((path, dict(record)) for path, record in [*transfers, *fronts, *robustness, *trainings])])
-    slots = [record for _, record in robustness if not isinstance(record, EmptySlot)]
-    measured = [record for record in slots if isinstance(record, MeasuredNetwork)]
-    return Study(
+    of_both_ways = partial(
+        Study,
         targets=_frame(map(dict, map(TargetMetrics.load, files.targets)), columns.TARGETS, by=["split", "target"]),
         cells=_frame(_cells(files.adversarial_sets), columns.CELLS, by=["split", "target", "norm", "threshold"]),
         examples=_frame(
@@ -158,27 +166,38 @@ def collect(files: StudyFiles) -> Study:
             columns.FRONTS,
             by=["search", "seed", "position"],
         ),
-        networks=_frame(map(network_row, slots), columns.NETWORKS, by=RETRAINING),
-        breakdown=_frame(
-            robustness_rows.breakdown_rows(measured), columns.BREAKDOWN, by=[*RETRAINING, "target", "norm", "threshold"]
-        ),
-        attacks=_frame(robustness_rows.attack_rows(measured), columns.ATTACKS, by=RETRAINING),
-        curves=_frame(robustness_rows.curve_rows(measured), columns.CURVES, by=[*RETRAINING, "radius"]),
-        perturbations=_frame(
-            robustness_rows.perturbation_rows(measured), columns.PERTURBATIONS, by=[*RETRAINING, "norm"]
-        ),
-        flags=_frame(robustness_rows.flag_rows(measured), columns.FLAGS, by=RETRAINING),
-        trainings=_frame(
-            [dict(record) for _, record in trainings if not isinstance(record, EmptySlot)],
-            columns.TRAININGS,
-            by=RETRAINING,
-        ),
         benchmarks=_frame(
             [dict(network) for path in files.benchmarks for network in networks_of_others(path)],
             columns.BENCHMARKS,
             by=["benchmark", "data_set", "method", "eps", "network"],
         ),
     )
+
+    def of_a_way(*, adversarial: bool, other: Study | None = None) -> Study:
+        slots = [record for _, record in robustness if not isinstance(record, EmptySlot)]
+        slots = [record for record in slots if record.adversarial is adversarial]
+        measured = [record for record in slots if isinstance(record, MeasuredNetwork)]
+        trained = [dict(record) for _, record in trainings if not isinstance(record, EmptySlot)]
+        return of_both_ways(
+            networks=_frame(map(network_row, slots), columns.NETWORKS, by=RETRAINING),
+            breakdown=_frame(
+                robustness_rows.breakdown_rows(measured),
+                columns.BREAKDOWN,
+                by=[*RETRAINING, "target", "norm", "threshold"],
+            ),
+            attacks=_frame(robustness_rows.attack_rows(measured), columns.ATTACKS, by=RETRAINING),
+            curves=_frame(robustness_rows.curve_rows(measured), columns.CURVES, by=[*RETRAINING, "radius"]),
+            perturbations=_frame(
+                robustness_rows.perturbation_rows(measured), columns.PERTURBATIONS, by=[*RETRAINING, "norm"]
+            ),
+            flags=_frame(robustness_rows.flag_rows(measured), columns.FLAGS, by=RETRAINING),
+            trainings=_frame(
+                [row for row in trained if row["adversarial"] is adversarial], columns.TRAININGS, by=RETRAINING
+            ),
+            adversarial=other,
+        )
+
+    return of_a_way(adversarial=False, other=of_a_way(adversarial=True) if files.adversarial_robustness else None)
 
 
 def rows_of(frame: pd.DataFrame) -> list[Any]:
@@ -203,9 +222,11 @@ def _check_together(contents: Sequence[tuple[str | Path, Mapping[str, object]]])
         if content.get("dataset_fingerprint"):
             check_provenance(path, content, {"dataset_fingerprint": fingerprints[0]})
         below = r"(?:slot_(?P<slot>\d+)/training_(?P<training_seed>\d+)/)?"
-        if match := re.search(rf"\b(?:search|retrained)/([^/]+)/seed_(?P<seed>\d+)/{below}", Path(path).as_posix()):
+        folders = f"search|{STANDARD}|{ADVERSARIAL}"
+        if match := re.search(rf"\b({folders})/([^/]+)/seed_(?P<seed>\d+)/{below}", Path(path).as_posix()):
             numbers = {name: int(number) for name, number in match.groupdict().items() if number}
-            where: dict[str, object] = {"search": match[1], **numbers}
+            where: dict[str, object] = {"search": match[2], **numbers}
+            where |= {} if match[1] == "search" else {"adversarial": match[1] == ADVERSARIAL}
             check_provenance(path, content, where)
 
 

@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 
 from roco.config import StudyConfig
-from roco.report.contents import TABLES, Item
+from roco.report.contents import Item, tables_of
 from roco.report.read.collect import Study
 from roco.report.tables.table import Content, Table
 
@@ -17,7 +17,7 @@ def make_table(item: Item, study: Study, config: StudyConfig) -> Table:
 
 def make_tables(study: Study, config: StudyConfig) -> list[Table]:
     """Every table of the study, in the order of the report."""
-    return [make_table(item, study, config) for item in TABLES]
+    return [make_table(item, study, config) for item in tables_of(config)]
 
 
 def write_tables(study: Study, config: StudyConfig, folder: str | Path) -> list[Table]:

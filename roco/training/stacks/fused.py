@@ -121,6 +121,8 @@ class _FusedPhase(torch.autograd.Function):
         maps, saved = saved[: nodes + 1], saved[nodes + 1 :]
         kept, (joined, statistics), saved = saved[: 3 * nodes], saved[3 * nodes : 3 * nodes + 2], saved[3 * nodes + 2 :]
         joins, convolutions = saved[: nodes + 1], saved[nodes + 1 :]
+        # Not while images of adversarial training are made.
+        learns = any(context.needs_input_grad[2:])
         of_joins: list[Any] = [None] * (nodes + 1)
         of_convolutions: list[Any] = [None] * nodes
         of_affines: list[Any] = [None] * (2 * nodes + 2)
@@ -135,12 +137,13 @@ class _FusedPhase(torch.autograd.Function):
                 back = _map_back(phase, number + 1, behind, joins[number + 1 :])
                 if phase.convolution_first:
                     back, *affine = _normalise_back(back, inner, statistics)
-                    back, of_convolutions[number] = _convolve_back(back, joined, convolutions[number])
+                    back, of_convolutions[number] = _convolve_back(back, joined, convolutions[number], learns=learns)
                 else:
-                    back, of_convolutions[number] = _convolve_back(back, inner, convolutions[number])
+                    back, of_convolutions[number] = _convolve_back(back, inner, convolutions[number], learns=learns)
                     back, *affine = _normalise_back(back, joined, statistics)
                 of_affines[2 * number : 2 * number + 2] = affine
-            of_joins[number] = _join_weights_back(phase, number, maps[: number + 1], back, joins[number])
+            if learns:
+                of_joins[number] = _join_weights_back(phase, number, maps[: number + 1], back, joins[number])
             behind.insert(0, back)
         of_start = _map_back(phase, 0, behind, joins)
         return None, of_start, *of_joins, *of_convolutions, *of_affines
@@ -162,10 +165,11 @@ def _convolve(maps: Tensor, weight: Tensor) -> Tensor:
     return F.conv2d(maps, weight, padding=1, groups=groups).contiguous(memory_format=torch.channels_last)
 
 
-def _convolve_back(gradient: Tensor, maps: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def _convolve_back(gradient: Tensor, maps: Tensor, weight: Tensor, *, learns: bool) -> tuple[Tensor, Tensor | None]:
+    """The gradients of the maps, and of the weight where it `learns`."""
     groups = maps.shape[1] // weight.shape[1]
     of_maps, of_weight, _ = torch.ops.aten.convolution_backward(
-        *(gradient, maps, weight, None, (1, 1), (1, 1), (1, 1), False, (0, 0), groups, (True, True, False))
+        *(gradient, maps, weight, None, (1, 1), (1, 1), (1, 1), False, (0, 0), groups, (True, learns, False))
     )
     return of_maps.contiguous(memory_format=torch.channels_last), of_weight
 

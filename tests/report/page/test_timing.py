@@ -38,5 +38,5 @@ def test_without_measurements_there_is_nothing(tmp_path: Path) -> None:
 
 def test_every_rule_belongs_to_a_step() -> None:
     for rule, pattern in JOB_NAMES.items():
-        name = re.sub(r"\{\w+\}", "0", pattern.replace("{targets}", "targets"))
+        name = re.sub(r"\{\w+\}", "0", pattern.replace("{targets}", "targets").replace("{retrained}", "retrained"))
         assert any(re.match(step, name) for _, step in STEPS), rule

@@ -12,7 +12,8 @@ from roco.report.read.collect import StudyFiles, collect, dataset_facts
 def test_no_files_give_empty_frames_with_their_columns() -> None:
     study = collect(StudyFiles())
     assert list(study.targets.columns)[:3] == ["split", "target", "parameters"]
-    assert all(frame.empty for frame in vars(study).values())
+    assert study.adversarial is None
+    assert all(frame.empty for name, frame in vars(study).items() if name != "adversarial")
     assert study.retrained.empty
 
 

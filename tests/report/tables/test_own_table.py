@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from changed_copy import code_of, copy_library, replace_once, run_python
 
-from roco.report.contents import FIGURES, PARTS, TABLES
+from roco.report.contents import BOTH_WAYS, FIGURES, PARTS, TABLES
 
 MAKE = """
 import pickle
@@ -48,7 +48,11 @@ def test_each_file_of_a_table_or_figure_is_in_the_list_and_says_what_it_shows() 
     assert len({item.name for item in FIGURES}) == len(FIGURES)
     assert set(items) < {*TABLES, *FIGURES}
     root = Path(__file__).parents[3] / "roco" / "report"
-    for folder, function, listed in (("tables", "def make(", TABLES), ("figures", "CAPTION = ", FIGURES)):
+    every = (
+        ("tables", "def make(", (*TABLES, *BOTH_WAYS.tables)),
+        ("figures", "CAPTION = ", (*FIGURES, *BOTH_WAYS.figures)),
+    )
+    for folder, function, listed in every:
         found = {path.stem for path in (root / folder).glob("*.py") if f"\n{function}" in path.read_text()}
         assert found == {item.name for item in listed}
     assert all(item.title and item.about.endswith(".") for item in (*TABLES, *FIGURES))

@@ -62,6 +62,18 @@ def test_kernels_give_what_torch_gives(node: NodeKind, active: int, count: int, 
     assert torch.equal(found[1] == 0, exact[1] == 0)
 
 
+def test_the_gradient_of_own_images_needs_none_of_the_weights(fusing: list[bool]) -> None:
+    stack = Stack(networks_of(random_genomes(2, active=2, seed=1), channels=16)).train()
+    stack.weights.requires_grad_(False)
+    images = torch.rand(6, 6, 12, 12, generator=torch.Generator().manual_seed(0))
+    found = []
+    for fusing[0], each, own in ((True, copy.deepcopy(stack), images), (False, copy.deepcopy(stack).double(), images)):
+        own = own.to(each.weights.dtype).requires_grad_()
+        losses = F.cross_entropy(each(own).flatten(0, 1), LABELS.repeat_interleave(2), reduction="sum")
+        found.append(torch.autograd.grad(losses, own)[0].double())
+    torch.testing.assert_close(found[0] / found[1].abs().max(), found[1] / found[1].abs().max(), rtol=0, atol=2e-5)
+
+
 def test_half_precision_maps_are_summed_in_single_precision(fusing: list[bool]) -> None:
     # The interpreter multiplies float16 as GPUs do; bfloat16 it takes for whole numbers.
     stack = Stack(networks_of(random_genomes(3, active=1, seed=2), channels=16))

@@ -14,6 +14,7 @@ from roco.runtime import start_torch
 from roco.settings import Recipe
 from roco.space.complexity import NodeKind
 from roco.space.genome import Genome
+from roco.training.adversarial import AdversarialRecipe
 from roco.training.loop import Training, train_together
 from roco.training.stacks import fused
 from roco.training.stacks.stack import Stack
@@ -80,6 +81,16 @@ def test_replayed_steps_are_the_plain_ones_and_a_stacks_are_each_networks(n: int
     plain = [trained([network], recipe, capture=False, n=n)[0] for network in on_gpu(genomes)]
     for found, expected in zip(trained(on_gpu(genomes), recipe, capture=True, n=n), plain, strict=True):
         assert_alike(found, expected, tolerance)
+
+
+@pytest.mark.parametrize("adversarial", [{"method": "pgd", "steps": 3}, {"method": "trades", "steps": 2}])
+def test_replayed_steps_of_adversarial_training_are_the_plain_ones(adversarial: dict[str, object]) -> None:
+    plain_recipe = recipe_of(epochs=EPOCHS, learning_rate=0.002).model_dump()
+    recipe = AdversarialRecipe.model_validate(plain_recipe | {"adversarial": adversarial})
+    genomes = random_genomes(3, active=2, nodes=4)
+    plain = trained(on_gpu(genomes), recipe, capture=False)
+    for found, expected in zip(trained(on_gpu(genomes), recipe, capture=True), plain, strict=True):
+        assert_alike(found, expected, 1e-6)
 
 
 def test_graphs_are_captured_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:

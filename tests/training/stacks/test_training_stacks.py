@@ -18,6 +18,7 @@ from roco.networks.decoder import GenomeNetwork
 from roco.settings import Recipe
 from roco.space.complexity import NodeKind
 from roco.training import loop, steps
+from roco.training.adversarial import AdversarialRecipe
 from roco.training.batches import Supply
 from roco.training.loop import Training, train, train_together
 from roco.training.prediction import predict, predict_together
@@ -26,9 +27,22 @@ from roco.training.steps import Trainee, is_out_of_memory
 
 def trained_together(networks: list[GenomeNetwork], recipe: Recipe, n: int = 20, **changes: Any) -> list[Training]:
     images, labels = data_of(n)
-    trainings = [Training(network, changes.pop("seeds", {}).get(row, 5)) for row, network in enumerate(networks)]
+    seeds = changes.pop("seeds", {})
+    trainings = [Training(network, seeds.get(row, 5)) for row, network in enumerate(networks)]
     train_together(trainings, images, labels=labels, recipe=recipe, **changes)
     return trainings
+
+
+@pytest.mark.parametrize(("node", "seeds"), [*product(KINDS, ({}, {1: 6}))])
+@pytest.mark.parametrize("adversarial", [{"method": "pgd", "steps": 3}, {"method": "trades", "steps": 2}])
+def test_each_network_of_a_stack_has_adversarial_images_of_its_own(
+    adversarial: dict[str, Any], node: NodeKind, seeds: dict[int, int]
+) -> None:
+    recipe = AdversarialRecipe.model_validate(recipe_of(**SLOW).model_dump() | {"adversarial": adversarial})
+    networks = [each.double() for each in networks_of(random_genomes(3, active=2, nodes=4), node=node)]
+    alone = copy.deepcopy(networks)
+    for found, network in zip(trained_together(networks, recipe, seeds=seeds), alone, strict=True):
+        assert_as_alone(found, network, recipe, 20, 1e-9)
 
 
 CHANGES: list[dict[str, Any]] = [{}, {"gradient_clip": None}, {"gradient_clip": 0.05}, {"momentum": 0.0}, {"cutout": 0}]
