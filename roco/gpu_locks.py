@@ -1,10 +1,11 @@
-"""A GPU for each job: on a machine with several, each job takes one by a lock that ends with the job.
+"""A GPU for each job: on a machine with several, each job takes one by a lock that ends with the job; its energy.
 
 The lock is the operating system's (flock), so a job that is killed leaves nothing behind. Jobs of different studies and
 of different users see each other's locks, as they lie in the machine's folder for temporary files.
 """
 
 import contextlib
+import ctypes
 import fcntl
 import hashlib
 import logging
@@ -101,6 +102,28 @@ def visible_gpus() -> list[str]:
     if given is None:
         return listed
     return [listed[int(name)] if name.isdigit() and int(name) < len(listed) else name for name in names]
+
+
+def gpu_joules() -> float | None:
+    """Joules that the GPU of this process has taken since its driver was loaded, by NVML's counter of the whole device.
+
+    None where there is no such counter: without NVML, before the Volta generation, for a MIG instance.
+    """
+    name = os.environ.get(VARIABLE, "0").partition(",")[0].strip()
+    handle, millijoules = ctypes.c_void_p(), ctypes.c_ulonglong()
+    try:
+        nvml = ctypes.CDLL("libnvidia-ml.so.1")
+        if nvml.nvmlInit_v2():
+            return None
+        if name.isdigit():
+            failed = nvml.nvmlDeviceGetHandleByIndex_v2(int(name), ctypes.byref(handle))
+        else:
+            failed = nvml.nvmlDeviceGetHandleByUUID(name.encode(), ctypes.byref(handle))
+        failed = failed or nvml.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(millijoules))
+        nvml.nvmlShutdown()
+    except (OSError, AttributeError):
+        return None
+    return None if failed else millijoules.value / 1000
 
 
 def _has_one_gpu(system: Path = Path("/")) -> bool:

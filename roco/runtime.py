@@ -19,7 +19,7 @@ import numpy as np
 
 from roco import __version__
 from roco.errors import ConfigError, RocoError
-from roco.gpu_locks import choose_gpu
+from roco.gpu_locks import choose_gpu, gpu_joules
 
 if TYPE_CHECKING:
     import torch
@@ -158,14 +158,15 @@ class _ProgressLine(logging.Formatter):
         return json.dumps(line | getattr(record, "progress", {}), ensure_ascii=False)
 
 
-def progress(*, state: State | None = None, networks: int | None = None) -> dict[str, Any]:
+def progress(*, state: State | None = None, networks: int | None = None, joules: float | None = None) -> dict[str, Any]:
     """What a log line says as data, for its `extra`: `log.info("trained", extra=progress(networks=1))`.
 
     Args:
         state: how the job is from now on.
         networks: how many more networks are trained.
+        joules: that the job's GPU took while it ran, for all jobs that it had.
     """
-    facts = {"state": state, "networks": networks}
+    facts = {"state": state, "networks": networks, "joules": joules}
     return {"progress": {name: value for name, value in facts.items() if value is not None}}
 
 
@@ -212,9 +213,13 @@ def job(snakemake: Any) -> Iterator[None]:
     configure_logging(snakemake.log[0])
     log.info("rule %s %s", snakemake.rule, dict(snakemake.wildcards), extra=progress(state="running"))
     # The lock is held to the job's end, however that comes.
-    gpu = choose_gpu() if getattr(snakemake.resources, "gpu", 0) else None
+    wants_gpu = bool(getattr(snakemake.resources, "gpu", 0))
+    gpu = choose_gpu() if wants_gpu else None
+    began = gpu_joules() if wants_gpu else None
     try:
         yield
+        if began is not None and (ended := gpu_joules()) is not None:
+            log.info("its GPU took %.0f J, for all jobs on it", ended - began, extra=progress(joules=ended - began))
     except RocoError as error:
         log.error("%s", error, extra=progress(state="failed"))
         sys.exit(f"roco: {error}")

@@ -1,16 +1,18 @@
 """A GPU for each job: the least used one, by a lock that ends with the job. No GPU is needed here: names are enough."""
 
+import ctypes
 import os
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from roco import gpu_locks
-from roco.gpu_locks import choose_gpu, gpus_in, take_gpu, visible_gpus
+from roco.gpu_locks import choose_gpu, gpu_joules, gpus_in, take_gpu, visible_gpus
 
 FOUR = ["GPU-a", "GPU-b", "GPU-c", "GPU-d"]
 # A job: it takes a GPU, says which, and works until its input ends.
@@ -145,3 +147,46 @@ GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-77c0)
   MIG 3g.40gb     Device  1: (UUID: MIG-8c4b)
 """
     assert gpus_in(listing) == ["GPU-5f2a", "MIG-0d1e", "MIG-8c4b"]
+
+
+class Nvml:
+    """Stands in for NVML: a counter in mJ that grows by 2 J at each look, of one device."""
+
+    def __init__(self) -> None:
+        self.millijoules, self.asked = 5_000, list[object]()
+
+    def nvmlInit_v2(self) -> int:  # noqa: N802 (NVML's names)
+        return 0
+
+    def nvmlShutdown(self) -> int:  # noqa: N802
+        return 0
+
+    def nvmlDeviceGetHandleByIndex_v2(self, index: int, place: Any) -> int:  # noqa: N802
+        self.asked.append(index)
+        return 0
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: bytes, place: Any) -> int:  # noqa: N802
+        self.asked.append(uuid)
+        return 3 if uuid.startswith(b"MIG-") else 0
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: object, place: Any) -> int:  # noqa: N802
+        self.millijoules += 2_000
+        place._obj.value = self.millijoules
+        return 0
+
+
+def test_energy_is_that_of_the_jobs_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    nvml = Nvml()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: nvml)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert gpu_joules() == 7.0
+    for given in ("2,0", "GPU-x", "MIG-y"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+        assert gpu_joules() == (None if given == "MIG-y" else nvml.millijoules / 1000)
+    assert nvml.asked == [0, 2, b"GPU-x", b"MIG-y"]
+
+    def missing(name: str) -> None:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+    assert gpu_joules() is None

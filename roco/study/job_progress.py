@@ -21,6 +21,7 @@ class JobProgress:
         state: as the job said last.
         error: the last line that is an error, which says why it failed; empty if there is none.
         networks: how many networks are trained, those that the store had included.
+        joules: that the job's GPU took while it ran, for all jobs that it had; None where that is not known.
     """
 
     begun: datetime
@@ -29,6 +30,7 @@ class JobProgress:
     state: State
     error: str
     networks: int
+    joules: float | None = None
 
     @property
     def ended(self) -> bool:
@@ -77,6 +79,7 @@ def read_progress(path: str | Path) -> JobProgress | None:
         state=next((line["state"] for line in reversed(lines) if "state" in line), "running"),
         error=errors[-1] if errors else "",
         networks=sum(line.get("networks", 0) for line in lines),
+        joules=next((line["joules"] for line in reversed(lines) if "joules" in line), None),
     )
 
 

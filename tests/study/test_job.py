@@ -56,6 +56,19 @@ def test_a_job_on_a_gpu_takes_the_least_used_one_until_it_ends(tmp_path: Path, m
 
 
 @pytest.mark.usefixtures("root_logger")
+def test_a_job_on_a_gpu_says_what_energy_it_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = iter((100.0, 3700.5))
+    monkeypatch.setattr(runtime, "gpu_joules", lambda: next(counter))
+    monkeypatch.setattr(runtime, "choose_gpu", lambda: None)
+    with runtime.job(snakemake_of(tmp_path / "job.log", gpus=1)):
+        pass
+    assert [line["joules"] for line in progress_of(tmp_path / "job.log") if "joules" in line] == [3600.5]
+    # Nobody asks for a job without a GPU.
+    with runtime.job(snakemake_of(tmp_path / "job.log")):
+        pass
+
+
+@pytest.mark.usefixtures("root_logger")
 def test_a_roco_error_ends_a_job_with_one_line(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as caught:
         with runtime.job(snakemake_of(tmp_path / "job.log")):

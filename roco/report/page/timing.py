@@ -1,4 +1,4 @@
-"""What the jobs of a study took, step by step, from the files that Snakemake's `benchmark` writes."""
+"""What the jobs of a study took, step by step, from what Snakemake's `benchmark` writes; energy from their progress."""
 
 import re
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ import pandas as pd
 
 from roco.report.numbers.format import NO_VALUE, whole
 from roco.report.page.totals import duration
+from roco.runtime import progress_file
+from roco.study.job_progress import read_progress
 
 # What a job does, by the path of its file below benchmarks/; the first that matches counts.
 STEPS = (
@@ -34,6 +36,7 @@ class StepTime:
         time: of all jobs together, as if they had run one after another.
         cpu_time: of all their processes.
         memory: the largest that one job had.
+        energy: of the jobs' GPUs while they ran; empty where none is known.
     """
 
     step: str
@@ -41,24 +44,30 @@ class StepTime:
     time: str
     cpu_time: str
     memory: str
+    energy: str = ""
 
 
 def step_times(folder: str | Path) -> list[StepTime]:
     """The steps of a study of which there are files; none where the folder is missing.
 
     Args:
-        folder: holds tables with the columns `s`, `cpu_time` (seconds) and `max_rss` (MB), one for each job.
+        folder: holds tables with the columns `s`, `cpu_time` (seconds) and `max_rss` (MB), one for each job. Their
+            progress files are in `logs` beside it, under the same names.
     """
     by_step: dict[str, list[pd.DataFrame]] = {}
+    joules: dict[str, float] = {}
     for path in sorted(Path(folder).rglob("*.tsv")):
         name = path.relative_to(folder).with_suffix("").as_posix()
         step = next((step for step, pattern in STEPS if re.match(pattern, name)), "Other jobs")
         by_step.setdefault(step, []).append(pd.read_csv(path, sep="\t"))
+        progress = read_progress(progress_file(Path(folder).parent / "logs" / f"{name}.log"))
+        if progress is not None and progress.joules is not None:
+            joules[step] = joules.get(step, 0.0) + progress.joules
     order = [*(step for step, _ in STEPS), "Other jobs"]
-    return [_step_time(step, by_step[step]) for step in order if step in by_step]
+    return [_step_time(step, by_step[step], joules.get(step)) for step in order if step in by_step]
 
 
-def _step_time(step: str, jobs: list[pd.DataFrame]) -> StepTime:
+def _step_time(step: str, jobs: list[pd.DataFrame], joules: float | None) -> StepTime:
     # A job may be too short for Snakemake to see its memory.
     numbers = pd.concat(jobs).reindex(columns=["s", "cpu_time", "max_rss"]).apply(pd.to_numeric, errors="coerce")
     memory = numbers["max_rss"].max()
@@ -68,4 +77,5 @@ def _step_time(step: str, jobs: list[pd.DataFrame]) -> StepTime:
         duration(float(numbers["s"].sum())),
         duration(float(numbers["cpu_time"].sum())),
         NO_VALUE if pd.isna(memory) else f"{whole(memory)} MB",
+        "" if joules is None else f"{whole(joules / 3600)} Wh",
     )

@@ -1,12 +1,18 @@
 """Accuracy against radius, one column a radius."""
 
+import pandas as pd
+
 from roco.config import StudyConfig
 from roco.report.measures.compare import searches_in
 from roco.report.measures.curves import accuracy_curves
 from roco.report.measures.measured import of_means, several
-from roco.report.numbers.format import NO_VALUE, percent_interval
+from roco.report.numbers.format import NO_VALUE, percent_interval, whole
 from roco.report.read.collect import Study
 from roco.report.tables.table import Content
+
+
+def _counts(numbers: pd.DataFrame) -> str:
+    return " or ".join(map(whole, sorted(set(numbers["images"])))) or "the"
 
 
 def make(study: Study, config: StudyConfig) -> Content:
@@ -23,8 +29,9 @@ def make(study: Study, config: StudyConfig) -> Content:
         behind = [str(int(of_search[name].max())) for name in ("networks", *(["retrainings"] if again else []))]
         cells.append((search, *shown, *behind))
     notes = (
-        "The share of the attacked test images, in %, that no attack of this study fools within an L∞ radius: the "
-        f"worst case for each image. Mean over the networks of a search; the 95 % interval is over {of_means(config)}.",
+        f"The share of {_counts(numbers)} attacked test images, in %, that no attack of this study fools within an L∞ "
+        "radius: the worst case for each image. Mean over the networks of a search; the 95 % interval is over "
+        f"{of_means(config)}.",
         "No network was trained to resist attacks; at 8/255 such networks usually have nothing left.",
     )
     return Content(numbers, tuple(cells), notes)

@@ -145,7 +145,7 @@ def test_what_jobs_took_is_told_where_it_was_measured(text: str, made: SimpleNam
     assert "What the jobs took" not in text
     folder = made.folder
     origin = replace(
-        origin_of(folder / "dataset.h5"), step_times=[StepTime("Retraining", "2", "3.0 min", "55 s", "9 MB")]
+        origin_of(folder / "dataset.h5"), step_times=[StepTime("Retraining", "2", "3.0 min", "55 s", "9 MB", "4 Wh")]
     )
     page = render(made.study, made.config, figures=folder / "figures", tables=folder / "tables", origin=origin)
     rows = page[page.index('<table id="took">') :]

@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ def _job(folder: Path, name: str, seconds: float, memory: str, cpu: str) -> None
 
 
 def test_jobs_are_summed_by_step_in_the_order_of_the_workflow(tmp_path: Path) -> None:
+    tmp_path /= "benchmarks"
     generation = "search/roco/seed_0/generation_001"
     retrained = "retrained/roco/seed_0"
     _job(tmp_path, f"{retrained}/slot_000/training_0/robustness", 100.0, "812.4", "150.5")
@@ -23,11 +25,15 @@ def test_jobs_are_summed_by_step_in_the_order_of_the_workflow(tmp_path: Path) ->
     # Too short for its memory and its processor to be seen.
     _job(tmp_path, f"{generation}/survivors", 1.0, "NA", "NA")
     _job(tmp_path, "something/new", 2.0, "10", "2")
+    for training, joules in ((0, 1800.0), (1, 5400.0)):
+        log = tmp_path.parent / "logs" / retrained / f"slot_00{training}/training_0/robustness.progress.jsonl"
+        log.parent.mkdir(parents=True)
+        log.write_text(json.dumps({"time": 1, "level": "INFO", "message": "", "joules": joules}) + "\n")
     assert step_times(tmp_path) == [
         StepTime("Evaluation of networks", "1", "12 s", "20 s", "400 MB"),
         StepTime("Variation, survival and fronts", "1", "1 s", "0 s", "–"),
         StepTime("Retraining", "1", "30 s", "55 s", "500 MB"),
-        StepTime("Robustness of retrained networks", "2", "3.0 min", "4.5 min", "900 MB"),
+        StepTime("Robustness of retrained networks", "2", "3.0 min", "4.5 min", "900 MB", "2 Wh"),
         StepTime("Other jobs", "1", "2 s", "2 s", "10 MB"),
     ]
 
