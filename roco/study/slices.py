@@ -35,7 +35,7 @@ TYPICAL_GENOMES = 9
 # The images of a slice are drawn from so many; the first of this share are attacked, and not trained on.
 MOST_IMAGES, HELD_OUT = 5120, 0.2
 # A run is at least and at most so many times as large as the one before; the first has this share of the steps.
-SMALLEST_GROWTH, GROWTH, FIRST_STEPS = 1.25, 4, 1 / 16
+SMALLEST_GROWTH, GROWTH, FIRST_STEPS = 1.25, 4, 1 / 64
 # A slice is given at least this time.
 SHORTEST_SECONDS = 0.1
 
@@ -57,7 +57,7 @@ def seconds_by_kind(
         images: their numbers and sizes.
         kinds: of `("target", name)`, `("adversarial_cells", norm, name)`, `("evaluate",)`, `("retrain",)`, and
             `("robustness", part)` with the parts of `attack_parts`.
-        seconds: that measuring may take, roughly.
+        seconds: that measuring may take, roughly; on a CPU those of this process.
         tell: is called with what is measured next.
 
     Raises:
@@ -147,8 +147,8 @@ class _Slices:
         import torch
 
         self.config, self.images, self.left, self._tell = config, images, count, tell
-        self.limit, self.until = 0.0, time.perf_counter() + seconds
         self.device = start_torch(config.device)
+        self.limit, self.until = 0.0, self.clock() + seconds
         drawn, self.mean, self.std = _drawn(config, images)
         held_out = max(1, int(HELD_OUT * len(drawn)))
         self.attacked = drawn.images[:held_out]
@@ -158,7 +158,7 @@ class _Slices:
     def tell(self, what: str) -> None:
         """Begins a slice, which gets its share of the time that is left: about half of it for its longest run."""
         self._tell(what)
-        self.limit = max(SHORTEST_SECONDS, (self.until - time.perf_counter()) / max(self.left, 1) / 2)
+        self.limit = max(SHORTEST_SECONDS, (self.until - self.clock()) / max(self.left, 1) / 2)
         self.left -= 1
 
     def clock(self) -> float:
