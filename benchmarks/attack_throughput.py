@@ -8,7 +8,13 @@ CPU the time is that of the process on one core, so that other work on the machi
     python benchmarks/attack_throughput.py --target results/E/targets/lenet/network.safetensors \
         --dataset results/E/dataset.h5 --images 100
 
-Without --target a LeNet is trained first: on the images of --data (Keras's .npz), or on scikit-learn's digits.
+Without --target a network is trained first: on the images of --data (Keras's .npz), or on scikit-learn's digits. One
+L0 attack by its settings, as configs/paper.yaml has it, at all budgets, on 1,000 images at once of a ResNet-32 that is
+trained for some minutes (meant for a GPU):
+
+    python benchmarks/attack_throughput.py --data cifar10.npz --architecture resnet --epochs 20 --device cuda \\
+        --images 1000 --group 1000 --l0 '{"method": "random_search", "queries": 10000, "greedy_candidates": 64,
+        "margin": 5.0, "exhaustive": true}'
 """
 
 import argparse
@@ -23,10 +29,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from roco.attacks.batches import run_in_batches, torchattack
-from roco.attacks.l0 import DifferentialEvolution, Greedy, L0Attack, RandomSearch, SparseGradient, attack_l0
+from roco.attacks.l0 import (
+    DifferentialEvolution,
+    Greedy,
+    L0Attack,
+    MaskedGradient,
+    RandomSearch,
+    SigmaZero,
+    SparseGradient,
+    attack_l0,
+)
+from roco.attacks.l0.counter import keys_of
 from roco.attacks.linf import MomentumIterative, ProjectedGradient, attack_linf, round_within
 from roco.attacks.norms import DECIDED, changed_pixels, largest_change, margins_of
 from roco.attacks.sets.chain import correctly_classified
@@ -34,8 +51,8 @@ from roco.data.dataset import Dataset, make_dataset
 from roco.data.settings import DatasetConfig
 from roco.networks.files import load_network
 from roco.networks.spec import TargetSpec
-from roco.networks.targets import LeNetConfig
-from roco.runtime import numpy_generator, seed_from, start_torch, versions
+from roco.networks.targets import ARCHITECTURES
+from roco.runtime import seed_from, start_torch, versions
 from roco.settings import Recipe
 from roco.storage.store import Store
 from roco.training.batches import to_unit
@@ -94,8 +111,8 @@ def library(
 
 
 def pixels(settings: L0Attack, network: nn.Module, images: Tensor, labels: Tensor, budget: int, group: int) -> Tensor:
-    generators = [numpy_generator(settings.method, group, row) for row in range(len(images))]
-    return attack_l0(network, images, labels=labels, n_pixels=budget, settings=settings, generators=generators)
+    keys = keys_of(settings.method, group, rows=range(len(images)), device=images.device)
+    return attack_l0(network, images, labels=labels, n_pixels=budget, settings=settings, keys=keys)
 
 
 def gradient(
@@ -124,6 +141,14 @@ L0_ATTACKS: dict[str, Attack] = {
     "greedy, 64 candidates, margin 5": partial(pixels, Greedy(candidates=64)),
     "sparse_gradient, 100 steps, first success": partial(pixels, SparseGradient(margin=0.0)),
     "sparse_gradient, 100 steps, margin 5": partial(pixels, SparseGradient()),
+    "sigma_zero, 100 steps, first success": partial(pixels, SigmaZero(margin=0.0)),
+    "sigma_zero, 1,000 steps, first success": partial(pixels, SigmaZero(steps=1000, margin=0.0)),
+    "masked_gradient, 100 steps, first success": partial(pixels, MaskedGradient(margin=0.0)),
+    "masked_gradient, 1,000 steps, first success": partial(pixels, MaskedGradient(steps=1000, margin=0.0)),
+    "masked_gradient, projected, 100 steps, first success": partial(
+        pixels, MaskedGradient(margin=0.0, unprojected=False)
+    ),
+    "masked_gradient, 100 steps, margin 5": partial(pixels, MaskedGradient()),
 }
 LINF_ATTACKS: dict[str, Attack] = {
     "torchattacks APGD-CE, 100 steps, rounded": partial(library, "APGD", {"steps": 100, "loss": "ce"}),
@@ -177,16 +202,21 @@ def show(title: str, table: dict[tuple[str, int], Row], budgets: list[int]) -> N
         print(f"| {name} | " + " | ".join(cells) + " |")
 
 
-def trained_target(data: str | None) -> tuple[nn.Module, Dataset]:
-    """A LeNet trained for a minute or so, and its data set."""
-    sizes = {"train_images": 12_000, "test_images": 1000} if data else {"train_images": None, "test_images": None}
+def trained_target(
+    data: str | None, *, architecture: str, epochs: int, test_images: int, device: torch.device
+) -> tuple[nn.Module, Dataset]:
+    """A network trained for a short time, and its data set."""
+    sizes = (
+        {"train_images": 12_000, "test_images": test_images} if data else {"train_images": None, "test_images": None}
+    )
     dataset = make_dataset(DatasetConfig(name="npz" if data else "digits", path=data, **sizes))
-    spec = TargetSpec(name="lenet", architecture=LeNetConfig(), classes=dataset.classes, image_size=dataset.image_size)
-    recipe = Recipe(epochs=8, learning_rate=0.02, flip=bool(data))
+    shape = {"classes": dataset.classes, "image_size": dataset.image_size}
+    spec = TargetSpec(name=architecture, architecture=ARCHITECTURES[architecture](), **shape)
+    recipe = Recipe(epochs=epochs, learning_rate=0.02, flip=bool(data))
     with tempfile.TemporaryDirectory() as folder:
         request = TrainingRequest(spec, weights_seed=0, order_seed=0)
-        result = train_or_load(request, dataset, recipe=recipe, device="cpu", store=Store(folder))
-    print(f"LeNet, trained on {len(dataset.train)} images of {data or 'digits'}")
+        result = train_or_load(request, dataset, recipe=recipe, device=device.type, store=Store(folder))
+    print(f"{architecture}, trained on {len(dataset.train)} images of {data or 'digits'}")
     return result.trained, dataset
 
 
@@ -206,6 +236,9 @@ def main() -> None:
     parser.add_argument("--budgets", type=int, nargs="+", default=[1, 3, 5, 10])
     parser.add_argument("--norms", nargs="+", default=["l0", "linf"], choices=["l0", "linf"])
     parser.add_argument("--skip", nargs="*", default=[], help="attacks to leave out, by the beginning of their names")
+    parser.add_argument("--l0", help="settings of one L0 attack as JSON, to be measured alone")
+    parser.add_argument("--architecture", default="lenet", choices=list(ARCHITECTURES), help="of what is trained")
+    parser.add_argument("--epochs", type=int, default=8, help="of its training")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     options = parser.parse_args()
 
@@ -215,7 +248,10 @@ def main() -> None:
     if options.target:
         network, dataset = load_network(options.target)[0], Dataset.load(options.dataset)
     else:
-        network, dataset = trained_target(options.data)
+        how = {"architecture": options.architecture, "epochs": options.epochs}
+        # About half of them are classified correctly.
+        test_images = max(1000, 3 * options.images)
+        network, dataset = trained_target(options.data, **how, test_images=test_images, device=device)
     network.to(device).eval()
     split = dataset.test
     print(f"test accuracy {1 - error_on(split, network):.1%}")
@@ -225,8 +261,9 @@ def main() -> None:
     labels = torch.from_numpy(split.labels[source]).to(device)
     print(f"{len(source)} images, {hardware(device)}, torch {versions()['torch']}")
 
-    for norm in options.norms:
-        attacks = L0_ATTACKS if norm == "l0" else LINF_ATTACKS
+    one = {options.l0: partial(pixels, TypeAdapter(L0Attack).validate_json(options.l0))} if options.l0 else None
+    for norm in ["l0"] if one else options.norms:
+        attacks = one or (L0_ATTACKS if norm == "l0" else LINF_ATTACKS)
         chosen = {name: attack for name, attack in attacks.items() if not name.startswith(tuple(options.skip))}
         table = {(name, budget): Row() for name in chosen for budget in options.budgets}
         for group, rows in enumerate(torch.arange(len(source), device=device).split(options.group)):

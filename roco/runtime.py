@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 
+from roco import __version__
 from roco.errors import ConfigError, RocoError
 from roco.gpu_locks import choose_gpu
 
@@ -143,8 +144,9 @@ def _torch_and_cuda() -> str:
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the packages that decide numbers."""
-    packages = ("roco-nas", "torch", "torchattacks", "pymoo", "numpy", "h5py")
-    return {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
+    packages = ("torch", "torchattacks", "pymoo", "numpy", "h5py")
+    ours = {"python": platform.python_version(), "roco-nas": __version__}
+    return ours | {name: metadata.version(name) for name in packages}
 
 
 class _ProgressLine(logging.Formatter):

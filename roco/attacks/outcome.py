@@ -1,7 +1,7 @@
 """What an attack did to each image: how far away the misclassified image is that it made. No networks here."""
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -32,6 +32,10 @@ class Outcome:
     def robust(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which images are still right, `(n,)`."""
         return np.isinf(self.linf)
+
+    def first(self, images: int) -> Self:
+        """The same of the first images alone; failures are not told apart by image."""
+        return replace(self, l2=self.l2[:images], linf=self.linf[:images], found_by=self.found_by[:images])
 
     def linf_by(self, methods: Container[str]) -> Array:
         """`linf` as if only stages of some methods had been run; 0 where the image was wrong from the start."""

@@ -112,6 +112,18 @@ class ChecksConfig(Section):
         }
 
 
+class FewerConfig(Section):
+    """What sees some of the attacked images alone: named attacks, the curve, smallest perturbations and checks.
+
+    Attributes:
+        images: how many it sees.
+        attacks: the names of attacks in `robustness.attacks` that see no more.
+    """
+
+    images: Count = 1000
+    attacks: list[AttackName] = []
+
+
 class RobustnessConfig(Section):
     """The white-box attacks on retrained networks, by name, and on how many test images.
 
@@ -131,7 +143,22 @@ class RobustnessConfig(Section):
     curve: CurveConfig | None = None
     smallest_perturbations: dict[AttackName, UnboundedAttack] = {}
     checks: ChecksConfig | None = None
+    fewer: FewerConfig | None = None
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _fewer_are_fewer(self) -> Self:
+        if self.fewer is not None and self.fewer.images > self.images:
+            raise ValueError(f"fewer.images: expected at most images ({self.images}), got {self.fewer.images}")
+        for name in self.fewer.attacks if self.fewer else []:
+            if name not in self.attacks:
+                raise ValueError(f"fewer.attacks: expected names of attacks, got '{name}', which is none")
+        return self
+
+    def images_for(self, name: str | None = None) -> int:
+        """How many images the attack of a name sees; without a name the curve, smallest perturbations and checks."""
+        few = self.fewer is not None and (name is None or name in self.fewer.attacks)
+        return self.fewer.images if self.fewer and few else self.images
 
     @property
     def with_budget(self) -> list[str]:

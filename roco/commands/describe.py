@@ -9,7 +9,7 @@ from roco.commands._arguments import image_size, positive, widths
 from roco.errors import ConfigError
 from roco.networks.spec import DecoderSettings, GenomeSpec
 from roco.space.complexity import Channels, NodeKind, widths_of
-from roco.space.genome import Genome
+from roco.space.genome import Genome, PhaseGraph
 from roco.space.settings import PUBLISHED_GENOMES
 
 if TYPE_CHECKING:
@@ -115,9 +115,7 @@ def _as_text(facts: dict[str, Any]) -> str:
 
 def _row_of_columns(inputs: list[list[int]]) -> str:
     """A phase from left to right: nodes of one depth stand together, as in `in > 1 2 > 3 > out`."""
-    depths: list[int] = []
-    for sources in inputs:
-        depths.append(1 + max((depths[source] for source in sources), default=0))
+    depths = PhaseGraph(tuple(map(tuple, inputs)), residual=False).depths
     columns = [
         " ".join(str(node) for node, depth in enumerate(depths, start=1) if depth == column)
         for column in range(1, max(depths) + 1)

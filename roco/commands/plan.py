@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from roco.study.plan import Plan
 
 # What measuring may take, roughly. From LONG_SECONDS on a plan names smaller studies.
-MEASURING_SECONDS, LONG_SECONDS = 35.0, 2 * 86400.0
+MEASURING_SECONDS, LONG_SECONDS = 50.0, 2 * 86400.0
 
 
 def add_command(commands: "Commands") -> None:

@@ -23,6 +23,11 @@ Array = np.ndarray[Any, Any]
 SplitName = Literal["train", "validation", "test"]
 
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+# What a file has of each split, and of the data set as a whole.
+_PARTS = ("images", "labels")
+_FACTS = (
+    "name", "class_names", "image_size", "channel_mean", "channel_std", "fingerprint", "notes", "source_fingerprint",
+)  # fmt: skip
 # The share of images that become test images if the source has no test images of its own.
 TEST_FRACTION = 0.2
 # Networks divide by the standard deviation, which is zero for a constant channel.
@@ -85,25 +90,14 @@ class Dataset:
 
     def split(self, name: SplitName) -> Split:
         """The split of that name."""
-        return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+        split: Split = getattr(self, name)
+        return split
 
     def save(self, path: str | Path) -> None:
         """Writes the data set as an HDF5 artifact of kind `dataset`."""
-        arrays: dict[str, Array] = {}
-        for name in SPLITS:
-            split = self.split(name)
-            arrays |= {f"{name}_images": split.images, f"{name}_labels": split.labels}
-        attributes = {
-            "name": self.name,
-            "class_names": list(self.class_names),
-            "image_size": self.image_size,
-            "channel_mean": list(self.channel_mean),
-            "channel_std": list(self.channel_std),
-            "fingerprint": self.fingerprint,
-            "notes": list(self.notes),
-            "source_fingerprint": self.source_fingerprint,
-        }
-        write_arrays(path, "dataset", arrays, attributes)
+        splits = {name: self.split(name) for name in SPLITS}
+        arrays = {f"{name}_{part}": getattr(split, part) for name, split in splits.items() for part in _PARTS}
+        write_arrays(path, "dataset", arrays, {name: getattr(self, name) for name in _FACTS})
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -113,22 +107,19 @@ class Dataset:
             ArtifactError: the file is missing, damaged, or no data set.
         """
         arrays, attributes = read_arrays(path, "dataset")
+        fields: dict[str, Any] = {}
         try:
-            train, validation, test = (Split(arrays[f"{n}_images"], arrays[f"{n}_labels"]) for n in SPLITS)
-            return cls(
-                name=attributes["name"],
-                class_names=tuple(attributes["class_names"]),
-                train=train,
-                validation=validation,
-                test=test,
-                channel_mean=tuple(attributes["channel_mean"]),
-                channel_std=tuple(attributes["channel_std"]),
-                fingerprint=attributes["fingerprint"],
-                notes=tuple(attributes["notes"]),
-                source_fingerprint=attributes.get("source_fingerprint"),
-            )
+            for split in SPLITS:
+                fields[split] = Split(*(arrays[f"{split}_{part}"] for part in _PARTS))
+            for name in _FACTS:
+                # The first versions did not keep it.
+                fact = attributes.get(name) if name == "source_fingerprint" else attributes[name]
+                fields[name] = tuple(fact) if isinstance(fact, list) else fact
         except KeyError as error:
             raise ArtifactError(f"{path}: expected a data set, found no {error}; delete it and make it anew") from None
+        # It is that of the images.
+        del fields["image_size"]
+        return cls(**fields)
 
 
 def make_dataset(config: DatasetConfig) -> Dataset:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, TypeAdapter, model_validator
 
-from roco.networks.targets import ARCHITECTURES, Architecture, build_target
+from roco.networks.targets import ARCHITECTURES, Architecture
 from roco.space.complexity import Complexity, NodeKind, complexity
 from roco.space.genome import Genome, Phenotype
 from roco.storage.records import Frozen
@@ -122,9 +122,7 @@ class TargetSpec(Frozen):
 
     def build(self, *, mean: Sequence[float], std: Sequence[float]) -> "nn.Module":
         """A fresh module that normalises images by `mean` and `std`; weights come from torch's global generator."""
-        return build_target(
-            self.name, self.architecture, classes=self.classes, image_size=self.image_size, mean=mean, std=std
-        )
+        return self.architecture.build(classes=self.classes, image_size=self.image_size, mean=mean, std=std)
 
 
 NetworkSpec = Annotated[GenomeSpec | TargetSpec, Field(discriminator="family")]

@@ -4,7 +4,6 @@ Each is one class with its settings, its title and its layers. torch is imported
 configuration is checked without it. Training is in roco.training.
 """
 
-import logging
 from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -16,8 +15,6 @@ from roco.settings import Count, Positive, Section
 
 if TYPE_CHECKING:
     from torch import nn
-
-log = logging.getLogger("roco")
 
 
 class Architecture(Section):
@@ -32,6 +29,22 @@ class Architecture(Section):
     @abstractmethod
     def layers(self, *, classes: int, image_size: int) -> "nn.Module":
         """The network behind the normalisation: normalised images `(n, 3, h, w)` to logits."""
+
+    def build(self, *, classes: int, image_size: int, mean: Sequence[float], std: Sequence[float]) -> "nn.Module":
+        """The network with fresh weights from torch's global generator.
+
+        Args:
+            classes: the number of logits.
+            image_size: the height and width of the images in pixels, at least 16.
+            mean: of each of the three channels in [0, 1].
+            std: of each of the three channels.
+        """
+        from torch import nn
+
+        from roco.networks.decoder import Normalise
+
+        layers = self.layers(classes=classes, image_size=image_size)
+        return nn.Sequential(OrderedDict(normalise=Normalise(mean, std), layers=layers))
 
 
 class LeNetConfig(Architecture):
@@ -196,32 +209,3 @@ ARCHITECTURES: Mapping[str, type[Architecture]] = {
     "vgg16": VGG16Config,
     "allconv": AllConvConfig,
 }
-
-
-def build_target(
-    name: str,
-    architecture: Architecture,
-    *,
-    classes: int,
-    image_size: int,
-    mean: Sequence[float],
-    std: Sequence[float],
-) -> "nn.Module":
-    """A target network with fresh weights from torch's global generator.
-
-    Args:
-        name: of the target, for the log.
-        architecture: which network, how wide and how deep.
-        classes: the number of logits.
-        image_size: the height and width of the images in pixels, at least 16.
-        mean: of each of the three channels in [0, 1].
-        std: of each of the three channels.
-    """
-    from torch import nn
-
-    from roco.networks.decoder import Normalise
-
-    layers = architecture.layers(classes=classes, image_size=image_size)
-    network = nn.Sequential(OrderedDict(normalise=Normalise(mean, std), layers=layers))
-    log.debug("target %s: %d parameters", name, sum(parameter.numel() for parameter in network.parameters()))
-    return network

@@ -201,7 +201,7 @@ def _measured(robustness: Robustness | None) -> list[str]:
         lines.append(f"- accuracy on {images} adversarial test images: {1 - robustness.adversarial_error:.4f}")
     for name, attack in robustness.white_box.attacks.items():
         settings = ", ".join(f"{key} {value}" for key, value in attack.settings.items() if key != "method")
-        attacked = robustness.white_box.images
+        attacked = len(attack.robust_images)
         lines.append(f"- accuracy under {name} on {attacked} of them ({settings}): {attack.accuracy:.4f}")
     return [*lines, "", "Budgets are in 1/255. Accuracy under an attack is no bound: a stronger attack may find more."]
 

@@ -24,7 +24,7 @@ from roco.storage.store import Store
 log = logging.getLogger("roco")
 
 # Raised by hand when an attack gives other numbers than before, so that those in the store no longer count.
-ROBUSTNESS_VERSION = 3
+ROBUSTNESS_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class StoredAttacks(Memory):
             "seed": config.seed,
             "device": device,
         }
+        if config.fewer is not None:
+            decided_by["fewer"] = config.fewer.images
         return cls(store, decided_by)
 
     def _key(self, settings: Mapping[str, object]) -> str:

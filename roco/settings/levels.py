@@ -33,37 +33,22 @@ def _in_levels(value: Any, *, smallest: float, written: bool) -> Any:
     return value
 
 
-def _is_written(info: ValidationInfo) -> bool:
-    return bool(info.context and info.context.get("written"))
-
-
-def _budget(value: Any, info: ValidationInfo) -> Any:
-    return _in_levels(value, smallest=SMALLEST_BUDGET, written=_is_written(info))
-
-
-def _step(value: Any, info: ValidationInfo) -> Any:
-    return _in_levels(value, smallest=SMALLEST_STEP, written=_is_written(info))
-
-
-# Dumped in the form that a user has to write, so that it can be read again.
-def _budget_as_text(value: float) -> float | str:
-    return f"{value!r}/255" if value < SMALLEST_BUDGET else value
-
-
-def _step_as_text(value: float) -> float | str:
-    return f"{value!r}/255" if value < SMALLEST_STEP else value
-
-
 # What editors are told to expect.
 _AS_WRITTEN = Annotated[float, Field(gt=0)] | Annotated[str, Field(pattern=r"^[0-9.e-]+/255$")]
-_BUDGET = (
-    BeforeValidator(_budget, json_schema_input_type=_AS_WRITTEN),
-    PlainSerializer(_budget_as_text, when_used="json"),
-)
-_STEP = (
-    BeforeValidator(_step, json_schema_input_type=_AS_WRITTEN),
-    PlainSerializer(_step_as_text, when_used="json"),
-)
-Eps = Annotated[float, Field(gt=0, le=255), *_BUDGET]
-Radius = Annotated[float, Field(gt=0, le=255), *_STEP]
-Step = Annotated[float, Field(gt=0, allow_inf_nan=False), *_STEP]
+
+
+def _levels(smallest: float) -> tuple[BeforeValidator, PlainSerializer]:
+    """How levels are read, and dumped in the form that a user has to write, so that they can be read again."""
+
+    def read(value: Any, info: ValidationInfo) -> Any:
+        return _in_levels(value, smallest=smallest, written=bool(info.context and info.context.get("written")))
+
+    def dump(value: float) -> float | str:
+        return f"{value!r}/255" if value < smallest else value
+
+    return BeforeValidator(read, json_schema_input_type=_AS_WRITTEN), PlainSerializer(dump, when_used="json")
+
+
+Eps = Annotated[float, Field(gt=0, le=255), *_levels(SMALLEST_BUDGET)]
+Radius = Annotated[float, Field(gt=0, le=255), *_levels(SMALLEST_STEP)]
+Step = Annotated[float, Field(gt=0, allow_inf_nan=False), *_levels(SMALLEST_STEP)]

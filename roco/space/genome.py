@@ -150,15 +150,15 @@ class PhaseGraph:
     @property
     def depth(self) -> int:
         """The number of nodes on the longest path."""
-        return max(self._depths)
+        return max(self.depths)
 
     @property
     def width(self) -> int:
         """The largest number of nodes at the same depth."""
-        return max(self._depths.count(depth) for depth in self._depths)
+        return max(self.depths.count(depth) for depth in self.depths)
 
     @property
-    def _depths(self) -> list[int]:
+    def depths(self) -> list[int]:
         """For each node the number of nodes on the longest path that ends with it."""
         depths: list[int] = []
         for sources in self.inputs:

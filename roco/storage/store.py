@@ -6,15 +6,17 @@ system cannot read now raises an error instead: it may be whole, and computing i
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from roco.errors import ArtifactError
 from roco.files import is_there
 from roco.storage.artifacts import Array, check_provenance, read_arrays, read_json, write_arrays, write_json
 
 log = logging.getLogger("roco")
+
+Content = TypeVar("Content")
 
 
 class Store:
@@ -36,39 +38,35 @@ class Store:
         Raises:
             FileAccessError: it cannot be read now.
         """
-        path = self.path(kind, key)
-        if not is_there(path):
-            return None
-        try:
+
+        def content(path: Path) -> tuple[object, Mapping[str, object]]:
             entry = read_json(path, kind)
             entry = entry if isinstance(entry, dict) else {}
-            check_provenance(path, entry, {"key": key})
-            return entry["content"]
-        except ArtifactError as error:
-            log.warning("%s (computed again)", error)
-            return None
+            return entry.get("content"), entry
+
+        return _checked(self.path(kind, key), key, content)
 
     def write(self, kind: str, key: str, content: object) -> None:
         """Writes the content of an entry."""
         write_json(self.path(kind, key), kind, {"key": key, "content": content})
 
     def read_arrays(self, kind: str, key: str) -> dict[str, Array] | None:
-        """The arrays of an entry, or None if it is missing, damaged, or belongs to another key.
-
-        Raises:
-            FileAccessError: it cannot be read now.
-        """
-        path = self.path(kind, key, suffix=".h5")
-        if not is_there(path):
-            return None
-        try:
-            arrays, attributes = read_arrays(path, kind)
-            check_provenance(path, attributes, {"key": key})
-            return arrays
-        except ArtifactError as error:
-            log.warning("%s (computed again)", error)
-            return None
+        """The arrays of an entry; see `read`."""
+        return _checked(self.path(kind, key, suffix=".h5"), key, lambda path: read_arrays(path, kind))
 
     def write_arrays(self, kind: str, key: str, arrays: Mapping[str, Array]) -> None:
         """Writes the arrays of an entry."""
         write_arrays(self.path(kind, key, suffix=".h5"), kind, arrays, {"key": key}, compress=True)
+
+
+def _checked(path: Path, key: str, read: Callable[[Path], tuple[Content, Mapping[str, object]]]) -> Content | None:
+    """What is read from an entry, from which its attributes come too; None if it is not a whole one of this key."""
+    if not is_there(path):
+        return None
+    try:
+        content, attributes = read(path)
+        check_provenance(path, attributes, {"key": key})
+        return content
+    except ArtifactError as error:
+        log.warning("%s (computed again)", error)
+        return None

@@ -17,7 +17,8 @@ from roco.study.files import ADVERSARIAL, REFERENCES, STANDARD
 from roco.study.job_progress import read_progress
 from roco.study.layout import Job, Layout
 from roco.study.progress import STAGES, front_share
-from roco.study.slices import Kind, attack_parts
+from roco.study.shortened import attack_parts
+from roco.study.slices import Kind
 
 # Rules whose jobs train or attack; the others take seconds each.
 HEAVY = ("target", "adversarial_cells", "evaluate", "retrain", "robustness")

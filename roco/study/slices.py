@@ -11,11 +11,10 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from roco.attacks.settings import RobustnessConfig
 from roco.config import Part, StudyConfig
 from roco.data.dataset import Dataset, Split
 from roco.errors import TrainingFailed
@@ -26,6 +25,7 @@ from roco.settings import Recipe, Section
 from roco.space.genome import Genome
 from roco.storage.store import Store
 from roco.study.images import Images
+from roco.study.shortened import FEWEST, attack_parts, longest, shortened
 
 if TYPE_CHECKING:
     import torch
@@ -36,21 +36,10 @@ TYPICAL_GENOMES = 9
 MOST_IMAGES, HELD_OUT = 5120, 0.2
 # A run is at least and at most so many times as large as the one before; the first has this share of the steps.
 SMALLEST_GROWTH, GROWTH, FIRST_STEPS = 1.25, 4, 1 / 16
-# A slice has no fewer images on a CPU, and no attack fewer steps or queries, unless it has fewer anyway.
-FEWEST = 4
+# A slice is given at least this time.
+SHORTEST_SECONDS = 0.1
 
 Kind = tuple[str, ...]
-SomeSection = TypeVar("SomeSection", bound=Section)
-
-
-def attack_parts(config: RobustnessConfig) -> dict[str, RobustnessConfig]:
-    """The attacks on a network as protocols of their own, by name."""
-    nothing = config.model_copy(update={"attacks": {}, "curve": None, "smallest_perturbations": {}, "checks": None})
-    parts: dict[str, dict[str, object]] = {name: {"attacks": {name: each}} for name, each in config.attacks.items()}
-    for name, attack in config.smallest_perturbations.items():
-        parts[f"smallest {name}"] = {"smallest_perturbations": {name: attack}}
-    parts |= {name: {name: section} for name in ("curve", "checks") if (section := getattr(config, name))}
-    return {name: nothing.model_copy(update=update) for name, update in parts.items()}
 
 
 def seconds_by_kind(
@@ -75,7 +64,7 @@ def seconds_by_kind(
         ConfigError: a GPU is asked for and there is none.
         TrainingFailed: a network diverged, or a stack does not fit into memory.
     """
-    slices = _Slices(config, images, limit=seconds / max(len(kinds), 1), tell=tell)
+    slices = _Slices(config, images, count=len(kinds), seconds=seconds, tell=tell)
     found: dict[Kind, float] = {}
     for name in dict.fromkeys(kind[-1] for kind in kinds if kind[0] in ("target", "adversarial_cells")):
         found["target", name], network = slices.target(name)
@@ -129,21 +118,6 @@ def whole_seconds(run: Callable[[float], float], *, first: float, limit: float) 
             return took + rate * (1 - share)
 
 
-def shortened(section: SomeSection, share: float) -> SomeSection:
-    """An attack's settings, or a protocol's, with a share of all `steps` and `queries`."""
-
-    def shorter(name: str, value: object) -> object:
-        if isinstance(value, int) and name in ("steps", "queries"):
-            return max(min(value, FEWEST), round(share * value))
-        if isinstance(value, dict):
-            return {key: shorter("", each) for key, each in value.items()}
-        if isinstance(value, list):
-            return [shorter("", each) for each in value]
-        return shortened(value, share) if isinstance(value, Section) else value
-
-    return section.model_copy(update={name: shorter(name, value) for name, value in section})
-
-
 def _spec_of(config: StudyConfig, genome: Genome, images: Images, part: Part) -> GenomeSpec:
     return config.decoder_of(part).spec(genome, classes=images.classes, image_size=images.size)
 
@@ -165,18 +139,27 @@ def _drawn(config: StudyConfig, images: Images) -> tuple[Split, list[float], lis
 
 
 class _Slices:
-    """Measures one slice after the other; `limit` is for each, in seconds."""
+    """Measures one slice after the other; `limit` is that of the present one, in seconds."""
 
-    def __init__(self, config: StudyConfig, images: Images, *, limit: float, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, config: StudyConfig, images: Images, *, count: int, seconds: float, tell: Callable[[str], None]
+    ) -> None:
         import torch
 
-        self.config, self.images, self.limit, self.tell = config, images, limit, tell
+        self.config, self.images, self.left, self._tell = config, images, count, tell
+        self.limit, self.until = 0.0, time.perf_counter() + seconds
         self.device = start_torch(config.device)
         drawn, self.mean, self.std = _drawn(config, images)
         held_out = max(1, int(HELD_OUT * len(drawn)))
         self.attacked = drawn.images[:held_out]
         self.values = torch.from_numpy(drawn.images[held_out:]).to(self.device)
         self.labels = torch.from_numpy(drawn.labels[held_out:]).to(self.device)
+
+    def tell(self, what: str) -> None:
+        """Begins a slice, which gets its share of the time that is left: about half of it for its longest run."""
+        self._tell(what)
+        self.limit = max(SHORTEST_SECONDS, (self.until - time.perf_counter()) / max(self.left, 1) / 2)
+        self.left -= 1
 
     def clock(self) -> float:
         """Seconds: on a CPU those of this process, so that other programs do not count."""
@@ -191,9 +174,8 @@ class _Slices:
         """Seconds of training a target, and the target."""
         self.tell(name)
         known = {**self.config.targets.architectures("validation"), **self.config.targets.architectures("test")}
-        classes, image_size = self.images.classes, self.images.size
-        spec = TargetSpec(name=name, architecture=known[name], classes=classes, image_size=image_size)
-        network = self.built(spec)
+        classes, size = self.images.classes, self.images.size
+        network = self.built(TargetSpec(name=name, architecture=known[name], classes=classes, image_size=size))
         predicted = self.images.validation + self.images.test
         return self.training([network], self.config.targets.training, self.images.train, predicted), network
 
@@ -229,7 +211,8 @@ class _Slices:
                 attack_chain(network, split, device=self.device, store=Store(folder), **names, **chain)  # type: ignore[arg-type]
 
         count = min(config.images, self.images.validation)
-        return self.attacking(network, count, attack, batch=forward_batch(self.device))
+        attack_config = getattr(config, f"{norm}_attack")
+        return self.attacking(network, count, attack, batch=forward_batch(self.device), config=attack_config)
 
     def attacks(self, network: "torch.nn.Module", part: str) -> float:
         """Seconds of a part of the white-box attacks on a network."""
@@ -243,10 +226,16 @@ class _Slices:
             evaluate_robustness(network, split, config=shortened(config, share), device=self.device)
 
         count = min(config.images, self.images.test)
-        return self.attacking(network, count, attack, batch=gradient_batch(self.device))
+        return self.attacking(network, count, attack, batch=gradient_batch(self.device), config=config)
 
     def attacking(
-        self, network: "torch.nn.Module", count: int, attack: Callable[[Split, float], None], *, batch: int
+        self,
+        network: "torch.nn.Module",
+        count: int,
+        attack: Callable[[Split, float], None],
+        *,
+        batch: int,
+        config: Section,
     ) -> float:
         """Seconds of attacking `count` images, from few on a CPU; a GPU gets a batch from the start, for few steps."""
         import torch
@@ -262,7 +251,8 @@ class _Slices:
             attack(Split(self.attacked[rows], labels[rows]), min(1.0, share * count / images))
             return self.clock() - began
 
-        return whole_seconds(run, first=FIRST_STEPS * few / count, limit=self.limit)
+        steps = max(FIRST_STEPS, min(1, FEWEST / longest(config)))
+        return whole_seconds(run, first=steps * few / count, limit=self.limit)
 
     def built(self, spec: TargetSpec | GenomeSpec) -> "torch.nn.Module":
         """A fresh network on the device."""

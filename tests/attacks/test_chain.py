@@ -1,6 +1,5 @@
 import itertools
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -152,28 +151,6 @@ def test_a_cell_survives_its_file(convolutional, make_split, tmp_path: Path) -> 
     assert loaded.settings["attack"] == L0[0].model_dump()
     with h5py.File(tmp_path / "cell.h5") as file:
         assert file["images"].dtype == np.uint8
-
-
-def edit(path: Path) -> None:
-    with h5py.File(path, "r+") as file:
-        file["labels"][0] += 1
-
-
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-500])
-
-
-def rename(path: Path) -> None:
-    with h5py.File(path, "r+") as file:
-        file.attrs["norm"] = '"linf"'
-
-
-@pytest.mark.parametrize("damage", [edit, cut, rename, Path.unlink])
-def test_a_damaged_cell_is_refused(convolutional, make_split, tmp_path: Path, damage: Callable[[Path], None]) -> None:
-    chain(convolutional, make_split(convolutional))[-1].save(tmp_path / "cell.h5")
-    damage(tmp_path / "cell.h5")
-    with pytest.raises(ArtifactError, match=r"cell\.h5: "):
-        Cell.load(tmp_path / "cell.h5")
 
 
 def test_a_cell_of_unequal_arrays_is_refused(convolutional, make_split, tmp_path: Path) -> None:

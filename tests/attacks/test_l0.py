@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +8,17 @@ from hypothesis import settings as testing
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from roco.attacks.l0 import DifferentialEvolution, Greedy, L0Attack, RandomSearch, SparseGradient, attack_l0
+from roco.attacks.l0 import (
+    DifferentialEvolution,
+    Greedy,
+    L0Attack,
+    MaskedGradient,
+    RandomSearch,
+    SigmaZero,
+    SparseGradient,
+    attack_l0,
+)
+from roco.attacks.l0.counter import keys_of
 from roco.attacks.l0.random_search import resampled
 from roco.attacks.norms import DECIDED, changed_pixels, margins_of
 from roco.data.dataset import Split
@@ -18,13 +30,15 @@ SMALL = {
     "greedy": Greedy(candidates=5, margin=1.0),
     "greedy with more": Greedy(candidates=200, rivals=5, corners=2, margin=1.0),
     "sparse_gradient": SparseGradient(steps=6, margin=1.0),
+    "sigma_zero": SigmaZero(steps=6, margin=1.0),
+    "masked_gradient": MaskedGradient(steps=6, margin=1.0),
     "exhaustive": Greedy(candidates=5, margin=1.0, exhaustive=True),
 }
 each = pytest.mark.parametrize("settings", SMALL.values(), ids=SMALL.keys())
 
 
-def generators(indices: list[int], seed: int = 0) -> list[np.random.Generator]:
-    return [np.random.default_rng([seed, index]) for index in indices]
+def keys(indices: Sequence[int], seed: int = 0) -> Tensor:
+    return keys_of(seed, rows=indices)
 
 
 def best_margins(network: nn.Module, images: Tensor, labels: Tensor, k: int) -> Tensor:
@@ -43,7 +57,7 @@ def tensors(split: Split) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize(
     "settings",
     [
-        RandomSearch(queries=1800, margin=1e6, greedy_candidates=0),
+        RandomSearch(queries=5000, margin=1e6, greedy_candidates=0),
         RandomSearch(queries=3, margin=1e6, greedy_candidates=1),
         Greedy(candidates=1, margin=1e6),
         Greedy(candidates=64, rivals=4, corners=3, margin=1e6),
@@ -55,7 +69,7 @@ def tensors(split: Split) -> tuple[Tensor, Tensor]:
 def test_the_best_pixels_are_found(make_linear, make_split, settings: L0Attack, k: int) -> None:
     network = make_linear(blocks=2)
     images, labels = tensors(make_split(network, 3, spread=0))
-    found = attack_l0(network, images, labels=labels, n_pixels=k, settings=settings, generators=generators([0, 1, 2]))
+    found = attack_l0(network, images, labels=labels, n_pixels=k, settings=settings, keys=keys([0, 1, 2]))
     margins = margins_of(network, found, labels=labels, batch_size=64)
     torch.testing.assert_close(margins, best_margins(network, images, labels, k), rtol=0, atol=1e-3)
 
@@ -63,10 +77,12 @@ def test_the_best_pixels_are_found(make_linear, make_split, settings: L0Attack, 
 @pytest.mark.parametrize(
     ("settings", "k", "reached"),
     [
-        (RandomSearch(queries=1200, margin=0.0, greedy_candidates=0), 1, 0.95),
-        (RandomSearch(queries=1200, margin=0.0, greedy_candidates=0), 3, 0.95),
+        (RandomSearch(queries=2500, margin=0.0, greedy_candidates=0), 1, 0.95),
+        (RandomSearch(queries=2500, margin=0.0, greedy_candidates=0), 3, 0.95),
         (Greedy(candidates=2, margin=0.0), 3, 0.99),
         (SparseGradient(steps=30, margin=0.0), 3, 0.99),
+        (SigmaZero(steps=300, margin=0.0), 3, 0.8),
+        (MaskedGradient(steps=300, margin=0.0), 3, 0.8),
         (Greedy(exhaustive=True, margin=0.0), 1, 0.99),
         (DifferentialEvolution(population=60, steps=60), 1, 0.95),
         (DifferentialEvolution(population=60, steps=60), 3, 0.6),
@@ -86,7 +102,7 @@ def test_success_if_the_best_pixels_reach_it(
             moved = make_linear(seed=1, blocks=2)
             with torch.no_grad():
                 moved.bias[labels[row]] += clean[row] + share * gain[row]
-            common = {"n_pixels": k, "settings": settings, "generators": generators([row])}
+            common = {"n_pixels": k, "settings": settings, "keys": keys([row])}
             found = attack_l0(moved, images[row : row + 1], labels=labels[row : row + 1], **common)
             margin = margins_of(moved, found, labels=labels[row : row + 1], batch_size=1)
             assert (margin >= DECIDED).item() is expected
@@ -103,25 +119,30 @@ def test_the_budget_is_never_broken(settings: L0Attack, seed: int, k: int, size:
         network = nn.Sequential(nn.Flatten(), nn.Linear(images[0].numel(), 3))
     labels = torch.tensor([0, 1, 2])
     common = {"labels": labels, "settings": settings}
-    first = attack_l0(network, images, n_pixels=k, generators=generators([0, 1, 2], seed), **common)
+    first = attack_l0(network, images, n_pixels=k, keys=keys([0, 1, 2], seed), **common)
     assert first.dtype == torch.uint8
     assert (changed_pixels(images, first) <= k).all()
-    second = attack_l0(network, images, n_pixels=k + 1, generators=generators([3, 4, 5], seed), start=first, **common)
+    second = attack_l0(network, images, n_pixels=k + 1, keys=keys([3, 4, 5], seed), start=first, **common)
     assert (changed_pixels(images, second) <= k + 1).all()
     before, after = (margins_of(network, found, labels=labels, batch_size=64) for found in (first, second))
     assert (after >= before - 1e-5).all()
 
 
 @each
-def test_a_result_does_not_depend_on_its_batch(convolutional, make_split, settings: L0Attack) -> None:
+@pytest.mark.parametrize("look", [1, 3])
+def test_a_result_depends_on_no_other_image_and_not_on_when_the_host_looks(
+    convolutional, make_split, monkeypatch: pytest.MonkeyPatch, settings: L0Attack, look: int
+) -> None:
     images, labels = tensors(make_split(convolutional, 12))
     common = {"n_pixels": 3, "settings": settings}
-    together = attack_l0(convolutional, images, labels=labels, generators=generators(list(range(12))), **common)
+    together = attack_l0(convolutional, images, labels=labels, keys=keys(range(12)), **common)
+    for module in ("random_search", "steps"):
+        monkeypatch.setattr(f"roco.attacks.l0.{module}.LOOK", look)
     chosen = [7, 2, 11]
-    alone = attack_l0(convolutional, images[chosen], labels=labels[chosen], generators=generators(chosen), **common)
+    alone = attack_l0(convolutional, images[chosen], labels=labels[chosen], keys=keys(chosen), **common)
     assert torch.equal(together[chosen], alone)
-    random = settings.method in ("differential_evolution", "random_search")
-    others = attack_l0(convolutional, images, labels=labels, generators=generators(list(range(12)), seed=1), **common)
+    random = settings.method in ("differential_evolution", "masked_gradient", "random_search")
+    others = attack_l0(convolutional, images, labels=labels, keys=keys(range(12), seed=1), **common)
     assert torch.equal(together, others) is not random
 
 
@@ -136,7 +157,7 @@ def test_greedy_takes_the_class_that_a_pixel_can_reach(make_linear, make_split) 
     found = {}
     for rivals in (1, 4):
         settings = Greedy(candidates=1, rivals=rivals, margin=1e6)
-        result = attack_l0(network, images, labels=labels, n_pixels=1, settings=settings, generators=[])
+        result = attack_l0(network, images, labels=labels, n_pixels=1, settings=settings, keys=keys(range(len(images))))
         found[rivals] = margins_of(network, result, labels=labels, batch_size=64)
     torch.testing.assert_close(found[4], leads.amax(dim=1), rtol=0, atol=1e-3)
     assert (found[1] < found[4] - 1e-3).any()
@@ -155,7 +176,7 @@ def test_greedy_tries_the_colours_that_the_gradient_does_not_name(corners: int) 
     images = torch.full((2, 3, 4, 4), 102, dtype=torch.uint8)
     settings = Greedy(candidates=1, corners=corners, margin=1e6)
     labels = torch.zeros(2, dtype=torch.long)
-    found = attack_l0(Bowl(), images, labels=labels, n_pixels=1, settings=settings, generators=[])
+    found = attack_l0(Bowl(), images, labels=labels, n_pixels=1, settings=settings, keys=keys(range(len(images))))
     # At 0.4 the slope points to 0; 1 lies further away.
     assert (found[:, 0, 0, 0] == (255 if corners else 0)).all()
 
@@ -167,10 +188,11 @@ def test_greedy_tries_no_more_than_it_needs(convolutional, make_split, monkeypat
     passes: list[int] = []
     convolutional.register_forward_hook(lambda _, inputs, __: passes.append(len(inputs[0])))
     found, tried = [], []
+    common = {"labels": labels, "n_pixels": 1, "keys": keys(range(len(images)))}
     for candidates in (2, 4, 8):
         passes.clear()
         settings = Greedy(candidates=candidates, margin=0.0)
-        found.append(attack_l0(convolutional, images, labels=labels, n_pixels=1, settings=settings, generators=[]))
+        found.append(attack_l0(convolutional, images, settings=settings, **common))
         tried.append(sum(passes))
     fooled = [margins_of(convolutional, each, labels=labels, batch_size=64) >= DECIDED for each in found]
     assert 0 < fooled[0].sum() <= fooled[2].sum() < len(images)
@@ -187,7 +209,7 @@ def test_greedy_gives_up_where_the_last_pixel_is_far_from_enough(
     monkeypatch.setattr("roco.attacks.l0.greedy.FIRST_BLOCK", 2)
     images, labels = tensors(make_split(convolutional, 40))
     # With one pixel, what the first block makes of an image decides; with two it decides for the second pixel only.
-    common = {"labels": labels, "n_pixels": k, "generators": []}
+    common = {"labels": labels, "n_pixels": k, "keys": keys(range(len(images)))}
     first = attack_l0(convolutional, images, settings=Greedy(candidates=2, margin=0.0), **common)
     more = Greedy(candidates=64, margin=0.0)
     found = attack_l0(convolutional, images, settings=more, **common)
@@ -216,7 +238,7 @@ def test_random_search_goes_on_to_its_margin(make_linear, make_split) -> None:
             labels=labels,
             n_pixels=10,
             settings=RandomSearch(queries=400, margin=margin, greedy_candidates=0),
-            generators=generators(list(range(6))),
+            keys=keys(list(range(6))),
         )
         margins[margin] = margins_of(network, found, labels=labels, batch_size=64)
     assert (margins[5.0] >= 5.0).all()
@@ -229,7 +251,7 @@ def test_images_that_are_done_are_not_queried_again(make_linear, make_split) -> 
     images, labels = tensors(make_split(network, 8, spread=5))
     rows: list[int] = []
     network.register_forward_hook(lambda module, inputs, output: rows.append(len(inputs[0])))
-    common = {"labels": labels, "n_pixels": 12, "generators": generators(list(range(8)))}
+    common = {"labels": labels, "n_pixels": 12, "keys": keys(list(range(8)))}
     attack_l0(network, images, settings=DifferentialEvolution(population=10, steps=50), **common)
     assert sum(rows) < 10 * 8 * 51 / 2
     rows.clear()

@@ -63,8 +63,9 @@ def test_linf_attacks_succeed_exactly_beyond_the_boundary(make_linear, make_spli
     result = settings_of(all_but_one, network, images, labels)
     eps = all_but_one.eps
     assert result.correct == 1
-    assert result.median_linf == pytest.approx(eps / 255, rel=1e-3)
-    assert result.median_l2 == pytest.approx(eps / 255 * 192**0.5, rel=1e-3)
+    # Images leave at the first step that fools the network.
+    assert 0 < result.median_linf <= eps / 255 * (1 + 1e-3)
+    assert 0 < result.median_l2 <= eps / 255 * 192**0.5 * (1 + 1e-3)
     assert result.settings["eps"] == eps
     assert "method" not in result.settings
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from roco.config import StudyConfig, check_config, load_config, read_yaml
 from roco.errors import ConfigError
@@ -103,25 +102,3 @@ def test_keys_may_be_merged_and_then_changed(tmp_path: Path) -> None:
     )
     config = load_config(tmp_path / "study.yaml")
     assert (config.retraining.training.epochs, config.retraining.training.flip) == (4, False)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["? [1, 2]\n: 3\n", "? {a: 1}\n: 3\n", "a: *b\n", "<<: 3\n", "a: &a [*a]\n", "\t- a", "%YAML 9\n---\na", "a: b: c"],
-)
-def test_strange_yaml_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
-    (tmp_path / "study.yaml").write_text(text)
-    with pytest.raises(ConfigError) as caught:
-        load_config(tmp_path / "study.yaml")
-    assert "\n" not in str(caught.value)
-
-
-def test_nothing_in_a_configuration_is_executed(tmp_path: Path) -> None:
-    marker = tmp_path / "executed"
-    text = (
-        yaml.safe_dump({"dataset": {"name": "digits"}}) + f"experiment: !!python/object/apply:os.mkdir ['{marker}']\n"
-    )
-    (tmp_path / "study.yaml").write_text(text)
-    with pytest.raises(ConfigError, match="not YAML"):
-        load_config(tmp_path / "study.yaml")
-    assert not marker.exists()

@@ -23,6 +23,12 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ("experiment: !!python/object:os.system {}\n", "not YAML"),
         ("experiment: 2001-02-30\n", "not YAML"),
         ("a: \x00", "not YAML"),
+        *(
+            (text, "expected|not YAML")
+            for text in ("? [1, 2]\n: 3\n", "? {a: 1}\n: 3\n", "a: *b\n", "<<: 3\n", "a: &a [*a]\n", "\t- a")
+        ),
+        *((text, "expected|not YAML") for text in ("? [1, 2]\n: 3\n", "? {a: 1}\n: 3\n", "a: *b\n", "<<: 3\n")),
+        *((text, "expected|not YAML") for text in ("a: &a [*a]\n", "\t- a", "%YAML 9\n---\na", "a: b: c")),
     ],
 )
 def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str, message: str) -> None:

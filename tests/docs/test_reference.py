@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from roco.cli import make_parser
-from roco.config import check_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,36 +42,6 @@ def test_every_key_of_the_default_study_is_on_the_page(reference: ModuleType) ->
         if isinstance(content, dict):
             assert set(content) <= set(sections[section]), section
     assert set(raw["retraining"]["training"]) <= set(sections["retraining.training"])
-
-
-def meanings_of(page: str, heading: str) -> dict[str, str]:
-    part = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    rows = [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| `")]
-    return {row[0].strip("`"): row[1] for row in rows if len(row) == 4}
-
-
-def test_meanings_are_those_of_the_comments_and_of_the_models(reference: ModuleType) -> None:
-    page = reference.settings_page()
-    assert meanings_of(page, "The study")["experiment"].startswith("Name of the study")
-    training = meanings_of(page, "`evaluation.training`")
-    assert training["cutout"] == "side of a square that is blanked to the mean colour, in pixels; 0: none [0]"
-    assert meanings_of(page, "`adversarial.l0_attack`: greedy")["margin"].startswith("by how many logits")
-
-
-def test_defaults_are_those_of_the_place(reference: ModuleType) -> None:
-    sections, config = (
-        sections_of(reference.settings_page()),
-        check_config({"experiment": "a", "dataset": {"name": "digits"}}),
-    )
-    for place in ("targets", "evaluation", "retraining"):
-        recipe = getattr(config, place).training
-        shown = sections[f"{place}.training"]
-        assert shown["epochs"] == str(recipe.epochs)
-        assert shown["cutout"] == str(recipe.cutout)
-        assert shown["learning_rate"] == str(recipe.learning_rate)
-    assert sections["dataset"]["name"] == "has to be given"
-    assert sections["dataset"]["seed"] == "0"
-    assert sections["targets.resnet"] == {"width": "1.0", "depth": "32"}
 
 
 def test_every_command_is_on_its_page(reference: ModuleType) -> None:

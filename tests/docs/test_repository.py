@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from roco import __version__
-from roco.config import StudyConfig
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,34 +23,10 @@ def test_the_changelog_has_this_version() -> None:
     assert f"\n## {__version__}\n" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_contributing_names_what_is_there() -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    text = (ROOT / "CONTRIBUTING.md").read_text()
-    targets = [line.split()[1] for line in text.splitlines() if line.startswith("make ")]
-    assert targets
-    assert all(f"\n{target}:" in makefile for target in targets)
-    named = [
-        cell for line in text.splitlines() if line.startswith("| `") for cell in line.split("|")[1].split("`")[1::2]
-    ]
-    assert named
-    assert all((ROOT / name).exists() for name in named)
-
-
 def test_the_workflow_catalogue_can_read_its_file() -> None:
     usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
     assert set(usage["software-stack-deployment"]) == {"conda", "apptainer", "apptainer+conda"}
     assert usage["mandatory-flags"]["flags"] in (ROOT / "Makefile").read_text()
-
-
-def test_the_catalogues_page_explains_each_section_and_names_what_is_there() -> None:
-    text = (ROOT / "config" / "README.md").read_text()
-    sections = text.partition("| section |")[2]
-    assert set(StudyConfig.model_fields) == set(re.findall(r"`(\w+)`", "".join(re.findall(r"\n\| (.*?) \|", sections))))
-    named = re.findall(r"(?:configs|profiles|config)/\w+(?:\.\w+)?", text)
-    assert named
-    assert all((ROOT / name).exists() for name in named)
-    # The catalogue makes the page's own headings; a title would stand among them.
-    assert not re.search(r"^# [^#]*$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.stem)

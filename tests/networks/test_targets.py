@@ -16,7 +16,6 @@ from roco.networks.targets import (
     LeNetConfig,
     ResNetConfig,
     VGG16Config,
-    build_target,
 )
 
 SMALL: list[Architecture] = [
@@ -38,9 +37,7 @@ def one_thread() -> Iterator[None]:
 
 
 def target(architecture: Architecture, *, classes: int = 10, image_size: int = 32) -> nn.Module:
-    return build_target(
-        "target", architecture, classes=classes, image_size=image_size, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.1)
-    )
+    return architecture.build(classes=classes, image_size=image_size, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.1))
 
 
 def parameters(network: nn.Module) -> int:

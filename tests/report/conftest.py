@@ -30,3 +30,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     tables = {table.name: table for table in write_tables(study, config, folder / "tables")}
     write_figures(study, config, folder / "figures")
     return SimpleNamespace(folder=folder, config=config, files=files, study=study, tables=tables)
+
+
+@pytest.fixture(scope="session")
+def again(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """Networks trained three times; of each search and seed the last failed in all, the first in the last of three."""
+    folder: Path = tmp_path_factory.mktemp("again")
+    config = config_of(seeds=[0, 1], retraining={"references": ["paper_roco"], "seeds": [0, 3, 11]})
+    files = fabricate(folder, config, failed=1, partly=True).files
+    study = collect(files)
+    tables = {table.name: table for table in write_tables(study, config, folder / "tables")}
+    return SimpleNamespace(folder=folder, config=config, files=files, study=study, tables=tables)
+
+
+@pytest.fixture(params=["made", "again"])
+def each(request: pytest.FixtureRequest) -> SimpleNamespace:
+    """Each of both studies: networks trained once, and several times."""
+    return request.getfixturevalue(request.param)

@@ -13,7 +13,6 @@ from roco.attacks.sets.transfer import noise_of
 from roco.attacks.settings import RobustnessConfig
 from roco.attacks.white_box import BIM, FGSM, PGD
 from roco.attacks.white_box.judge import attack_white_box
-from roco.errors import ArtifactError
 from roco.networks.files import save_network
 from roco.retraining import robustness
 from roco.retraining.records import Measurements
@@ -158,8 +157,3 @@ def test_other_weights_are_attacked_anew(tiny: TinyStudy, network_path: Path, tm
     assert other.white_box != first.white_box
     robust = [attack.accuracy for attack in other.white_box.attacks.values()]
     assert robust == [other.white_box.clean_accuracy] * 2
-
-
-def test_a_missing_file_is_one_line(tiny: TinyStudy, tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="no such file"):
-        measure_tiny(tiny, tmp_path / "none.safetensors", Store(tmp_path))

@@ -18,7 +18,7 @@ from roco.study.plan import (
     pending_jobs,
     recorded_seconds,
 )
-from roco.study.slices import attack_parts
+from roco.study.shortened import attack_parts
 from roco.training.adversarial import PGDTraining
 
 

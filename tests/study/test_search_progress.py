@@ -4,7 +4,6 @@ import pytest
 from half_done_study import config_of, individual, write_population
 from made_records import evaluation
 
-from roco.errors import ArtifactError
 from roco.search.records import write_evaluations
 from roco.study.layout import Layout
 from roco.study.search_progress import search_progress
@@ -49,10 +48,3 @@ def test_the_hypervolume_is_that_of_the_report(tmp_path: Path) -> None:
     baseline, roco = search_progress(config)
     assert baseline.hypervolume == pytest.approx(0.1 * 0.1 * 1.1 / 1.1**3)
     assert roco.hypervolume == pytest.approx(1.1 * 1.1 * 0.1 / 1.1**3)
-
-
-def test_a_damaged_population_is_one_line(tmp_path: Path) -> None:
-    config = config_of(tmp_path)
-    write_population(config, "roco", 0, [{"genome": "1000-0000"}], seen=1)
-    with pytest.raises(ArtifactError, match=r"population\.json"):
-        search_progress(config)

@@ -7,7 +7,8 @@ from roco.attacks.settings import RobustnessConfig
 from roco.config import StudyConfig, check_config
 from roco.study.images import Images, images_of
 from roco.study.plan import everything_pending, kinds_to_measure
-from roco.study.slices import attack_parts, seconds_by_kind, shortened, typical_genomes, whole_seconds
+from roco.study.shortened import attack_parts, longest, shortened
+from roco.study.slices import seconds_by_kind, typical_genomes, whole_seconds
 
 IMAGES = Images(train=64, validation=20, test=30, classes=10, size=16)
 PROTOCOL = {
@@ -41,7 +42,9 @@ def test_a_run_may_be_the_whole() -> None:
 
 
 def test_shorter_attacks_have_a_share_of_their_steps_and_queries() -> None:
-    config = shortened(RobustnessConfig.model_validate(PROTOCOL), 0.25).model_dump()
+    whole = RobustnessConfig.model_validate(PROTOCOL)
+    assert (longest(whole), longest(whole.attacks["l0"])) == (100, 20)
+    config = shortened(whole, 0.25).model_dump()
     assert config["attacks"]["pgd"]["steps"] == 10
     assert config["attacks"]["pgd"]["alpha"] == 2.0
     assert config["attacks"]["l0"]["attacks"][0]["queries"] == 5
@@ -52,10 +55,11 @@ def test_shorter_attacks_have_a_share_of_their_steps_and_queries() -> None:
 
 
 def test_the_parts_of_a_protocol_are_all_of_it() -> None:
-    config = RobustnessConfig.model_validate(PROTOCOL)
+    config = RobustnessConfig.model_validate(PROTOCOL | {"fewer": {"images": 2, "attacks": ["l0"]}})
     parts = attack_parts(config)
     assert list(parts) == ["pgd", "l0", "smallest cw", "curve", "checks"]
     assert {name for part in parts.values() for name in part.attacks} == set(config.attacks)
+    assert [part.images for part in parts.values()] == [6, 2, 2, 2, 2]
     assert [name for name, part in parts.items() if part.curve] == ["curve"]
 
 

@@ -9,15 +9,19 @@ from roco.attacks.choice import choice_of
 from roco.attacks.l0.attack import PixelAttack, attack_l0
 from roco.attacks.l0.differential_evolution import DifferentialEvolution
 from roco.attacks.l0.greedy import Greedy
+from roco.attacks.l0.masked_gradient import MaskedGradient
 from roco.attacks.l0.random_search import RandomSearch
+from roco.attacks.l0.sigma_zero import SigmaZero
 from roco.attacks.l0.sparse_gradient import SparseGradient
 
 __all__ = [
-    "ATTACKS", "DifferentialEvolution", "Greedy", "L0Attack", "PixelAttack", "RandomSearch", "SparseGradient",
-    "attack_l0",
+    "ATTACKS", "DifferentialEvolution", "Greedy", "L0Attack", "MaskedGradient", "PixelAttack", "RandomSearch",
+    "SigmaZero", "SparseGradient", "attack_l0",
 ]  # fmt: skip
 
-ATTACKS: tuple[type[PixelAttack], ...] = (DifferentialEvolution, RandomSearch, Greedy, SparseGradient)
+ATTACKS: tuple[type[PixelAttack], ...] = (
+    DifferentialEvolution, RandomSearch, Greedy, SparseGradient, SigmaZero, MaskedGradient,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     L0Attack = PixelAttack

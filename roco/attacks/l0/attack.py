@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from roco.attacks.l0.pixels import CORNERS, Generators, Problem
+from roco.attacks.l0.pixels import Problem, changed, corners
 from roco.attacks.norms import DECIDED, forward_batch
 from roco.attacks.types import Network, Tensor
 from roco.settings import NonNegative, Section
+
+# Of the cube of colours.
+CORNERS = 8
 
 
 class PixelAttack(Section):
@@ -54,20 +55,21 @@ def attack_l0(
     labels: Tensor,
     n_pixels: int,
     settings: PixelAttack,
-    generators: Generators,
+    keys: Tensor,
     start: Tensor | None = None,
 ) -> Tensor:
     """Images uint8 `(n, 3, h, w)` under an attack with at most k changed pixels; the arguments are as in `Problem`."""
     batch_size = forward_batch(images.device)
-    return settings.perturb(Problem(network.eval(), images, labels, n_pixels, generators, start, batch_size))
+    return settings.perturb(Problem(network.eval(), images, labels, n_pixels, keys, start, batch_size))
 
 
 def best_single_pixel(problem: Problem) -> Tensor:
     """Images uint8 `(n, 3, h, w)` with the best single pixel in a corner colour: all of them are tried."""
-    positions = np.repeat(np.arange(problem.positions), len(CORNERS))[:, None]
-    colours = np.tile(CORNERS, (problem.positions, 1))[:, None]
-    rows = np.arange(len(problem.images))
-    best = np.array(
-        [problem.margins(np.full(len(positions), row), positions, colours=colours).argmax() for row in rows], dtype=int
-    )
-    return problem.changed(rows, positions[best], colours=colours[best])
+    import torch
+
+    device, n = problem.images.device, len(problem.images)
+    positions = torch.arange(problem.positions, device=device).repeat_interleave(CORNERS)[:, None]
+    colours = corners(device).repeat(problem.positions, 1)[:, None]
+    margins = problem.margins_with(positions.expand(n, -1, -1), colours.expand(n, -1, -1, -1))
+    best = margins.argmax(dim=1)
+    return changed(problem.images, positions[best], colours=colours[best])

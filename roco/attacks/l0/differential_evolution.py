@@ -1,17 +1,18 @@
 """Black-box L0 attack on uint8 images by differential evolution, batched over images.
 
-Each image has a generator of its own and leaves the batch when it is done, so that its result does not depend on which
-images are attacked beside it.
+Images leave the batch when they are done; a result does not depend on which images are attacked beside it.
 """
 
 import logging
+from collections.abc import Sequence
+from statistics import NormalDist
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from roco.attacks.l0.attack import PixelAttack
-from roco.attacks.l0.pixels import Array, Problem, changes_of
+from roco.attacks.l0.counter import below, bits
+from roco.attacks.l0.pixels import Problem, changed, first_positions
 from roco.attacks.norms import DECIDED
 from roco.attacks.types import Tensor
 from roco.settings import Count
@@ -19,7 +20,9 @@ from roco.settings import Count
 log = logging.getLogger("roco")
 
 DIFFERENTIAL_WEIGHT = 0.5
-COLOUR_MEAN, COLOUR_SPREAD = 128, 127
+COLOURS = NormalDist(128, 127)
+# First colours are drawn from so many quantiles of COLOURS: whole numbers, the same on every device.
+QUANTILES = 4096
 
 
 class DifferentialEvolution(PixelAttack):
@@ -37,76 +40,97 @@ class DifferentialEvolution(PixelAttack):
         probability of the true class, which is 0 or 1 to float32 for a sure network; genes are whole numbers, as images
         are stored in uint8.
         """
-        images, k = problem.images, min(problem.n_pixels, problem.positions)
-        sizes = np.array([images.shape[2], images.shape[3], 256, 256, 256])
-        parents = np.stack([_first_genes(g, sizes, shape=(self.population, k)) for g in problem.generators])
-        if problem.start is not None:
-            for row, generator in enumerate(problem.generators):
-                positions, colours = changes_of(images[row], problem.start[row], n_pixels=k, generator=generator)
-                parents[row, 0] = np.column_stack([positions // sizes[1], positions % sizes[1], colours])
-        fitness = _fitness(problem, np.arange(len(images)), parents)
+        import torch
+
+        images, keys = problem.images, problem.keys
+        parents = _first_genes(problem, (self.population, min(problem.n_pixels, problem.positions)))
+        fitness = _fitness(problem, parents)
         for step in range(self.steps):
-            active = np.flatnonzero(fitness.max(axis=1) < DECIDED)
+            active = (fitness.amax(dim=1) < DECIDED).nonzero()[:, 0]
             if not len(active):
                 break
             if step % 20 == 0:
                 log.info("differential evolution: step %d of %d, %d images", step, self.steps, len(active))
-            children = np.stack([_children(parents[row], sizes, problem.generators[row]) for row in active])
-            child_fitness = _fitness(problem, active, children)
+            children = _children(parents[active], keys[active], step + 2, size=images.shape[2:])
+            child_fitness = _fitness(problem.only(active), children)
             better = child_fitness >= fitness[active]
-            parents[active] = np.where(better[:, :, None, None], children, parents[active])
-            fitness[active] = np.where(better, child_fitness, fitness[active])
-        rows = np.arange(len(images))
-        best = parents[rows, fitness.argmax(axis=1)]
-        return problem.changed(rows, _positions(best, sizes), colours=best[..., 2:].astype(np.uint8))
+            parents[active] = torch.where(better[:, :, None, None], children, parents[active])
+            fitness[active] = torch.where(better, child_fitness, fitness[active])
+        best = parents[torch.arange(len(images), device=images.device), fitness.argmax(dim=1)]
+        return changed(images, _positions(best, images.shape[3]), colours=best[..., 2:].to(torch.uint8))
 
 
-def _first_genes(generator: np.random.Generator, sizes: Array, *, shape: tuple[int, int]) -> Array:
-    """Genes int16 `(population, k, 5)`: uniform positions, normal colours."""
-    positions = generator.integers(0, sizes[:2], (*shape, 2))
-    colours = np.rint(generator.normal(COLOUR_MEAN, COLOUR_SPREAD, (*shape, 3))).clip(0, 255)
-    return np.concatenate([positions, colours], axis=-1).astype(np.int16)
+def _first_genes(problem: Problem, shape: tuple[int, int]) -> Tensor:
+    """Genes int16 `(n, population, k, 5)`: uniform positions, normal colours; and first those of `start`."""
+    import torch
+
+    population, k = shape
+    device, (height, width) = problem.images.device, problem.images.shape[2:]
+    random = bits(problem.keys, range(1, 2), draws=population * k * 5).view(-1, population, k, 5)
+    quantiles = [COLOURS.inv_cdf((number + 0.5) / QUANTILES) for number in range(QUANTILES)]
+    colours = torch.tensor([min(max(round(value), 0), 255) for value in quantiles], device=device)
+    genes = torch.cat([_uniform(random[..., :2], (height, width)), colours[below(random[..., 2:], QUANTILES)]], dim=-1)
+    if problem.start is not None:
+        positions = first_positions(problem, k)
+        seen = problem.start.flatten(2).gather(2, positions[:, None].expand(-1, 3, -1)).transpose(1, 2)
+        rows, columns = (positions // width)[..., None], (positions % width)[..., None]
+        genes[:, 0] = torch.cat([rows, columns, seen], dim=-1)
+    return genes.to(torch.int16)
 
 
-def _children(parents: Array, sizes: Array, generator: np.random.Generator) -> Array:
+def _uniform(random: Tensor, size: Sequence[int]) -> Tensor:
+    """Rows and columns `(..., 2)` from random numbers of 64 bits."""
+    import torch
+
+    return below(random, torch.tensor(list(size), device=random.device))
+
+
+def _children(parents: Tensor, keys: Tensor, step: int, *, size: Sequence[int]) -> Tensor:
     """One child for each parent: a + F (b - c) with three different others.
 
     Outside the bounds colours are clipped and positions drawn anew.
     """
-    count = len(parents)
-    first, second, third = _three_others(count, generator)
-    moved = parents[first] + DIFFERENTIAL_WEIGHT * (parents[second] - parents[third])
-    genes = np.rint(moved).astype(np.int16)
-    fresh = generator.integers(0, sizes[:2], (count, parents.shape[1], 2))
-    inside = (genes[..., :2] >= 0) & (genes[..., :2] < sizes[:2])
-    positions = np.where(inside, genes[..., :2], fresh)
-    return np.concatenate([positions, genes[..., 2:].clip(0, 255)], axis=-1).astype(np.int16)
+    import torch
+
+    n, count, k, _ = parents.shape
+    random = bits(keys, range(step, step + 1), draws=count * (3 + 2 * k)).view(n, count, 3 + 2 * k)
+    first, second, third = (
+        parents.gather(1, index[:, :, None, None].expand_as(parents)) for index in _three_others(random[..., :3])
+    )
+    genes = (first + DIFFERENTIAL_WEIGHT * (second - third)).round().long()
+    positions, fresh = genes[..., :2], _uniform(random[..., 3:].view(n, count, k, 2), size)
+    inside = (positions >= 0) & (positions < torch.tensor(list(size), device=genes.device))
+    positions = torch.where(inside, positions, fresh)
+    return torch.cat([positions, genes[..., 2:].clamp(0, 255)], dim=-1).to(torch.int16)
 
 
-def _three_others(count: int, generator: np.random.Generator) -> list[Array]:
-    """For each of `count` parents three indices, different from each other and from its own."""
-    taken = [np.arange(count)]
+def _three_others(random: Tensor) -> list[Tensor]:
+    """For each parent three indices int64 `(n, count)`, different from each other and from its own.
+
+    Args:
+        random: numbers of 64 bits `(n, count, 3)`.
+    """
+    import torch
+
+    count = random.shape[1]
+    taken = [torch.arange(count, device=random.device).expand(random.shape[:2])]
     for number in range(3):
-        index = generator.integers(0, count - 1 - number, count)
+        index = below(random[..., number], count - 1 - number)
         # Skips the indices that are taken, smallest first, so that the draw is uniform over the others.
-        for other in np.sort(np.stack(taken), axis=0):
+        for other in torch.stack(taken).sort(dim=0).values:
             index = index + (index >= other)
         taken.append(index)
     return taken[1:]
 
 
-def _positions(genes: Array, sizes: Array) -> Array:
+def _positions(genes: Tensor, width: int) -> Tensor:
     """Row-major positions int64 `(..., k)` of genes `(..., k, 5)`."""
-    positions: Array = genes[..., 0].astype(np.int64) * int(sizes[1]) + genes[..., 1]
-    return positions
+    return genes[..., 0].long() * width + genes[..., 1]
 
 
-def _fitness(problem: Problem, rows: Array, genes: Array) -> Array:
-    """Margins `(m, population)` of the genes `(m, population, k, 5)` of the images `rows`."""
-    count, population, k, _ = genes.shape
-    flat = genes.reshape(count * population, k, 5)
-    sizes = np.array(problem.images.shape[2:])
-    margins = problem.margins(
-        np.repeat(rows, population), _positions(flat, sizes), colours=flat[..., 2:].astype(np.uint8)
-    )
-    return margins.reshape(count, population)
+def _fitness(problem: Problem, genes: Tensor) -> Tensor:
+    """Margins `(n, population)` of the genes `(n, population, k, 5)`."""
+    import torch
+
+    colours = genes[..., 2:].to(torch.uint8)
+    return problem.margins_with(_positions(genes, problem.images.shape[3]), colours)

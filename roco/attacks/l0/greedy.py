@@ -8,11 +8,10 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
-from roco.attacks.l0.attack import PushedAttack
-from roco.attacks.l0.pixels import CORNERS, Array, Problem
+from roco.attacks.l0.attack import CORNERS, PushedAttack
+from roco.attacks.l0.pixels import Problem, changed, corners, differing
 from roco.attacks.norms import DECIDED, gradient_batch, margins_of
 from roco.attacks.types import Tensor
 from roco.settings import Count
@@ -57,57 +56,61 @@ class Greedy(PushedAttack):
         margins = margins_of(problem.network, best, labels=labels, batch_size=problem.batch_size)
         current = best.clone()
         for _ in range(n_pixels):
-            changed = _changed(clean, current)
-            active = torch.nonzero((margins < self.margin_to_reach) & (changed.sum(dim=1) < n_pixels))[:, 0]
+            taken = differing(clean, current)
+            active = torch.nonzero((margins < self.margin_to_reach) & (taken.sum(dim=1) < n_pixels))[:, 0]
             if not len(active):
                 break
             # Goes on from the pixel that was added even if the margin fell: the next one may gain with it.
-            left = n_pixels - changed[active].sum(dim=1)
-            now = replace(problem, images=current[active], labels=labels[active])
-            current[active], new_margins = _with_best_pixel(now, changed[active], last=left == 1, settings=self)
-            better = active[new_margins > margins[active]]
-            best[better] = current[better]
+            left = n_pixels - taken[active].sum(dim=1)
+            now = replace(problem, images=current, start=None).only(active)
+            added, new_margins = _with_best_pixel(now, taken[active], last=left == 1, settings=self)
+            better = new_margins > margins[active]
+            current[active] = added
+            best[active] = torch.where(better[:, None, None, None], added, best[active])
             margins[active] = torch.maximum(margins[active], new_margins)
         return best
 
 
-def _changed(clean: Tensor, images: Tensor) -> Tensor:
-    """Which pixels differ, bool `(n, h w)`."""
-    return (clean != images).any(dim=1).flatten(1)
+def _with_best_pixel(problem: Problem, taken: Tensor, *, last: Tensor, settings: Greedy) -> tuple[Tensor, Tensor]:
+    """The images with their best new pixel each, and the new margins float32 `(n,)`.
 
-
-def _with_best_pixel(problem: Problem, changed: Tensor, *, last: Tensor, settings: Greedy) -> tuple[Tensor, Tensor]:
-    """The problem's images with the best of the tried pixels set, and their margins; `changed` pixels come last."""
+    Args:
+        problem: the images as they are now.
+        taken: which pixels come last, as they are set already, bool `(n, h w)`.
+        last: whether no pixel may be added after this one, bool `(n,)`.
+        settings: how many candidates are tried.
+    """
     import torch
 
-    now, gains, corners = _promises(problem, last=last, rivals=settings.rivals)
+    now, gains, best_corners = _promises(problem, last=last, rivals=settings.rivals)
     tried = min(settings.candidates, problem.positions)
-    order = gains.masked_fill(changed, -torch.inf).topk(tried, dim=1).indices
-    positions = order.cpu().numpy()
-    colours = corners.gather(2, order[:, None].expand(-1, 3, -1)).transpose(1, 2).contiguous().cpu().numpy()
+    positions = gains.masked_fill(taken, -torch.inf).topk(tried, dim=1).indices
+    colours = best_corners.gather(2, positions[:, None].expand(-1, 3, -1)).transpose(1, 2)
     # What the first block has to reach for more to be tried.
     least = torch.where(now < DECIDED, now + HOPELESS * (DECIDED - now), -torch.inf)
-    hopeful = least.masked_fill(~last, torch.inf).cpu().numpy()
-    margins = np.full(positions.shape, -np.inf)
-    open_rows = np.arange(len(positions))
+    hopeful = least.masked_fill(~last, torch.inf)
+    margins = torch.full(positions.shape, -torch.inf, device=positions.device)
+    open_rows = torch.arange(len(positions), device=positions.device)
     # The most promising first: most images are done with those.
     for begin, end in pairwise(_bounds(tried)):
-        part = (open_rows, slice(begin, end))
-        margins[part] = _tried(problem, open_rows, positions[part], colours=colours[part])
-        reached = margins.max(axis=1)
-        open_rows = np.flatnonzero((reached < settings.margin_to_reach) & (reached >= hopeful))
+        part = positions[open_rows, begin:end], colours[open_rows, begin:end]
+        margins[open_rows, begin:end] = _tried(problem, open_rows, *part)
+        reached = margins.amax(dim=1)
+        open_rows = ((reached < settings.margin_to_reach) & (reached >= hopeful)).nonzero()[:, 0]
+        if not len(open_rows):
+            break
     if settings.corners and len(open_rows):
         # For these the gradient may have named the wrong colour: it holds near the image's own.
-        top = np.argsort(-margins, axis=1, kind="stable")[:, : settings.corners]
-        again = np.repeat(np.take_along_axis(positions, top, axis=1), len(CORNERS), axis=1)
-        every = np.tile(CORNERS, (len(top), top.shape[1], 1))
-        found = np.full(again.shape, -np.inf)
-        found[open_rows] = _tried(problem, open_rows, again[open_rows], colours=every[open_rows])
-        pairs = ((positions, again), (colours, every), (margins, found))
-        positions, colours, margins = (np.concatenate(pair, axis=1) for pair in pairs)
-    rows, chosen = np.arange(len(positions)), margins.argmax(axis=1)
-    images = problem.changed(rows, positions[rows, chosen][:, None], colours=colours[rows, chosen][:, None])
-    return images, torch.from_numpy(margins[rows, chosen]).to(images.device, torch.float32)
+        top = margins.argsort(dim=1, descending=True, stable=True)[:, : settings.corners]
+        again = positions.gather(1, top).repeat_interleave(CORNERS, dim=1)
+        every = corners(top.device).repeat(top.shape[1], 1).expand(len(top), -1, -1)
+        with_corners = torch.full(again.shape, -torch.inf, device=top.device)
+        with_corners[open_rows] = _tried(problem, open_rows, again[open_rows], every[open_rows])
+        pairs = ((positions, again), (colours, every), (margins, with_corners))
+        positions, colours, margins = (torch.cat(pair, dim=1) for pair in pairs)
+    best, chosen = margins.max(dim=1, keepdim=True)
+    colour = colours.gather(1, chosen[:, :, None].expand(-1, -1, 3))
+    return changed(problem.images, positions.gather(1, chosen), colours=colour), best[:, 0]
 
 
 def _bounds(tried: int) -> list[int]:
@@ -118,12 +121,9 @@ def _bounds(tried: int) -> list[int]:
     return bounds
 
 
-def _tried(problem: Problem, rows: Array, positions: Array, *, colours: Array) -> Array:
+def _tried(problem: Problem, rows: Tensor, positions: Tensor, colours: Tensor) -> Tensor:
     """The margins `(m, c)` of the images `rows` `(m,)` with each of their own c pixels set alone."""
-    flat = problem.margins(
-        np.repeat(rows, positions.shape[1]), positions.reshape(-1, 1), colours=colours.reshape(-1, 1, 3)
-    )
-    return flat.reshape(positions.shape)
+    return problem.only(rows).margins_with(positions[:, :, None], colours[:, :, None])
 
 
 def _promises(problem: Problem, *, last: Tensor, rivals: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -136,7 +136,7 @@ def _promises(problem: Problem, *, last: Tensor, rivals: int) -> tuple[Tensor, T
 
     from roco.training.batches import to_unit
 
-    batch, now, gains, corners = gradient_batch(problem.images.device), [], [], []
+    batch, now, gains, colours = gradient_batch(problem.images.device), [], [], []
     parts = (each.split(batch) for each in (problem.images, problem.labels, last))
     for images, labels, is_last in zip(*parts, strict=True):
         with torch.enable_grad():
@@ -159,5 +159,5 @@ def _promises(problem: Problem, *, last: Tensor, rivals: int) -> tuple[Tensor, T
             best = torch.maximum(best, gain)
         now.append(leads[0].detach())
         gains.append(best)
-        corners.append(corner.to(torch.uint8) * 255)
-    return torch.cat(now), torch.cat(gains), torch.cat(corners)
+        colours.append(corner.to(torch.uint8) * 255)
+    return torch.cat(now), torch.cat(gains), torch.cat(colours)

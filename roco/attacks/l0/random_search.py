@@ -1,19 +1,20 @@
 """L0 by random search over pixel sets with corner colours, batched over images.
 
-Each image has a generator of its own and leaves the batch when it is done, so that its result does not depend on which
-images are attacked beside it.
+Everything stays on the device. The host looks once in a while which images are done, so that they leave the batch;
+results depend neither on when it looks nor on which images are attacked beside an image.
 """
 
 import logging
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from roco.attacks.l0.attack import PushedAttack
+from roco.attacks.l0.counter import below, bits
 from roco.attacks.l0.greedy import Greedy
-from roco.attacks.l0.pixels import Array, Problem, changes_of
+from roco.attacks.l0.pixels import OpenImages, Problem, changed, corners, first_positions, painted
 from roco.attacks.types import Tensor
 from roco.settings import Count
 
@@ -25,6 +26,13 @@ REACH = 2
 SCHEDULE = (
     (0.0, 2), (0.005, 4), (0.02, 5), (0.05, 6), (0.1, 8), (0.2, 10), (0.4, 12), (0.6, 15), (0.8, 20),
 )  # fmt: skip
+# The host looks after an eighth of the queries so far, so that few are made in vain, but after so many at the latest.
+LOOK = 50
+LOOK_SHARE = 8
+# What a query may do with a pixel, of four equally likely numbers; the other two put it anywhere.
+RECOLOUR, NEAR = 2, 3
+# For each pixel that is drawn: what is done, where to, which colour, how near.
+DRAWS = 4
 
 
 class RandomSearch(PushedAttack):
@@ -53,29 +61,29 @@ class RandomSearch(PushedAttack):
         Source: Croce et al. 2022 (Sparse-RS), Algorithm 1, with its L0 schedule. Differs from it: pixels also stay and
         change their colour, or move to a position near by; otherwise a single pixel would be searched for blindly.
         """
+        import torch
+
         if self.greedy_candidates:
             problem = replace(problem, start=self.first_step.push(problem))
-        count, height_and_width = len(problem.images), problem.images.shape[2:]
         # Some positions must be free to go to.
         k = min(problem.n_pixels, max(1, problem.positions // 2))
-        positions, colours = _first_pixels(problem, k)
-        margins = problem.margins(np.arange(count), positions, colours=colours)
-        for query in range(1, self.queries):
-            active = np.flatnonzero(margins < self.margin_to_reach)
-            if not len(active):
+        results, state, near = problem.images.clone(), _first(problem, k), _neighbours(problem.images)
+        for queries, drawn in blocks(self.queries, k):
+            state = state.still_open(results, self.margin_to_reach)
+            if not len(state.rows):
                 break
-            if query % 200 == 0:
-                log.info("random search: query %d of %d, %d images", query, self.queries, len(active))
-            drawn = resampled(query / self.queries, k)
-            draws = np.stack([problem.generators[row].random(k + 4 * drawn) for row in active])
-            draw = _one_moved if drawn == 1 else _anew
-            new_positions, new_colours = draw(positions[active], colours[active], draws=draws, size=height_and_width)
-            new_margins = problem.margins(active, new_positions, colours=new_colours)
-            better = new_margins >= margins[active]
-            kept = active[better]
-            positions[kept], colours[kept] = new_positions[better], new_colours[better]
-            margins[kept] = new_margins[better]
-        return problem.changed(np.arange(count), positions, colours=colours)
+            if queries.start // 200 < queries.stop // 200:
+                log.info("random search: query %d of %d, %d images", queries.stop, self.queries, len(state.rows))
+            moves = _moves(state.keys, queries, k=k, drawn=drawn, positions=problem.positions)
+            for query in range(len(queries)):
+                images, positions = state.best, state.positions
+                for move in moves:
+                    images, positions = move.of(query).made(state.clean, images, positions, near=near)
+                margins = problem.margins(images.view(-1, *results.shape[1:]), state.labels)
+                better = state.keep(images, margins, until=self.margin_to_reach, equal=True)
+                state.positions = torch.where(better[:, None], positions, state.positions)
+        state.still_open(results, -float("inf"))
+        return results
 
 
 def resampled(progress: float, k: int) -> int:
@@ -84,69 +92,127 @@ def resampled(progress: float, k: int) -> int:
     return max(1, int(FIRST_SHARE / divisor * k))
 
 
-def _first_pixels(problem: Problem, k: int) -> tuple[Array, Array]:
-    """Positions int64 `(n, k)` and colours uint8 `(n, k, 3)` of the first candidates: random, or those of `start`."""
-    generators, start = problem.generators, problem.start
-    if start is not None:
-        pairs = [
-            changes_of(clean, image, n_pixels=k, generator=generator)
-            for clean, image, generator in zip(problem.images, start, generators, strict=True)
-        ]
-        return np.stack([pair[0] for pair in pairs]), np.stack([pair[1] for pair in pairs])
-    positions = np.stack([generator.permutation(problem.positions)[:k] for generator in generators])
-    corners = np.stack([generator.integers(0, 8, k) for generator in generators])
-    return positions, _corner_colours(corners)
+def blocks(queries: int, k: int) -> Iterator[tuple[range, int]]:
+    """The queries after the first between two looks of the host, and how many pixels each of them draws anew."""
+    begin = 1
+    while begin < queries:
+        drawn, end = resampled(begin / queries, k), begin + 1
+        last = min(queries, begin + min(LOOK, max(1, begin // LOOK_SHARE)))
+        while end < last and resampled(end / queries, k) == drawn:
+            end += 1
+        yield range(begin, end), drawn
+        begin = end
 
 
-def _corner_colours(corners: Array) -> Array:
-    """Corners of the colour cube 0..7 of any shape to uint8 colours `(..., 3)`."""
-    colours: Array = ((corners[..., None] >> np.arange(3)) & 1).astype(np.uint8) * np.uint8(255)
-    return colours
+@dataclass
+class _State(OpenImages):
+    """The images that are still searched for, flat, `(m, 3, h w)`.
 
-
-def _free_position(positions: Array, uniform: Array, *, total: int) -> Array:
-    """A position outside the sets `(m, k)` for each number in [0, 1), uniformly."""
-    free: Array = (uniform * (total - positions.shape[1])).astype(np.int64)
-    for taken in np.sort(positions, axis=1).T:
-        free += free >= taken
-    return free
-
-
-def _anew(positions: Array, colours: Array, *, draws: Array, size: tuple[int, ...]) -> tuple[Array, Array]:
-    """Several pixels of each set drawn anew: other positions, corner colours; see `_one_moved`."""
-    positions, colours = positions.copy(), colours.copy()
-    rows, total, k = np.arange(len(positions)), size[0] * size[1], positions.shape[1]
-    count = (draws.shape[1] - k) // 4
-    slots = np.argsort(draws[:, :k], axis=1)[:, :count]
-    for number, slot in enumerate(slots.T):
-        where, corner = draws[:, k + 2 * number], draws[:, k + 2 * number + 1]
-        positions[rows, slot] = _free_position(positions, where, total=total)
-        colours[rows, slot] = _corner_colours((corner * 8).astype(np.int64))
-    return positions, colours
-
-
-def _one_moved(positions: Array, colours: Array, *, draws: Array, size: tuple[int, ...]) -> tuple[Array, Array]:
-    """One pixel of each set changed: half the time put anywhere, else recoloured in place, or moved near by.
-
-    Args:
-        positions: int64 `(m, k)`.
-        colours: uint8 `(m, k, 3)`.
-        draws: numbers in [0, 1), uniform, `(m, k + 4)`: four for each pixel that is drawn.
-        size: height and width of the images.
+    Attributes:
+        keys: int64 `(m,)`.
+        positions: of the pixels that a query may move, int64 `(m, k)`.
     """
-    positions, colours = positions.copy(), colours.copy()
-    rows, (height, width), k = np.arange(len(positions)), size, positions.shape[1]
-    slot, kind = draws[:, :k].argmin(axis=1), draws[:, k]
-    anywhere, recoloured = kind < 0.5, (kind >= 0.5) & (kind < 0.75)
-    old, old_colour = positions[rows, slot], colours[rows, slot]
-    step = (draws[:, k + 1 : k + 3] * (2 * REACH + 1)).astype(np.int64) - REACH
-    near = (old // width + step[:, 0]).clip(0, height - 1) * width + (old % width + step[:, 1]).clip(0, width - 1)
-    far = _free_position(positions, draws[:, k + 1], total=height * width)
-    blocked = (near[:, None] == positions).any(axis=1)
-    positions[rows, slot] = np.where(recoloured, old, np.where(anywhere | blocked, far, near))
-    corner = ((old_colour > 127) << np.arange(3)).sum(axis=1)
-    corner_draw = draws[:, k + 3]
-    # A pixel that is recoloured must get another colour: flips one to three of its channels.
-    corner = np.where(recoloured, corner ^ (1 + (corner_draw * 7).astype(np.int64)), (corner_draw * 8).astype(np.int64))
-    colours[rows, slot] = np.where((anywhere | recoloured)[:, None], _corner_colours(corner), old_colour)
-    return positions, colours
+
+    keys: Tensor
+    positions: Tensor
+
+
+def _first(problem: Problem, k: int) -> _State:
+    """The first candidates: those that `start` has, or random pixels in random corner colours."""
+    import torch
+
+    from roco.training.batches import to_unit
+
+    positions, start, device = first_positions(problem, k), problem.start, problem.images.device
+    if start is None:
+        # The draws behind those of the positions.
+        random = bits(problem.keys, range(1), draws=problem.positions + k)[0, :, problem.positions :]
+        start = changed(problem.images, positions, colours=corners(device)[below(random, 8)])
+    clean, images, labels = to_unit(problem.images), to_unit(start), problem.labels
+    rows, margins = torch.arange(len(images), device=device), problem.margins(images, labels)
+    return _State(rows, labels, clean.flatten(2), images.flatten(2), margins, problem.keys, positions)
+
+
+def _neighbours(images: Tensor) -> Tensor:
+    """The positions that are at most REACH rows and columns away from each, at the edges clipped, int64 `(h w, 25)`."""
+    import torch
+
+    height, width = images.shape[2:]
+    step = torch.arange(-REACH, REACH + 1, device=images.device)
+    row, column = (torch.arange(size, device=images.device)[:, None] + step for size in (height, width))
+    rows, columns = row.clamp(0, height - 1), column.clamp(0, width - 1)
+    return (rows[:, None, :, None] * width + columns[None, :, None, :]).reshape(height * width, -1)
+
+
+@dataclass(frozen=True)
+class _Move:
+    """What is done with a pixel of each image, for each query of a block: `(q, m)`, and `(m)` for a query.
+
+    Attributes:
+        slot: which of the k pixels, int64 `(q, m, 1)`.
+        is_slot: the same, bool `(q, m, k)`.
+        recoloured: whether it stays and takes another colour, bool.
+        near: whether it moves a little with its colour, bool.
+        rank: where it goes else, counted over positions that are free, int64.
+        step: which neighbour it moves to, int64.
+        flips: channels that are 1, or that are the other way round if it is recoloured, bool `(q, m, 3)`.
+    """
+
+    slot: Tensor
+    is_slot: Tensor
+    recoloured: Tensor
+    near: Tensor
+    rank: Tensor
+    step: Tensor
+    flips: Tensor
+
+    def of(self, query: int) -> "_Move":
+        """The move of a query of the block."""
+        return _Move(*(getattr(self, field.name)[query] for field in fields(self)))
+
+    def made(self, clean: Tensor, images: Tensor, positions: Tensor, *, near: Tensor) -> tuple[Tensor, Tensor]:
+        """Images `(m, 3, h w)` and positions `(m, k)` after the move; `near` are each position's neighbours."""
+        import torch
+
+        old = positions.gather(1, self.slot)
+        there = old[:, None].expand(-1, 3, 1)
+        old_colour, clean_colour = images.gather(2, there)[:, :, 0], clean.gather(2, there)[:, :, 0]
+        old = old[:, 0]
+        neighbour = near[old, self.step]
+        blocked = (positions == neighbour[:, None]).any(dim=1)
+        target = torch.where(self.near & ~blocked, neighbour, _free(positions, self.rank))
+        new = torch.where(self.recoloured, old, target)
+        flipped = ((old_colour > 0.5) & self.recoloured[:, None]) ^ self.flips
+        colour = torch.where(self.near[:, None], old_colour, flipped.float())
+        images = painted(painted(images, old, clean_colour), new, colour)
+        return images, torch.where(self.is_slot, new[:, None], positions)
+
+
+def _moves(keys: Tensor, queries: range, *, k: int, drawn: int, positions: int) -> list[_Move]:
+    """The moves of a block of queries, of which each draws so many pixels: a move for each of them."""
+    import torch
+
+    random = bits(keys, queries, draws=k + DRAWS * drawn)
+    slots, channel = random[:, :, :k].argsort(dim=2)[:, :, :drawn], torch.arange(3, device=keys.device)
+    moves = []
+    for number, slot in enumerate(slots.split(1, dim=2)):
+        what, where, colour, step = random[:, :, k + DRAWS * number : k + DRAWS * (number + 1)].unbind(dim=2)
+        # Several pixels are always put anywhere.
+        kind = below(what, 4) if drawn == 1 else torch.zeros_like(what)
+        recoloured = kind == RECOLOUR
+        # A pixel that is recoloured must get another colour: flips one to three of its channels.
+        corner = torch.where(recoloured, 1 + below(colour, 7), below(colour, 8))
+        flips = ((corner[:, :, None] >> channel) & 1).bool()
+        is_slot = slot == torch.arange(k, device=keys.device)
+        rank, step = below(where, positions - k), below(step, (2 * REACH + 1) ** 2)
+        moves.append(_Move(slot, is_slot, recoloured, kind == NEAR, rank, step, flips))
+    return moves
+
+
+def _free(positions: Tensor, rank: Tensor) -> Tensor:
+    """The position of each rank `(m,)` among those outside the sets `(m, k)`."""
+    import torch
+
+    # Before the i-th smallest position that is taken lie as many free ones as its value less i.
+    before = positions.sort(dim=1).values - torch.arange(positions.shape[1], device=positions.device)
+    return rank + (before <= rank[:, None]).sum(dim=1)

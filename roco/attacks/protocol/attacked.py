@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from torch import Tensor, nn
 
@@ -48,6 +48,7 @@ class Attacked:
         labels: int64 `(n,)`.
         seed: of everything random.
         memory: of the chunks that are finished.
+        part: whether these are some of the images of a protocol, whose chunks are kept apart from those of all.
     """
 
     network: nn.Module
@@ -55,6 +56,11 @@ class Attacked:
     labels: Tensor
     seed: int
     memory: Memory
+    part: bool = False
+
+    def first(self, count: int) -> Self:
+        """The same with the first images alone."""
+        return replace(self, images=self.images[:count], labels=self.labels[:count], part=count < len(self.images))
 
     def by_chunk(
         self, settings: Mapping[str, object], work: Callable[[Tensor, Tensor, int], Chunk], *, kind: type[Chunk]
@@ -66,6 +72,7 @@ class Attacked:
             work: from a chunk's images, their labels and a seed of the chunk's own to its result.
             kind: of the result.
         """
+        settings = {**settings, "images": len(self.images)} if self.part else settings
         size = BATCHES * gradient_batch(self.images.device)
         pairs = list(zip(self.images.split(size), self.labels.split(size), strict=True))
         chunks = [kind.model_validate(chunk) for chunk in self.memory.read(settings)[: len(pairs)]]

@@ -37,7 +37,7 @@ def evaluate_robustness(
 
     Args:
         network: float32 images in [0, 1] to logits.
-        split: the images, of which `config.images` are drawn.
+        split: the images, of which `config.images` are drawn; those that all attacks see come first.
         config: the attacks by name, and what else is asked for.
         device: where to work.
         memory: of what was done before.
@@ -51,17 +51,22 @@ def evaluate_robustness(
         AttackError: an attack cannot be run on this network.
     """
     order = numpy_generator(config.seed, "white-box images").permutation(len(split))
-    chosen = np.sort(order[: config.images])
+    few = min(config.images_for(), len(order))
+    chosen = np.concatenate([np.sort(order[:few]), np.sort(order[few : config.images])])
     images, labels = (torch.from_numpy(array[chosen]).to(device) for array in (split.images, split.labels))
     attacked = Attacked(network.to(device), images, labels, config.seed, memory or Memory())
     right = predictions_of(network, to_unit(images), batch_size=gradient_batch(device)) == labels
-    named = attacked.attacked_by_all(config.attacks)
-    smallest = attacked.attacked_by_all(config.smallest_perturbations, prefix="smallest ", shrink=True)
-    radii = [attacked.radii(config.curve)] if config.curve else []
-    checked = attacked.attacked_by_all(config.checks.attacks() if config.checks else {}, prefix="check ")
-    everything = [*named.values(), *smallest.values(), *radii, *checked.values()]
+    named = {
+        name: attacked.first(config.images_for(name)).attacked_by(name, attack)
+        for name, attack in config.attacks.items()
+    }
+    part, of_part = attacked.first(few), {name: outcome.first(few) for name, outcome in named.items()}
+    smallest = part.attacked_by_all(config.smallest_perturbations, prefix="smallest ", shrink=True)
+    radii = [part.radii(config.curve)] if config.curve else []
+    checked = part.attacked_by_all(config.checks.attacks() if config.checks else {}, prefix="check ")
+    everything = [*of_part.values(), *smallest.values(), *radii, *checked.values()]
     distances = {norm: nearest([getattr(outcome, norm) for outcome in everything]) for norm in ("l2", "linf")}
-    by_transfer = np.array([(transferred or {}).get(int(index), np.nan) for index in chosen])
+    by_transfer = np.array([(transferred or {}).get(int(index), np.nan) for index in chosen[:few]])
     return WhiteBox(
         images=len(images),
         clean_accuracy=float(right.double().mean()),
@@ -69,7 +74,7 @@ def evaluate_robustness(
         attacks={name: summary(config.attacks[name], outcome) for name, outcome in named.items()},
         curve=curve_of(distances["linf"], config.curve) if config.curve else None,
         smallest_perturbations={norm: smallest_of(each) for norm, each in distances.items()} if smallest else {},
-        flags=_flags(attacked, config, named=named, checked=checked, everything=everything, transferred=by_transfer),
+        flags=_flags(part, config, named=of_part, checked=checked, everything=everything, transferred=by_transfer),
     )
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from roco.attacks.l0 import attack_l0
+from roco.attacks.l0.counter import keys_of
 from roco.attacks.linf import attack_linf
 from roco.attacks.norms import DECIDED, Norm, forward_batch, margins, margins_of, within_budget
 from roco.attacks.sets.cell import Array, Cell
@@ -26,7 +27,7 @@ from roco.training.prediction import logits_of
 log = logging.getLogger("roco")
 
 # Raised by hand when an attack comes to give other images: it invalidates what is in the store.
-ATTACK_VERSION = 2
+ATTACK_VERSION = 3
 KIND = "adversarial_chunk"
 
 
@@ -224,15 +225,14 @@ class _Chain:
                 seed=seed_from(*parts, int(self.source[0])),
                 start=start,
             )
-        # A generator an image, so that its result does not depend on which others are attacked.
-        generators = [numpy_generator(*parts, int(index)) for index in self.source]
         return attack_l0(
             self.network,
             self.clean,
             labels=self.labels,
             n_pixels=threshold,
             settings=self.config.l0_attack,
-            generators=generators,
+            # A key an image, so that its result does not depend on which others are attacked.
+            keys=keys_of(*parts, rows=self.source, device=self.clean.device),
             start=start,
         )
 

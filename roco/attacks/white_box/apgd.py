@@ -19,7 +19,9 @@ class APGDCE(LinfBudget):
 
     def perturb(self, batch: Batch) -> Tensor:
         """See `Attack`; from one random start."""
-        return torchattack(batch, "APGD", eps=self.eps / 255, steps=self.steps, rho=self.rho, loss="ce")
+        from roco.attacks.white_box.torchattacks_variants import StepwiseAPGD
+
+        return torchattack(batch, StepwiseAPGD, eps=self.eps / 255, steps=self.steps, rho=self.rho, loss="ce")
 
 
 class APGDT(LinfBudget):

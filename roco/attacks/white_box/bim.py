@@ -19,4 +19,6 @@ class BIM(LinfBudget):
 
     def perturb(self, batch: Batch) -> Tensor:
         """See `Attack`."""
-        return torchattack(batch, "BIM", eps=self.eps / 255, alpha=self.alpha / 255, steps=self.steps)
+        from roco.attacks.white_box.torchattacks_variants import StepwiseBIM
+
+        return torchattack(batch, StepwiseBIM, eps=self.eps / 255, alpha=self.alpha / 255, steps=self.steps)

@@ -11,6 +11,8 @@ from roco.settings import Count, NonNegative, Positive
 
 # An image's run ends when its cost has not fallen by this share for some steps, as in the authors' code.
 STALLED = 1e-4
+# The host looks after so many steps which images' runs have ended.
+LOOK = 10
 
 
 class CW(Attack):
@@ -27,7 +29,8 @@ class CW(Attack):
         """See `Attack`."""
         import torch
 
-        run = Run(batch, self.steps, self.learning_rate, kappa=self.kappa)
+        # Every image takes all steps.
+        run = Run(batch, self.steps, self.learning_rate, self.steps, kappa=self.kappa)
         return run.nearest(torch.full((len(batch.images),), self.c, device=batch.images.device))[0]
 
 
@@ -53,7 +56,7 @@ class CWSearch(Attack):
         """
         import torch
 
-        run = Run(batch, self.steps, self.learning_rate, patience=self.patience)
+        run = Run(batch, self.steps, self.learning_rate, self.patience)
         best = batch.images.clone()
         distance = torch.full((len(best),), torch.inf, device=best.device)
         trade_off = torch.full_like(distance, self.c)
@@ -83,14 +86,14 @@ class Run:
         steps: how many at most.
         learning_rate: Adam's.
         kappa: the margin in logits that is asked for; images are misclassified by `DECIDED` at least.
-        patience: an image leaves once its cost has stalled for so many steps; None: every image takes all steps.
+        patience: an image leaves once its cost has stalled for so many steps.
     """
 
     batch: Batch
     steps: int
     learning_rate: float
+    patience: int
     kappa: float = 0.0
-    patience: int | None = None
 
     def nearest(self, trade_off: Tensor) -> tuple[Tensor, Tensor]:
         """The nearest misclassified images, or the clean ones, and their squared L2 distances, or infinity.
@@ -101,28 +104,29 @@ class Run:
         import torch
 
         images, labels = self.batch.images, self.batch.labels
+        results, nearest = images.clone(), torch.full(labels.shape, torch.inf, device=images.device)
+        rows, taken = torch.arange(len(images), device=images.device), torch.zeros(())
         position = torch.atanh((2 * images - 1) * 0.999999)
         moments = [torch.zeros_like(position), torch.zeros_like(position)]
-        steps_taken = torch.zeros(())
-        best, distance = images.clone(), torch.full((len(images),), torch.inf, device=images.device)
-        rows = torch.arange(len(images), device=images.device)
-        lowest, stalled = torch.full_like(distance, torch.inf), torch.zeros_like(rows)
-        for _ in range(self.steps):
+        best, distance, lowest, stalled = images, nearest, nearest, torch.zeros_like(rows)
+        for step in range(self.steps):
             perturbed, distances, logits, cost, gradient = self._step(position, rows, trade_off[rows])
-            better = (margins(logits, labels[rows]) >= DECIDED) & (distances < distance[rows])
-            distance[rows[better]], best[rows[better]] = distances[better], perturbed[better]
-            _adam_step(position, gradient, moments=moments, taken=steps_taken, learning_rate=self.learning_rate)
-            if self.patience is None:
-                continue
-            fell = cost < (1 - STALLED) * lowest
+            better = (margins(logits, labels[rows]) >= DECIDED) & (distances < distance) & (stalled < self.patience)
+            distance = torch.where(better, distances, distance)
+            best = torch.where(better[:, None, None, None], perturbed, best)
+            _adam_step(position, gradient, moments=moments, taken=taken, learning_rate=self.learning_rate)
+            fell = (cost < (1 - STALLED) * lowest) & (stalled < self.patience)
             stalled, lowest = torch.where(fell, 0, stalled + 1), torch.where(fell, cost, lowest)
-            active = stalled < self.patience
-            if not active.all():
-                rows, lowest, stalled = rows[active], lowest[active], stalled[active]
-                position, moments = position[active], [moment[active] for moment in moments]
-            if not len(rows):
-                break
-        return best, distance
+            if self.patience < self.steps and (step + 1) % LOOK == 0:
+                results[rows], nearest[rows] = best, distance
+                left = (stalled < self.patience).nonzero()[:, 0]
+                if not len(left):
+                    break
+                rows, best, distance, lowest, stalled, position, *moments = (
+                    each[left] for each in (rows, best, distance, lowest, stalled, position, *moments)
+                )
+        results[rows], nearest[rows] = best, distance
+        return results, nearest
 
     def _step(self, position: Tensor, rows: Tensor, trade_off: Tensor) -> tuple[Tensor, ...]:
         """Images at a position, their squared distances, logits and costs, and the gradient of the cost."""

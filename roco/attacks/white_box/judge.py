@@ -5,7 +5,7 @@ from collections import Counter
 import torch
 from torch import Tensor, nn
 
-from roco.attacks.norms import DECIDED, gradient_batch, margins
+from roco.attacks.norms import DECIDED, forward_batch, gradient_batch, margins
 from roco.attacks.outcome import Outcome, marks, median
 from roco.attacks.records import AttackSummary
 from roco.attacks.white_box.attack import Attack, Inputs
@@ -43,7 +43,7 @@ def attack_white_box(
     Raises:
         AttackError: the attack cannot be run on this network.
     """
-    batch_size = batch_size or gradient_batch(images.device)
+    batch_size = batch_size or (gradient_batch if attack.uses_gradients else forward_batch)(images.device)
     clean = to_unit(images)
     right = predictions_of(network, clean, batch_size=batch_size) == labels
     l2, linf = (torch.where(right, torch.inf, 0.0).double() for _ in range(2))
@@ -92,13 +92,13 @@ def summary(attack: Attack, outcome: Outcome) -> AttackSummary:
 
 def _shrunk(network: nn.Module, clean: Tensor, perturbed: Tensor, *, labels: Tensor, batch_size: int) -> Tensor:
     """The nearest clearly misclassified images on the lines from clean images to misclassified ones, by bisection."""
-    nearest, too_near, enough = perturbed, torch.zeros(len(perturbed)), torch.ones(len(perturbed))
+    nearest, too_near = perturbed, torch.zeros(len(perturbed), device=perturbed.device)
+    enough = torch.ones_like(too_near)
     for _ in range(HALVINGS):
         middle = (too_near + enough) / 2
-        candidate = torch.lerp(clean, perturbed, middle.to(clean.device)[:, None, None, None])
+        candidate = torch.lerp(clean, perturbed, middle[:, None, None, None])
         fooled = _fooled(network, candidate, labels=labels, batch_size=batch_size)
         nearest = torch.where(fooled[:, None, None, None], candidate, nearest)
-        fooled = fooled.cpu()
         too_near, enough = torch.where(fooled, too_near, middle), torch.where(fooled, middle, enough)
     return nearest
 

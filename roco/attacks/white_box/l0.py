@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from roco.attacks.l0 import L0Attack, attack_l0
+from roco.attacks.l0.counter import keys_of
 from roco.attacks.norms import changed_pixels
 from roco.attacks.types import Tensor
 from roco.attacks.white_box.attack import Attack, Inputs
-from roco.runtime import numpy_generator
 from roco.settings import Count
 
 
@@ -38,7 +38,7 @@ class L0(Attack):
             labels=inputs.labels,
             n_pixels=self.pixels,
             settings=self.attacks[0],
-            generators=[numpy_generator(inputs.seed, row) for row in inputs.rows],
+            keys=keys_of(inputs.seed, rows=inputs.rows, device=inputs.images.device),
         )
         return to_unit(perturbed)
 

@@ -20,5 +20,7 @@ class PGD(LinfBudget):
 
     def perturb(self, batch: Batch) -> Tensor:
         """See `Attack`; from one random start."""
+        from roco.attacks.white_box.torchattacks_variants import StepwisePGD
+
         settings = {"eps": self.eps / 255, "alpha": self.alpha / 255, "steps": self.steps}
-        return torchattack(batch, "PGD", **settings, random_start=True)
+        return torchattack(batch, StepwisePGD, **settings, random_start=True)

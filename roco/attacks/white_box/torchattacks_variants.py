@@ -1,4 +1,9 @@
-"""Torchattacks' APGD-T, FAB and Square without their traps. Import it late: torchattacks costs seconds."""
+"""Torchattacks' attacks without their traps, and so that images leave them when they are fooled.
+
+Import it late: torchattacks costs seconds.
+"""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -9,9 +14,101 @@ from roco.attacks.norms import DECIDED, margins
 postpone_scipy_stats()
 import torchattacks  # noqa: E402
 
+# The host looks which images are fooled after so many passes; in between it does not wait for the device.
+LOOK = 4
 
-class TargetedAPGD(torchattacks.APGDT):  # type: ignore[misc]
-    """APGD-T for any number of classes.
+
+class Leaving:
+    """A network for one run on a batch: images that it gets wrong by `DECIDED` leave, as they were then.
+
+    Those that have left get the logits 0 and no gradient, and cost nothing.
+
+    Args:
+        network: float32 images in [0, 1] to logits.
+        images: float32 `(n, 3, h, w)`: all calls are for the same n images.
+        labels: int64 `(n,)`.
+    """
+
+    def __init__(self, network: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> None:
+        self.network, self.labels, self.calls = network, labels, 0
+        self.rows = torch.arange(len(images), device=images.device)
+        self.fooled, self.fooling = torch.zeros_like(labels, dtype=torch.bool), images.detach().clone()
+        # The same for the images that are left.
+        self._fooled, self._fooling = self.fooled, self.fooling
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Logits `(n, classes)`."""
+        everything = len(self.rows) == len(images)
+        left = images if everything else images.index_select(0, self.rows)
+        logits = self.network(left)
+        with torch.no_grad():
+            wrong = margins(logits, self.labels[self.rows]) >= DECIDED
+            self._fooling = torch.where((wrong & ~self._fooled)[:, None, None, None], left, self._fooling)
+            self._fooled = wrong | self._fooled
+        padded = (
+            logits if everything else logits.new_zeros(len(images), logits.shape[1]).index_copy(0, self.rows, logits)
+        )
+        self.calls += 1
+        if self.calls % LOOK == 0:
+            self._leave()
+        return padded
+
+    def _leave(self) -> None:
+        self.fooled[self.rows], self.fooling[self.rows] = self._fooled, self._fooling
+        open_rows = (~self._fooled).nonzero()[:, 0]
+        # A network may need one image at least.
+        open_rows = open_rows if len(open_rows) else open_rows.new_zeros(1)
+        self.rows, self._fooled, self._fooling = (each[open_rows] for each in (self.rows, self._fooled, self._fooling))
+
+    def result(self, perturbed: Tensor) -> Tensor:
+        """The images that left, and of the others `perturbed`."""
+        self._leave()
+        return torch.where(self.fooled[:, None, None, None], self.fooling, perturbed)
+
+
+class _Stepwise:
+    """Images leave an attack of torchattacks that is one run on its batch."""
+
+    model: Callable[[Tensor], Tensor]
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Float32 images `(n, c, h, w)` in [0, 1] to perturbed ones."""
+        network, leaving = self.model, Leaving(self.model, images, labels)
+        self.model = leaving
+        perturbed = super().forward(images, labels)  # type: ignore[misc]
+        self.model = network
+        return leaving.result(perturbed)
+
+
+class StepwiseBIM(_Stepwise, torchattacks.BIM):  # type: ignore[misc]
+    """BIM that images leave when they are fooled."""
+
+
+class StepwisePGD(_Stepwise, torchattacks.PGD):  # type: ignore[misc]
+    """PGD that images leave when they are fooled."""
+
+
+class _StepwiseRuns:
+    """Images leave each run of APGD."""
+
+    model: Callable[[Tensor], Tensor]
+
+    def attack_single_run(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+        """The images of the largest loss, which images are still right, the losses, and the perturbed images."""
+        network, leaving = self.model, Leaving(self.model, x, y)
+        self.model = leaving
+        largest, right, loss, perturbed = super().attack_single_run(x, y)  # type: ignore[misc]
+        self.model = network
+        perturbed = leaving.result(perturbed)
+        return largest, right & ~leaving.fooled, loss, perturbed
+
+
+class StepwiseAPGD(_StepwiseRuns, torchattacks.APGD):  # type: ignore[misc]
+    """APGD that images leave when they are fooled."""
+
+
+class TargetedAPGD(_StepwiseRuns, torchattacks.APGDT):  # type: ignore[misc]
+    """APGD-T for any number of classes, which images leave when they are fooled.
 
     Differs from torchattacks, whose ratio of logits needs four classes: with fewer, the plain difference is used.
     """

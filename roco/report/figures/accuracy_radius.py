@@ -4,8 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from roco.config import StudyConfig
-from roco.report.figures.style import legend, looks, new_figure, say_empty
-from roco.report.measures.compare import searches_in
+from roco.report.figures.style import legend, looks_in, new_figure, say_empty
 from roco.report.measures.curves import accuracy_curves
 from roco.report.read.collect import Study
 
@@ -24,17 +23,17 @@ def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
 def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
     """A line a search with its band."""
     figure, [axis] = new_figure()
-    known, searches = looks(list(config.search.searches)), searches_in(data, config)
-    for search in searches:
-        look, part = known[search], data[data["search"] == search]
+    shown = looks_in(data, config)
+    for search, look in shown.items():
+        part = data[data["search"] == search]
         value, low, high = (100 * part[name].to_numpy(dtype=float) for name in ("accuracy", "low", "high"))
         radius = part["radius"].to_numpy(dtype=float)
         axis.fill_between(radius, low, high, color=look.colour, alpha=0.15, linewidth=0)
         axis.plot(radius, value, look.marker, ls="-", color=look.colour, markersize=4.5, linewidth=1.6)
-    if searches:
+    if shown:
         axis.set_ylim(0, 100)
     else:
         say_empty(axis, "no radii were searched")
     axis.set(xlabel="L∞ radius (1/255)", ylabel="Images that hold (%)")
-    legend(figure, [known[search] for search in searches])
+    legend(figure, shown.values())
     return figure

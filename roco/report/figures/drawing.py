@@ -1,25 +1,33 @@
 """Drawings of networks: the phases of a phenotype as graphs, from left to right.
 
-Files are drawn by matplotlib; a page of hundreds of networks defines each phase once, as an SVG symbol of a few lines.
+A phase is an SVG symbol of a few lines, so that a page of hundreds of networks defines each phase once.
 """
 
+import html
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from roco.files import atomic
 from roco.space.complexity import Channels, widths_of
 from roco.space.genome import PhaseGraph, Phenotype
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 INPUT, OUTPUT = "in", "out"
 # Of a symbol, in pixels: between columns, between rows, and around all.
 _STEP, _ROW, _MARGIN = 42.0, 34.0, 14.0
 _RADIUS = 9.5
+# Of a file, in pixels: between phases and lines, and the room for a heading.
+_GAP, _HEADING = 18.0, 120.0
+# A white ground, arrow heads and colours, for a file that has no page around it.
+_FRAME = (
+    '<rect width="100%" height="100%" fill="white"/><defs><marker id="arrow" viewBox="0 0 6 6" refX="5" refY="3" '
+    'markerWidth="5" markerHeight="5" orient="auto"><polygon points="0,0 6,3 0,6" fill="#444444"/></marker></defs>'
+    "<style>path { fill: none; stroke: #444444; stroke-width: 1.3; marker-end: url(#arrow); } "
+    "path.residual { stroke-dasharray: 4 3; } circle { fill: #9ecae1; stroke: #444444; } "
+    "circle.end { fill: #dddddd; } text { font: 9px sans-serif; text-anchor: middle; dominant-baseline: central; }"
+    "</style>"
+)
 
 
 def draw_network(phenotype: Phenotype, path: str | Path, *, channels: Channels, title: str = "") -> None:
@@ -31,33 +39,38 @@ def draw_network(phenotype: Phenotype, path: str | Path, *, channels: Channels, 
         channels: width of the first active phase or of each, for the headings.
         title: above all phases.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
+    symbols = [phase_symbol(graph, f"phase-{number}") for number, graph in enumerate(phenotype.phases, start=1)]
+    widths, left, parts = widths_of(channels, len(symbols)), _GAP, [symbol.markup for symbol in symbols]
+    for number, (symbol, width) in enumerate(zip(symbols, widths, strict=True), start=1):
+        box = max(symbol.width, _HEADING)
+        parts.append(_text(f"phase {number}: {width} channels", left + box / 2, 2 * _GAP))
+        size = f'width="{symbol.width:g}" height="{symbol.height:.4g}"'
+        parts.append(f'<use href="#{symbol.name}" x="{left + (box - symbol.width) / 2:g}" y="{3 * _GAP:g}" {size}/>')
+        left += box + _GAP
+    if not symbols:
+        left = 2 * _HEADING
+        parts.append(_text("no active phase: global average and linear layer", left / 2, 3 * _GAP))
+    parts.append(_text(title, left / 2, _GAP))
+    height = 4 * _GAP + max((symbol.height for symbol in symbols), default=0.0)
+    size = f'width="{left:g}" height="{height:.4g}" viewBox="0 0 {left:g} {height:.4g}"'
+    drawing = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{_FRAME}{"".join(parts)}</svg>\n'
+    path = Path(path)
+    with atomic(path) as temporary:
+        if path.suffix.lower() == ".png":
+            import vl_convert
 
-    count = max(1, len(phenotype.phases))
-    with mpl.rc_context({"svg.hashsalt": "roco", "svg.fonttype": "none", "text.parse_math": False}):
-        figure = Figure(figsize=(3.2 * count, 2.6), layout="constrained")
-        axes = figure.subplots(1, count, squeeze=False)[0]
-        widths = widths_of(channels, len(phenotype.phases))
-        for number, (axis, graph, width) in enumerate(zip(axes, phenotype.phases, widths, strict=False), start=1):
-            _draw_phase(axis, graph)
-            axis.set_title(f"phase {number}: {width} channels", fontsize=9)
-        if not phenotype.phases:
-            axes[0].text(0.5, 0.5, "no active phase:\nglobal average and linear layer", ha="center", va="center")
-        for axis in axes:
-            axis.set_axis_off()
-        figure.suptitle(title, fontsize=10)
-        path = Path(path)
-        with atomic(path) as temporary:
-            png = path.suffix.lower() == ".png"
-            figure.savefig(temporary, format="png" if png else "svg", metadata=None if png else {"Date": None}, dpi=200)
+            temporary.write_bytes(vl_convert.svg_to_png(drawing, scale=3.0))
+        else:
+            temporary.write_text(drawing, encoding="utf-8")
+
+
+def _text(text: str, x: float, y: float) -> str:
+    return f'<text x="{x:.4g}" y="{y:.4g}">{html.escape(text)}</text>' if text else ""
 
 
 def _positions(graph: PhaseGraph) -> dict[int | str, tuple[float, float]]:
     """A column for each depth; the phase's input before, its output behind."""
-    columns: list[int] = []
-    for sources in graph.inputs:
-        columns.append(1 + max((columns[source] for source in sources), default=0))
+    columns = graph.depths
     positions: dict[int | str, tuple[float, float]] = {INPUT: (0, 0), OUTPUT: (max(columns) + 1, 0)}
     for column in sorted(set(columns)):
         members = [node for node, depth in enumerate(columns) if depth == column]
@@ -143,32 +156,3 @@ def _line(edge: _Edge, at: Callable[[tuple[float, float]], tuple[float, float]])
     x1, y1 = x1 - (_RADIUS + 2) * (x1 - cx) / last, y1 - (_RADIUS + 2) * (y1 - cy) / last
     kind = ' class="residual"' if edge.residual else ""
     return f'<path{kind} d="M{x0:.4g} {y0:.4g}Q{cx:.4g} {cy:.4g} {x1:.4g} {y1:.4g}"/>'
-
-
-def _draw_phase(axis: "Axes", graph: PhaseGraph) -> None:
-    positions = _positions(graph)
-    for edge in _edges(graph, positions):
-        _arrow(axis, edge.start, edge.end, bend=edge.bend, style="--" if edge.residual else "-")
-    for name, (x, y) in positions.items():
-        label = name if isinstance(name, str) else str(name + 1)
-        colour = "#dddddd" if isinstance(name, str) else "#9ecae1"
-        axis.text(x, y, label, ha="center", va="center", fontsize=8, bbox={"boxstyle": "circle,pad=0.35", "fc": colour})
-    axis.set_xlim(-0.5, positions[OUTPUT][0] + 0.5)
-    height = max(abs(y) for _, y in positions.values()) + 1
-    axis.set_ylim(-height, height)
-
-
-def _arrow(axis: "Axes", start: tuple[float, float], end: tuple[float, float], *, bend: float, style: str) -> None:
-    axis.annotate(
-        "",
-        xy=end,
-        xytext=start,
-        arrowprops={
-            "arrowstyle": "->",
-            "linestyle": style,
-            "color": "#444444",
-            "shrinkA": 10,
-            "shrinkB": 10,
-            "connectionstyle": f"arc3,rad={bend}",
-        },
-    )

@@ -7,8 +7,7 @@ from matplotlib.lines import Line2D
 from roco.config import StudyConfig
 from roco.report.figures.points import points
 from roco.report.figures.scatter import BARS, scatter, width_label
-from roco.report.figures.style import PUBLISHED_COLOUR, legend, looks, new_figure, scale_counts
-from roco.report.measures.compare import searches_in
+from roco.report.figures.style import PUBLISHED_COLOUR, legend, looks_in, new_figure, scale_counts
 from roco.report.measures.measured import TEST
 from roco.report.measures.paper import PUBLISHED_NETWORKS
 from roco.report.read.collect import Study
@@ -45,7 +44,6 @@ def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
 def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
     """Our networks as points with intervals, published ones as labelled stars."""
     figure, [axis] = new_figure()
-    known = looks(list(config.search.searches))
     published = data[data["published"] != ""]
     scatter(axis, data[data["published"] == ""], config, "parameters")
     for name, parameters, accuracy in published[["published", "parameters", "accuracy"]].itertuples(
@@ -67,5 +65,5 @@ def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
         axis.margins(x=0.14)
     axis.set(xlabel=f"Parameters (millions, {width_label(config)})", ylabel="Test accuracy (%)")
     stars = Line2D([], [], color=PUBLISHED_COLOUR, marker="*", linestyle="", markersize=8, label="published")
-    legend(figure, [known[s] for s in searches_in(data, config)], extra=[stars] if len(published) else [])
+    legend(figure, looks_in(data, config).values(), extra=[stars] if len(published) else [])
     return figure

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from roco.config import StudyConfig
 from roco.report.figures.points import points, with_trends
 from roco.report.figures.scatter import BARS, TRENDS, flops_label, scatter
-from roco.report.figures.style import legend, looks, new_figure
-from roco.report.measures.compare import attack_of, searches_in
+from roco.report.figures.style import legend, looks_in, new_figure
+from roco.report.measures.compare import attack_of
 from roco.report.read.collect import Study
 
 CAPTION = BARS + TRENDS
@@ -22,8 +22,7 @@ def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
 def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
     """A point for each network with its interval, a trend for each search."""
     figure, [axis] = new_figure()
-    known = looks(list(config.search.searches))
     scatter(axis, data, config, "flops")
     axis.set(xlabel=flops_label(config), ylabel="Accuracy under PGD (%)")
-    legend(figure, [known[search] for search in searches_in(data, config)])
+    legend(figure, looks_in(data, config).values())
     return figure

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from roco.config import StudyConfig
 from roco.report.figures.points import points, with_trends
 from roco.report.figures.scatter import BARS, TRENDS, flops_label, scatter, scatter_distances
-from roco.report.figures.style import legend, looks, new_figure
-from roco.report.measures.compare import attack_of, metric_title, searches_in
+from roco.report.figures.style import legend, looks_in, new_figure
+from roco.report.measures.compare import attack_of, metric_title
 from roco.report.measures.distances import distances
 from roco.report.read.collect import Study
 
@@ -47,7 +47,6 @@ def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
     names = _names(config) or ["no other attack"]
     rows, columns = -(-len(names) // 2), min(2, len(names))
     figure, axes = new_figure(rows, columns, height=0.7 + 2.0 * rows)
-    known = looks(list(config.search.searches))
     for axis, name in zip(axes, names, strict=False):
         attack, part = config.robustness.attacks.get(name), data[data["metric"] == name]
         if attack is not None and not attack.has_budget:
@@ -60,5 +59,5 @@ def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
         axis.set_axis_off()
     figure.supxlabel(flops_label(config), fontsize=9)
     figure.supylabel("Accuracy under attack (%)", fontsize=9)
-    legend(figure, [known[search] for search in searches_in(data, config)])
+    legend(figure, looks_in(data, config).values())
     return figure

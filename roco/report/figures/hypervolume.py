@@ -5,8 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from roco.config import StudyConfig
-from roco.report.figures.style import legend, looks, new_figure, say_empty
-from roco.report.measures.compare import searches_in
+from roco.report.figures.style import legend, looks_in, new_figure, say_empty
 from roco.report.measures.searched import VOLUMES, hypervolume_course
 from roco.report.read.collect import Study
 
@@ -25,11 +24,10 @@ def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
 def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
     """The hypervolume of each generation: each seed, and their mean."""
     figure, axes = new_figure(len(VOLUMES), height=5.2)
-    known = looks(list(config.search.searches))
     for axis, names in zip(axes, VOLUMES, strict=True):
         part = data[data["objectives"] == " ".join(names)]
-        for search in searches_in(part, config):
-            look, of_search = known[search], part[part["search"] == search]
+        for search, look in looks_in(part, config).items():
+            of_search = part[part["search"] == search]
             for _, course in of_search.groupby("seed"):
                 axis.plot(course["evaluations"], course["hypervolume"], color=look.colour, linewidth=0.9, alpha=0.5)
             mean = of_search.groupby("generation")[["evaluations", "hypervolume"]].mean()
@@ -48,5 +46,5 @@ def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_ylabel("Hypervolume (share of box)")
     axes[-1].set_xlabel("Networks evaluated by the search")
-    legend(figure, [known[search] for search in searches_in(data, config)])
+    legend(figure, looks_in(data, config).values())
     return figure

@@ -6,8 +6,8 @@ from matplotlib.lines import Line2D
 
 from roco.config import StudyConfig
 from roco.report.figures.scatter import NO_NETWORKS, width_label
-from roco.report.figures.style import INK, legend, looks, new_figure, say_empty
-from roco.report.measures.compare import lightest, searches_in
+from roco.report.figures.style import INK, legend, looks_in, new_figure, say_empty
+from roco.report.measures.compare import lightest
 from roco.report.read.collect import Study
 
 
@@ -20,30 +20,18 @@ def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
 def draw_cost(data: pd.DataFrame, config: StudyConfig, column: str, label: str) -> Figure:
     """Each of the N lightest networks a point, their mean a bar; one group for each N."""
     figure, [axis] = new_figure()
-    known = looks(list(config.search.searches))
-    searches = searches_in(data, config)
-    for index, search in enumerate(searches):
-        offset = (index - (len(searches) - 1) / 2) * 0.8 / len(searches)
+    shown = looks_in(data, config)
+    for index, (search, look) in enumerate(shown.items()):
+        offset = (index - (len(shown) - 1) / 2) * 0.8 / len(shown)
         for group, count in enumerate(config.report.top):
             part = data[(data["search"] == search) & (data["top"] == count)]
             values = part[column].to_numpy(dtype=float) / 1e6
             if len(values):
                 spread = [offset + 0.1 * (i / max(1, len(values) - 1) - 0.5) for i in range(len(values))]
-                axis.plot(
-                    [group + s for s in spread],
-                    values,
-                    known[search].marker,
-                    color=known[search].colour,
-                    alpha=0.6,
-                    markersize=5,
-                )
-                axis.hlines(
-                    values.mean(),
-                    group + offset - 0.12,
-                    group + offset + 0.12,
-                    colors=known[search].colour,
-                    linewidth=2.2,
-                )
+                places = [group + s for s in spread]
+                axis.plot(places, values, look.marker, color=look.colour, alpha=0.6, markersize=5)
+                ends = group + offset - 0.12, group + offset + 0.12
+                axis.hlines(values.mean(), *ends, colors=look.colour, linewidth=2.2)
     if data.empty:
         say_empty(axis, NO_NETWORKS)
     else:
@@ -53,5 +41,5 @@ def draw_cost(data: pd.DataFrame, config: StudyConfig, column: str, label: str) 
         axis.grid(visible=False, axis="x")
     axis.set(xlabel="The N lightest networks of each search and seed", ylabel=f"{label}\n({width_label(config)})")
     mean = Line2D([], [], color=INK, linewidth=2.2, label="mean")
-    legend(figure, [known[search] for search in searches], extra=[mean] if searches else [])
+    legend(figure, shown.values(), extra=[mean] if shown else [])
     return figure

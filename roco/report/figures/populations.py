@@ -5,8 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from roco.config import StudyConfig
-from roco.report.figures.style import INK, legend, looks, new_figure, say_empty, scale_counts
-from roco.report.measures.compare import searches_in
+from roco.report.figures.style import INK, legend, looks_in, new_figure, say_empty, scale_counts
 from roco.report.measures.searched import searched_networks
 from roco.report.read.collect import Study
 
@@ -25,11 +24,9 @@ def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
 def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
     """The last populations: both errors against FLOPs."""
     figure, axes = new_figure(2, height=6.0)
-    known = looks(list(config.search.searches))
     data = data[data["last"] == data.groupby(["search", "seed"])["last"].transform("max")]
     for axis, column in zip(axes, ("error", "adversarial_error"), strict=True):
-        for search in searches_in(data, config):
-            look = known[search]
+        for search, look in looks_in(data, config).items():
             for in_front, face in ((False, "none"), (True, look.colour)):
                 part = data[(data["search"] == search) & (data["front"] == in_front)]
                 axis.plot(
@@ -50,5 +47,5 @@ def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
     hollow = Line2D(
         [], [], color=INK, marker="o", markerfacecolor="none", ls="", markersize=5, label="hollow: not in the front"
     )
-    legend(figure, [known[search] for search in searches_in(data, config)], extra=[hollow])
+    legend(figure, looks_in(data, config).values(), extra=[hollow])
     return figure

@@ -5,20 +5,23 @@ Colours are Okabe and Ito's, which readers with any kind of colour vision can te
 
 import io
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from roco.config import StudyConfig
 from roco.files import atomic
 from roco.report.figures.fonts import FAMILY, show_numbers_instead
+from roco.report.measures.compare import searches_in
 from roco.report.read.collect import REFERENCES
 
 # The ink of text, axes and grid; the page puts its own text colour in its place, so that figures follow dark mode.
@@ -50,6 +53,12 @@ def looks(searches: Sequence[str]) -> dict[str, Look]:
     """The look of each search, by its position in the configuration, and of the retrained published networks."""
     of_searches = {name: Look(*_LOOKS[index % len(_LOOKS)], name) for index, name in enumerate(searches)}
     return of_searches | {REFERENCES: Look(INK, "X", "references")}
+
+
+def looks_in(data: pd.DataFrame, config: StudyConfig) -> dict[str, Look]:
+    """The look of each search that the data has, in the order of the configuration, the references last."""
+    known = looks(list(config.search.searches))
+    return {search: known[search] for search in searches_in(data, config)}
 
 
 @contextmanager
@@ -91,7 +100,7 @@ def new_figure(rows: int = 1, columns: int = 1, *, height: float = 3.5) -> tuple
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
-def legend(figure: Figure, shown: Sequence[Look], *, extra: Sequence[Line2D] = ()) -> None:
+def legend(figure: Figure, shown: Iterable[Look], *, extra: Sequence[Line2D] = ()) -> None:
     """A legend above the panels, where it cannot cover a point."""
     handles = [
         Line2D([], [], color=k.colour, marker=k.marker, linestyle="", markersize=6, label=k.label) for k in shown

@@ -20,7 +20,7 @@ from roco.report.measures.main_comparison import main_measure, main_selection
 from roco.report.measures.measured import RADIUS, groups_by_seed, measurements, sizes_of, within_radius
 from roco.report.numbers.contrasts import difference_interval, interpolated_interval, paired_interval
 from roco.report.numbers.interpolation import interpolation_weights
-from roco.report.numbers.statistics import CONFIDENCE, FEWEST_SEEDS, NOTHING, Interval, holm
+from roco.report.numbers.statistics import CONFIDENCE, FEWEST_SEEDS, Interval, holm
 from roco.report.read.collect import Study, records_of, rows_of
 
 
@@ -93,20 +93,6 @@ def main_difference(numbers: pd.DataFrame) -> Difference | None:
     return next(iter(differences_in(numbers[numbers["main"].astype(bool)])), None)
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """A difference in one metric, and what it rests on; the retrainings are those of both searches."""
-
-    interval: Interval
-    seeds: int
-    networks: int
-    retrainings: int
-    same: int
-
-
-_NONE = _Outcome(NOTHING, 0, 0, 0, 0)
-
-
 def differences(study: Study, config: StudyConfig) -> pd.DataFrame:
     """What each search gains over the reference search, in every metric: DIFFERENCES.
 
@@ -127,9 +113,11 @@ def differences(study: Study, config: StudyConfig) -> pd.DataFrame:
             }
             for count in config.report.top:
                 outcomes[f"top_{count}"] = _lightest(lightest(of_metric, count), search, role.reference)
-            for selection, outcome in outcomes.items():
-                if outcome.networks:
-                    rows.append((search, role.reference, selection, metric, accuracy, *_numbers(outcome)))
+            rows += [
+                (search, role.reference, selection, metric, accuracy, *outcome)
+                for selection, outcome in outcomes.items()
+                if outcome
+            ]
     numbers = pd.DataFrame(rows, columns=[name for name in DIFFERENCES if name not in ("p_holm", "main", "resolved")])
     main = (numbers["search"] == role.main) & (numbers["metric"] == (measure.name if measure else None))
     main &= numbers["selection"] == main_selection(numbers[main], config)
@@ -156,20 +144,20 @@ def judged(numbers: pd.DataFrame) -> pd.DataFrame:
     return numbers.assign(p_holm=corrected, resolved=decisive < 1 - CONFIDENCE)
 
 
-def _lightest(values: pd.DataFrame, search: str, reference: str) -> _Outcome:
+def _lightest(values: pd.DataFrame, search: str, reference: str) -> tuple[Any, ...]:
     """The difference of the means of two searches; the number of networks is that of `search`."""
     first, second = groups_by_seed(values, search), groups_by_seed(values, reference)
     seeds = sorted(set(first) & set(second))
     if not seeds:
-        return _NONE
+        return ()
     of_seeds = values[values["seed"].isin(seeds) & values["search"].isin([search, reference])]
     interval = difference_interval([first[s] for s in seeds], [second[s] for s in seeds], sizes_of(of_seeds))
     keys = [set(of_seeds.loc[of_seeds["search"] == name, "key"]) for name in (search, reference)]
     networks = sum(len(first[seed]) for seed in seeds)
-    return _Outcome(interval, len(seeds), networks, int(of_seeds["retrainings"].sum()), len(keys[0] & keys[1]))
+    return _outcome(interval, len(seeds), networks, int(of_seeds["retrainings"].sum()), len(keys[0] & keys[1]))
 
 
-def _paired(values: pd.DataFrame, pairs: pd.DataFrame, search: str, reference: str) -> _Outcome:
+def _paired(values: pd.DataFrame, pairs: pd.DataFrame, search: str, reference: str) -> tuple[Any, ...]:
     """The mean difference within pairs, whose number is that of networks."""
     rows = {(row.search, row.seed, row.slot): row for row in rows_of(values)}
     measured = [
@@ -178,15 +166,15 @@ def _paired(values: pd.DataFrame, pairs: pd.DataFrame, search: str, reference: s
         if (search, pair.seed, pair.slot) in rows and (reference, pair.seed, pair.reference_slot) in rows
     ]
     if not measured:
-        return _NONE
+        return ()
     seeds = sorted({seed for seed, _, _ in measured})
     groups = [[(ours.counts, theirs.counts) for s, ours, theirs in measured if s == seed] for seed in seeds]
     trained = sum(row.retrainings for _, *pair in measured for row in pair)
     same = sum(ours.key == theirs.key for _, ours, theirs in measured)
-    return _Outcome(paired_interval(groups, sizes_of(values)), len(seeds), len(measured), trained, same)
+    return _outcome(paired_interval(groups, sizes_of(values)), len(seeds), len(measured), trained, same)
 
 
-def _interpolated(values: pd.DataFrame, search: str, reference: str) -> _Outcome:
+def _interpolated(values: pd.DataFrame, search: str, reference: str) -> tuple[Any, ...]:
     """The mean difference between the interpolated fronts, and how many networks both have."""
     groups: list[list[tuple[float, Any]]] = []
     shared = trained = 0
@@ -204,13 +192,14 @@ def _interpolated(values: pd.DataFrame, search: str, reference: str) -> _Outcome
         groups.append([(weight, row.counts) for weight, row in merged.values()])
         trained += sum(row.retrainings for _, row in merged.values())
     if not groups:
-        return _NONE
+        return ()
     interval = interpolated_interval(groups, sizes_of(values))
-    return _Outcome(interval, len(groups), sum(map(len, groups)), trained, shared)
+    return _outcome(interval, len(groups), sum(map(len, groups)), trained, shared)
 
 
-def _numbers(outcome: _Outcome) -> tuple[Any, ...]:
-    """The values of an outcome in the order of DIFFERENCES."""
-    interval = outcome.interval
-    measured = (*interval.bounds, interval.deviation, interval.effect, interval.p, interval.basis)
-    return (*measured, outcome.seeds, outcome.networks, outcome.retrainings, outcome.same)
+def _outcome(interval: Interval, *counts: int) -> tuple[Any, ...]:
+    """A difference in one metric and how many seeds, networks, retrainings and equal networks it rests on.
+
+    The values are in the order of DIFFERENCES; the retrainings are those of both searches.
+    """
+    return (*interval.bounds, interval.deviation, interval.effect, interval.p, interval.basis, *counts)

@@ -51,17 +51,16 @@ def breakdown_rows(records: Iterable[MeasuredNetwork]) -> Iterator[Row]:
 def attack_rows(records: Iterable[MeasuredNetwork]) -> Iterator[Row]:
     """A row for each retraining and white-box attack."""
     for record in records:
-        images = record.white_box.images
         for name, attack in record.white_box.attacks.items():
             right = from_marks(attack.robust_images)
-            yield {**_place(record), **dict(attack), "attack": name, "images": images, "right": right}
+            yield {**_place(record), **dict(attack), "attack": name, "images": len(right), "right": right}
 
 
 def curve_rows(records: Iterable[MeasuredNetwork]) -> Iterator[Row]:
     """A row for each retraining and radius in 1/255; radius 0 is the accuracy without an attack."""
     for record in records:
         if curve := record.white_box.curve:
-            marks = [record.white_box.right_images, *curve.robust_images]
+            marks = [record.white_box.right_images[: curve.images], *curve.robust_images]
             for radius, right in zip([0.0, *curve.radii], map(from_marks, marks), strict=True):
                 correct = int(right.sum())
                 counts = {"images": curve.images, "correct": correct, "accuracy": correct / curve.images}

@@ -47,18 +47,31 @@ def make(study: Study, config: StudyConfig) -> Content:
         *headings(config, attacks_without_budget(config)),
         *(["Retrainings"] if again else []),
     )
-    images = sorted({int(n) for n in study.retrainings["white_box_images"]})
     notes = [
         "Accuracies in %. Each attack's share of test images that the network still classifies correctly, by our own "
         "re-classification of what the attack returned; its settings are in the configuration below. The CSV file "
         "holds each network's accuracy against the radius as well.",
         *([WITHOUT_BUDGET] if attacks_without_budget(config) else []),
-        f"White-box attacks see {' or '.join(map(whole, images)) if images else 'no'} test images: "
-        f"a 95 % interval of about ±{percent(0.98 / images[0] ** 0.5) if images else NO_VALUE} points at 50 %.",
+        _images_seen(study),
         *(["Means over retrainings; how far these differ is in a table of its own."] if again else []),
     ]
     cells = (header, *(_shown(row, config) for row in records_of(numbers)))
     return Content(numbers, cells, tuple(notes))
+
+
+def _images_seen(study: Study) -> str:
+    """How many images the attacks see, and what that means for their accuracies."""
+    counts = sorted(set(study.attacks["images"]))
+    names = [sorted(set(study.attacks.loc[study.attacks["images"] == count, "attack"])) for count in counts]
+    parts = [
+        whole(count) + (f" ({', '.join(attacks)})" if len(counts) > 1 else "")
+        for count, attacks in zip(counts, names, strict=True)
+    ]
+    fewest = percent(0.98 / counts[0] ** 0.5) if parts else NO_VALUE
+    return (
+        f"White-box attacks see {' or '.join(parts) or 'no'} test images: a 95 % interval of about ±{fewest} points "
+        f"at 50 %{', for the fewest of them' if len(parts) > 1 else ''}."
+    )
 
 
 def _network(part: pd.DataFrame, config: StudyConfig) -> dict[str, Any]:

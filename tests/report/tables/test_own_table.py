@@ -47,7 +47,7 @@ def test_each_file_of_a_table_or_figure_is_in_the_list_and_says_what_it_shows() 
     assert len({item.name for item in TABLES}) == len(TABLES)
     assert len({item.name for item in FIGURES}) == len(FIGURES)
     assert set(items) < {*TABLES, *FIGURES}
-    root = Path(__file__).parents[2] / "roco" / "report"
+    root = Path(__file__).parents[3] / "roco" / "report"
     every = (
         ("tables", "def make(", (*TABLES, *BOTH_WAYS.tables)),
         ("figures", "CAPTION = ", (*FIGURES, *BOTH_WAYS.figures)),

@@ -12,7 +12,7 @@ import pytest
 from roco.report.numbers.shares import mean_of
 from roco.report.numbers.statistics import Interval
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 
 
 @pytest.fixture

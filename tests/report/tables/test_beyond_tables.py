@@ -13,6 +13,7 @@ from roco.report.read.collect import StudyFiles, collect
 from roco.report.tables.objective import make as objective_value
 from roco.report.tables.survivors import make as survivors
 from roco.report.tables.topology import make as topology
+from roco.report.tables.white_box import _images_seen
 from roco.space.genome import Genome
 from roco.space.settings import PUBLISHED_GENOMES
 from roco.storage.artifacts import read_json
@@ -84,3 +85,13 @@ def test_tables_of_little_say_so(tmp_path) -> None:
     shown = pd.DataFrame(topology(one, config).rows)
     assert set(shown[2]) == {NO_VALUE}
     assert not set(shown[1]) & {NO_VALUE}
+
+
+def test_the_table_says_which_attacks_see_how_many_images() -> None:
+    attacks = pd.DataFrame({"attack": ["fgsm", "pgd", "fgsm", "pgd"], "images": [10000, 2500, 10000, 2500]})
+    said = _images_seen(SimpleNamespace(attacks=attacks))
+    assert said.startswith(
+        "White-box attacks see 2,500 (pgd) or 10,000 (fgsm) test images: a 95 % interval of about ±2.0"
+    )
+    said = _images_seen(SimpleNamespace(attacks=attacks[attacks["attack"] == "fgsm"]))
+    assert said.startswith("White-box attacks see 10,000 test images: a 95 % interval of about ±1.0")
