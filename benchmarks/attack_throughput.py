@@ -210,12 +210,14 @@ def trained_target(
         {"train_images": 12_000, "test_images": test_images} if data else {"train_images": None, "test_images": None}
     )
     dataset = make_dataset(DatasetConfig(name="npz" if data else "digits", path=data, **sizes))
-    shape = {"classes": dataset.classes, "image_size": dataset.image_size}
-    spec = TargetSpec(name=architecture, architecture=ARCHITECTURES[architecture](), **shape)
+    layers = ARCHITECTURES[architecture]()
+    spec = TargetSpec(name=architecture, architecture=layers, classes=dataset.classes, image_size=dataset.image_size)
     recipe = Recipe(epochs=epochs, learning_rate=0.02, flip=bool(data))
     with tempfile.TemporaryDirectory() as folder:
         request = TrainingRequest(spec, weights_seed=0, order_seed=0)
-        result = train_or_load(request, dataset, recipe=recipe, device=device.type, store=Store(folder))
+        result = train_or_load(
+            request, dataset, recipe=recipe, device="cuda" if device.type == "cuda" else "cpu", store=Store(folder)
+        )
     print(f"{architecture}, trained on {len(dataset.train)} images of {data or 'digits'}")
     return result.trained, dataset
 

@@ -17,7 +17,7 @@ from roco.attacks.white_box.cw import CW
 from roco.attacks.white_box.deepfool import DeepFool
 from roco.attacks.white_box.fgsm import FGSM
 from roco.attacks.white_box.noise import Noise
-from roco.attacks.white_box.pgd import PGD
+from roco.attacks.white_box.pgd import PGD, PlainPGD
 from roco.attacks.white_box.square import Square
 from roco.settings import Count, Section, Seed
 from roco.settings.levels import Eps, Radius
@@ -103,8 +103,8 @@ class ChecksConfig(Section):
         """The attacks that the checks compare, by what they are for."""
         eps, steps, large = self.eps, self.steps, self.large_eps
         return {
-            "few_steps": PGD(method="pgd", eps=eps, alpha=eps / 4, steps=steps // FEWER_STEPS),
-            "many_steps": PGD(method="pgd", eps=eps, alpha=eps / 4, steps=steps),
+            "few_steps": PlainPGD(method="pgd", eps=eps, alpha=eps / 4, steps=steps // FEWER_STEPS),
+            "many_steps": PlainPGD(method="pgd", eps=eps, alpha=eps / 4, steps=steps),
             "restarts": PGD(method="pgd", eps=eps, alpha=eps / 4, steps=steps, restarts=self.restarts - 1),
             "large_radius": PGD(method="pgd", eps=large, alpha=large / 4, steps=steps),
             "square": Square(method="square", eps=eps, queries=self.queries),

@@ -28,6 +28,12 @@ def test_the_counter_gives_the_published_numbers() -> None:
     assert below(drawn[0, 1, :1], 1000).item() == 350
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_draws_the_same_numbers() -> None:
+    keys = keys_of("devices", rows=range(64))
+    assert torch.equal(bits(keys.cuda(), range(9), draws=33).cpu(), bits(keys, range(9), draws=33))
+
+
 def test_numbers_are_uniform_and_unrelated() -> None:
     drawn = below(bits(keys_of("uniform", rows=range(64)), range(50), draws=20), 16)
     expected = drawn.numel() / 16

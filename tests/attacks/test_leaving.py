@@ -6,6 +6,7 @@ from torch import nn
 
 from roco.attacks.batches import Batch, torchattack
 from roco.attacks.norms import DECIDED, margins
+from roco.attacks.settings import ChecksConfig
 from roco.attacks.white_box import torchattacks_variants as variants
 from roco.training.batches import to_unit
 
@@ -60,3 +61,12 @@ def test_images_leave_when_they_are_fooled_and_the_others_are_attacked_as_before
     monkeypatch.setattr(variants, "LOOK", 1)
     torch.manual_seed(0)
     torch.testing.assert_close(torchattack(batch, kind, **settings), found)
+
+
+def test_the_check_of_steps_compares_the_last_ones(batch: Batch) -> None:
+    counts = passing(batch.network)
+    for name, attack in ChecksConfig(eps=EPS * 255, steps=8).attacks().items():
+        if name in ("few_steps", "many_steps"):
+            counts.clear()
+            attack.perturb(batch)
+            assert counts == [40] * attack.steps

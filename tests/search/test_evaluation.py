@@ -8,7 +8,6 @@ import torch
 from made_records import DECODER, spec_of
 from tiny_study import CELLS, GENOMES, RECIPE, TinyStudy, make_tiny_study
 
-from roco.errors import ArtifactError
 from roco.search.evaluation import EVALUATION_VERSION, EvaluationSettings, Evaluator, dataset_shape, failed_evaluation
 from roco.search.records import Evaluation, read_evaluations, write_evaluations
 from roco.settings import Recipe
@@ -167,12 +166,6 @@ def test_store_keys_are_equal_where_the_evaluation_is(tiny: TinyStudy, tmp_path:
     auto = settings_of(tiny, recipe=Recipe(**RECIPE | {"precision": "auto"}))
     said = settings_of(tiny, recipe=Recipe(**RECIPE | {"precision": auto.precision}))
     assert auto.store_key(GENOMES[1]) == said.store_key(GENOMES[1])
-
-
-def test_missing_files_are_one_line(tiny: TinyStudy, tmp_path: Path) -> None:
-    for name in ("dataset", "adversarial_set"):
-        with pytest.raises(ArtifactError, match="no such file"):
-            Evaluator(settings_of(tiny, **{name: str(tmp_path / "none.h5")}))
 
 
 def test_a_number_of_channels_keeps_its_key_and_a_list_has_its_own(tiny: TinyStudy) -> None:

@@ -1,4 +1,3 @@
-import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -28,22 +27,6 @@ def test_an_entry_is_one_artifact_named_by_kind_and_key(tmp_path: Path) -> None:
     assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*.*")] == [Path("evaluation/a.json")]
     assert read_json(store.path("evaluation", "a"), "evaluation") == {"key": "a", "content": [1, 2]}
     assert store.path("network", "k", suffix=".safetensors") == tmp_path / "network" / "k.safetensors"
-
-
-@pytest.mark.parametrize("damage", [lambda text: text[:-9], lambda text: text.replace("1", "2"), lambda _: ""])
-def test_a_damaged_entry_counts_as_missing_with_a_warning(
-    tmp_path: Path, damage, caplog: pytest.LogCaptureFixture
-) -> None:
-    store = Store(tmp_path)
-    store.write("evaluation", "a", {"epochs": 1})
-    path = store.path("evaluation", "a")
-    path.write_text(damage(path.read_text()))
-    with caplog.at_level(logging.WARNING, logger="roco"):
-        assert store.read("evaluation", "a") is None
-    assert "computed again" in caplog.text
-    assert str(path) in caplog.text
-    store.write("evaluation", "a", {"epochs": 1})
-    assert store.read("evaluation", "a") == {"epochs": 1}
 
 
 def test_an_entry_of_another_kind_is_not_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

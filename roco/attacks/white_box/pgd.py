@@ -24,3 +24,12 @@ class PGD(LinfBudget):
 
         settings = {"eps": self.eps / 255, "alpha": self.alpha / 255, "steps": self.steps}
         return torchattack(batch, StepwisePGD, **settings, random_start=True)
+
+
+class PlainPGD(PGD):
+    """PGD whose last step alone counts, for the check that more steps do not fool fewer images."""
+
+    def perturb(self, batch: Batch) -> Tensor:
+        """See `Attack`; from one random start."""
+        settings = {"eps": self.eps / 255, "alpha": self.alpha / 255, "steps": self.steps}
+        return torchattack(batch, "PGD", **settings, random_start=True)

@@ -9,9 +9,7 @@ from roco.config import StudyConfig
 from roco.report.measures.compare import compared_metrics, metric_title
 from roco.report.measures.measured import measurements
 from roco.report.numbers.format import signed_interval, whole
-from roco.report.numbers.relations import (
-    spearman,
-)
+from roco.report.numbers.relations import spearman
 from roco.report.read.collect import Study, rows_of
 from roco.report.tables.table import Content
 from roco.runtime import numpy_generator

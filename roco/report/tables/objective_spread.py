@@ -13,10 +13,7 @@ from roco.report.numbers.format import (
     signed_interval,
     whole,
 )
-from roco.report.numbers.relations import (
-    FEWEST_RANKED,
-    interval_of_independent,
-)
+from roco.report.numbers.relations import FEWEST_RANKED, interval_of_independent
 from roco.report.numbers.statistics import NOTHING, Interval
 from roco.report.read.collect import Study, rows_of
 from roco.report.tables.table import Content

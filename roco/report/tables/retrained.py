@@ -1,6 +1,6 @@
 """What the tables of retrained networks share: their columns, values and headings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,7 @@ from roco.report.numbers.format import (
     percent,
     percent_interval,
 )
-from roco.report.read.collect import Study, records_of
+from roco.report.read.collect import Study
 
 # Columns of a network's accuracy within a radius, in the norm of the curve.
 AT_RADIUS = "accuracy_at_"
@@ -26,35 +26,37 @@ WITHOUT_BUDGET = (
     "length (L₂) over the images that were right before. In parentheses the share of images in % that they leave "
     "right: the attack's failure and not the network's strength. No distance is given where half of the images hold."
 )
-Values = dict[tuple[Any, ...], dict[str, float]]
 
 
-def accuracy_values(measured: pd.DataFrame, curves: pd.DataFrame, columns: list[str]) -> Values:
-    """Accuracies by metric and by radius of each network or retraining."""
-    values: Values = {}
-    for row in records_of(measured):
-        values.setdefault(place_of(row, columns), {})[str(row["metric"])] = row["accuracy"]
-    for row in records_of(curves):
-        values.setdefault(place_of(row, columns), {})[f"{AT_RADIUS}{row['radius']:g}"] = row["accuracy"]
-    return values
+def accuracies(measured: pd.DataFrame, curves: pd.DataFrame, far: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """A row for each network or retraining: accuracies by metric and by radius, and distances by attack.
+
+    Args:
+        measured: with the columns `metric` and `accuracy`.
+        curves: with the columns `radius` and `accuracy`.
+        far: with the columns `metric` and `distance`.
+        by: what identifies a row.
+    """
+    parts = [
+        measured.assign(column=measured["metric"], value=measured["accuracy"]),
+        curves.assign(column=[f"{AT_RADIUS}{radius:g}" for radius in curves["radius"]], value=curves["accuracy"]),
+        far.assign(column=far["metric"] + DISTANCE, value=far["distance"]),
+    ]
+    every = pd.concat([part[[*by, "column", "value"]] for part in parts if len(part)] or [parts[0]])
+    return every.pivot(index=by, columns="column", values="value").reset_index()
 
 
-def number_columns(kept: list[str], rows: list[Any], study: Study, config: StudyConfig) -> list[str]:
+def number_columns(kept: list[str], rows: Sized, study: Study, config: StudyConfig) -> list[str]:
     """The columns of the CSV file: `kept`, metrics, distances, accuracies by radius; without networks fewer."""
     radii = list(dict.fromkeys(f"{AT_RADIUS}{radius:g}" for radius in sorted(study.curves["radius"])))
     measured = [*metrics(config), *(f"{name}{DISTANCE}" for name in attacks_without_budget(config))]
-    return [*kept, *measured, *radii] if rows else [*kept[: kept.index("status") + 1], *metrics(config)]
+    return [*kept, *measured, *radii] if len(rows) else [*kept[: kept.index("status") + 1], *metrics(config)]
 
 
 def headings(config: StudyConfig, far: Sequence[str] = ()) -> tuple[str, ...]:
     """The headings of accuracies, in the order of `metrics`; `far` are the attacks whose distance comes first."""
     titles = [f"{metric_title(name)}{HOW_FAR * (name in far)}" for name in config.robustness.attacks]
     return ("Adversarial set", "Test", *titles)
-
-
-def place_of(row: Any, names: list[str]) -> tuple[Any, ...]:
-    """The values of some columns of a row, such as those of PLACE."""
-    return tuple(row[name] for name in names)
 
 
 def network_name(row: Mapping[str, Any]) -> str:

@@ -7,10 +7,7 @@ import numpy as np
 import pandas as pd
 
 from roco.config import StudyConfig
-from roco.report.measures.compare import (
-    attacks_without_budget,
-    metrics,
-)
+from roco.report.measures.compare import attacks_without_budget, metrics
 from roco.report.measures.measured import (
     drawn_anew,
     of_retrainings,
@@ -25,13 +22,11 @@ from roco.report.numbers.format import (
 from roco.report.numbers.shares import Array
 from roco.report.read.collect import PLACE, REFERENCES, RETRAINING, Study, records_of
 from roco.report.tables.retrained import (
-    DISTANCE,
     IDENTITY,
-    accuracy_values,
+    accuracies,
     headings,
     network_name,
     number_columns,
-    place_of,
     smallest_to_largest,
 )
 from roco.report.tables.table import Content
@@ -42,24 +37,20 @@ def make(study: Study, config: StudyConfig) -> Content:
 
     The cells are empty where networks are trained once.
     """
-    curves = study.curves
-    values = accuracy_values(of_retrainings(study), curves, RETRAINING)
-    for row in records_of(study.attacks[study.attacks["attack"].isin(attacks_without_budget(config))]):
-        values[place_of(row, RETRAINING)][f"{row['attack']}{DISTANCE}"] = row["median_l2"]
+    attacks = study.attacks[study.attacks["attack"].isin(attacks_without_budget(config))]
+    far = attacks.rename(columns={"attack": "metric", "median_l2": "distance"})
+    values = accuracies(of_retrainings(study), study.curves, far, RETRAINING)
     kept = [*RETRAINING, "status", "reason", *IDENTITY]
-    rows = [
-        {**{name: row[name] for name in kept}, **values.get(place_of(row, RETRAINING), {})}
-        for row in records_of(study.networks)
-    ]
-    numbers = pd.DataFrame(rows, columns=number_columns(kept, rows, study, config))
+    trainings = study.networks[kept].merge(values, on=RETRAINING, how="left")
+    numbers = trainings.reindex(columns=number_columns(kept, trainings, study, config))
     header = ("Search", "Seed", "Network", "Retrainings", *headings(config))
-    cells = _spreads(numbers, study, config) if several(config) and rows else []
+    cells = _spreads(numbers, study, config) if several(config) and len(numbers) else []
     return Content(numbers, (header, *cells), tuple(_notes(config)))
 
 
 def _spreads(numbers: pd.DataFrame, study: Study, config: StudyConfig) -> list[tuple[str, ...]]:
     measured = over_retrainings(of_retrainings(study), ["metric"])
-    by_metric = {(*place_of(row, PLACE), row["metric"]): row for row in records_of(measured)}
+    by_metric = {(*(row[name] for name in PLACE), row["metric"]): row for row in records_of(measured)}
     cells = []
     for network, part in numbers.groupby(PLACE, sort=True):
         first = records_of(part)[0]

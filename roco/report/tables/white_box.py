@@ -15,12 +15,11 @@ from roco.report.tables.retrained import (
     DISTANCE,
     IDENTITY,
     WITHOUT_BUDGET,
-    accuracy_values,
+    accuracies,
     distance_and_left,
     headings,
     network_name,
     number_columns,
-    place_of,
 )
 from roco.report.tables.table import Content
 
@@ -29,15 +28,11 @@ def make(study: Study, config: StudyConfig) -> Content:
     """Every retrained network: cost, accuracy on test images and adversarial set, and under each white-box attack."""
     again = several(config)
     curves = over_retrainings(study.curves, ["radius"])
-    values = accuracy_values(measurements(study), curves, PLACE)
-    for row in records_of(distances(study, config)):
-        values[place_of(row, PLACE)][f"{row['metric']}{DISTANCE}"] = row["distance"]
-    rows = [
-        {**_network(part, config), **values.get(place_of(part.iloc[0], PLACE), {})}
-        for _, part in study.networks.groupby(PLACE, sort=True)
-    ]
+    values = accuracies(measurements(study), curves, distances(study, config), PLACE)
+    networks = pd.DataFrame([_network(part, config) for _, part in study.networks.groupby(PLACE, sort=True)])
     kept = [*PLACE, "status", "reason", "retrainings", *IDENTITY]
-    numbers = pd.DataFrame(rows, columns=number_columns(kept, rows, study, config))
+    columns = number_columns(kept, networks, study, config)
+    numbers = (networks.merge(values, on=PLACE, how="left") if len(networks) else networks).reindex(columns=columns)
     cost = ("Parameters, M", "FLOPs, M")
     header = (
         "Search",
