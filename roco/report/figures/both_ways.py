@@ -29,7 +29,7 @@ def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
 def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
     """A panel for each metric."""
     metrics = list(dict.fromkeys(data["metric"]))
-    figure, axes = new_figure(1, max(1, len(metrics)), height=2.6)
+    figure, axes = new_figure(1, max(1, len(metrics)), height=2.45)
     known, searches = looks(list(config.search.searches)), searches_in(data, config)
     for axis, metric in zip(axes, metrics, strict=False):
         _panel(axis, data[data["metric"] == metric], config)
