@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 
 def load(path: str | Path) -> "nn.Module":

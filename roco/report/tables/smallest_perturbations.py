@@ -41,10 +41,12 @@ def make(study: Study, config: StudyConfig) -> Content:
         unbroken = str(max(row[11] for row in shown.values()))
         trained = [str(max(row[12] for row in shown.values()))] if again else []
         cells.append((search, "" if seed is None else str(seed), name, *values, unbroken, *trained))
+    most = max((row[10] for row in rows), default=0)
     notes = (
-        "The median over the attacked test images that were right to begin with of the smallest perturbation that any "
-        f"attack of this study found, with 95 % intervals over {drawn_anew(config)}; for all networks of a search the "
-        f"mean of their medians, whose interval is over {of_means(config)}. Upper bounds: attacks may come nearer."
+        f"The median over the attacked test images that were right to begin with ({most} at most) of the smallest "
+        "perturbation that any attack of this study found, with 95 % intervals over "
+        f"{drawn_anew(config)}; for all networks of a search the mean of their medians, whose interval is over "
+        f"{of_means(config)}. Upper bounds: attacks may come nearer."
         + (" A network's median is the mean of those of its retrainings." if again else ""),
         "L₂ is the length of the change in [0, 1] units over all pixels. Unbroken: images that nothing fooled; they "
         "count as infinitely far." + (" Counted for each retraining." if again else ""),
