@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import yaml
@@ -83,8 +84,11 @@ class Study:
     def dry_run_with(self, change: dict) -> str:
         """What a dry run says when settings have changed: a mapping of sections to their new values."""
         config = yaml.safe_load((self.folder / "config.yaml").read_text())
-        (self.folder / "changed.yaml").write_text(yaml.safe_dump(_merged(config, change)))
-        result = self.run("--dry-run", "--configfile", "changed.yaml")
+        # A file of its own: other processes of the tests may ask the same study at the same time.
+        with tempfile.NamedTemporaryFile("w", dir=self.folder, suffix=".yaml") as changed:
+            yaml.safe_dump(_merged(config, change), changed)
+            changed.flush()
+            result = self.run("--dry-run", "--configfile", changed.name)
         return result.stdout + result.stderr
 
     def artifacts(self) -> dict[str, bytes]:
