@@ -235,12 +235,12 @@ class _Slices:
         batch: int,
         config: Section,
     ) -> float:
-        """Seconds of attacking `count` images, from few on a CPU; a GPU gets a batch from the start, for few steps."""
+        """Seconds of attacking `count` images: at first few on a CPU, and on a GPU as many at once as time allows."""
         import torch
 
         from roco.training.prediction import predict
 
-        few = min(count, batch if self.device.type == "cuda" else FEWEST)
+        few, batch = min(count, FEWEST), min(count, batch if self.device.type == "cuda" else FEWEST)
         labels = predict(network, torch.from_numpy(self.attacked).to(self.device)).cpu().numpy()
 
         def run(share: float) -> float:
@@ -250,6 +250,11 @@ class _Slices:
             return self.clock() - began
 
         steps = max(FIRST_STEPS, min(1, FEWEST / longest(config)))
+        if few < batch:
+            # What the device makes ready is no reason to attack fewer at once.
+            run(steps * few / count)
+        while few < batch and run(steps * few / count) < self.limit / 8:
+            few = min(GROWTH * few, batch)
         return whole_seconds(run, first=steps * few / count, limit=self.limit)
 
     def built(self, spec: TargetSpec | GenomeSpec) -> "torch.nn.Module":
