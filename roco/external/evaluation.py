@@ -13,7 +13,7 @@ from roco.external.checks import inspect_network
 from roco.external.images import TestImages
 from roco.external.model import Normalised, read_model
 from roco.external.settings import black_box
-from roco.retraining.robustness import ROBUSTNESS_VERSION, StoredAttacks
+from roco.retraining.robustness import StoredAttacks
 from roco.runtime import Device, start_torch, versions
 from roco.storage.records import Record
 from roco.storage.store import Store
@@ -99,17 +99,13 @@ def evaluate(
     if not inspection.has_gradients:
         config = black_box(config)
     fingerprint = _fingerprint(images)
-    decided_by = {
-        "version": ROBUSTNESS_VERSION,
-        "weights": model.sha256,
-        "normalisation": [list(mean), list(std)],
-        "dataset": fingerprint,
-        "images": config.images,
-        "seed": config.seed,
-        "device": used.type,
-    }
+    weights = [model.sha256, list(mean), list(std)]
     white_box = evaluate_robustness(
-        network, images.split, config=config, device=used, memory=StoredAttacks(store, decided_by)
+        network,
+        images.split,
+        config=config,
+        device=used,
+        memory=StoredAttacks.of(store, weights, fingerprint, config, used.type),
     )
     return Evaluation(
         network=name,

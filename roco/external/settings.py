@@ -50,7 +50,10 @@ def attacks_of(path: str | Path | None, *, images: int | None = None) -> Robustn
             config = RobustnessConfig.model_validate(raw, context=WRITTEN)
         except ValidationError as error:
             raise ConfigError(f"{path}: robustness.{one_line(error, RobustnessConfig)}") from None
-    return config.model_copy(update={"images": images}) if images else config
+    if images is None:
+        return config
+    all_see_them = config.fewer is None or config.fewer.images >= images
+    return config.model_copy(update={"images": images, "fewer": None if all_see_them else config.fewer})
 
 
 def black_box(config: RobustnessConfig) -> RobustnessConfig:
@@ -62,7 +65,10 @@ def black_box(config: RobustnessConfig) -> RobustnessConfig:
     attacks = {name: kept for name, attack in config.attacks.items() if (kept := _without_gradients(attack))}
     if not attacks:
         raise ConfigError("the network has no gradients, and none of the attacks works without; add square or noise")
-    left_out = {"attacks": attacks, "curve": None, "smallest_perturbations": {}, "checks": None}
+    fewer = config.fewer
+    if fewer is not None:
+        fewer = fewer.model_copy(update={"attacks": [name for name in fewer.attacks if name in attacks]})
+    left_out = {"attacks": attacks, "curve": None, "smallest_perturbations": {}, "checks": None, "fewer": fewer}
     return config.model_copy(update=left_out)
 
 

@@ -35,12 +35,12 @@ class StoredAttacks(Memory):
     decided_by: Mapping[str, object]
 
     @classmethod
-    def of(cls, store: Store, weights: str, dataset: Dataset, config: RobustnessConfig, device: str) -> Self:
-        """Those on weights with a checksum, on the test images that a configuration draws."""
-        decided_by = {
+    def of(cls, store: Store, weights: object, fingerprint: str, config: RobustnessConfig, device: str) -> Self:
+        """Those on weights, by their checksum, on what a configuration draws of the images with a fingerprint."""
+        decided_by: dict[str, object] = {
             "version": ROBUSTNESS_VERSION,
             "weights": weights,
-            "dataset": dataset.fingerprint,
+            "dataset": fingerprint,
             "images": config.images,
             "seed": config.seed,
             "device": device,
@@ -109,7 +109,7 @@ def measure_robustness(
         *(network, dataset.test),
         config=config,
         device=used,
-        memory=StoredAttacks.of(store, checksum_of(network_path), dataset, config, used.type),
+        memory=StoredAttacks.of(store, checksum_of(network_path), dataset.fingerprint, config, used.type),
         transferred=_transferred(predictions, adversarial),
     )
     return Measurements(

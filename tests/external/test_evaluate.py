@@ -18,6 +18,7 @@ from roco.external.evaluation import Evaluation, evaluate
 from roco.external.images import read_images
 from roco.external.model import Normalised, read_model
 from roco.external.settings import attacks_of, black_box
+from roco.report.page.evaluation import write_evaluation_page
 from roco.storage.store import Store
 
 CPU = torch.device("cpu")
@@ -162,6 +163,21 @@ def test_a_network_without_gradients_needs_an_attack_without(attacks: Robustness
     blind = black_box(attacks).attacks["l0"].model_dump()["attacks"]
     assert [attack["method"] for attack in blind] == ["random_search"]
     assert blind[0]["greedy_candidates"] == 0
+
+
+def test_costly_attacks_see_fewer_images(folder: Path) -> None:
+    """With `fewer`, also where attacks of it are left out, and where less images than that are asked for."""
+    text = ATTACKS.replace("images: 15", "images: 15\n  fewer: {images: 6, attacks: [autoattack, pgd]}")
+    (folder / "fewer.yaml").write_text(text)
+    images = read_images("images.npz")
+    for name, number, seen in (("Channels", None, 6), ("NoGradients", None, 6), ("Channels", 4, 4)):
+        config = attacks_of("fewer.yaml", images=number)
+        evaluation = evaluate(f"mine:{name}", images, config=config, store=Store(folder / f"{name} {number}"))
+        evaluation.save(folder / "evaluation.json")
+        assert Evaluation.load(folder / "evaluation.json") == evaluation
+        assert len(evaluation.white_box.attacks["autoattack"].robust_images) == seen
+        assert len(evaluation.white_box.attacks["l0"].robust_images) == (number or 15)
+        write_evaluation_page(evaluation, folder / "evaluation.html")
 
 
 def test_the_command_writes_a_record_and_a_page(folder: Path, capsys: pytest.CaptureFixture[str], root_logger) -> None:

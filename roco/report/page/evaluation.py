@@ -98,7 +98,9 @@ def _autoattack(evaluation: Evaluation) -> Table:
     }
     rows = []
     for name, attack in found.items():
-        left, total = evaluation.white_box.right_images.count("1"), evaluation.white_box.images
+        # Some attacks see the first images alone.
+        total = len(attack.robust_images)
+        left = evaluation.white_box.right_images[:total].count("1")
         cells = [percent(left / total, digits=2)]
         for count in attack.found_by.values():
             left -= count
