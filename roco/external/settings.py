@@ -62,14 +62,24 @@ def black_box(config: RobustnessConfig) -> RobustnessConfig:
     Raises:
         ConfigError: none can.
     """
-    attacks = {name: kept for name, attack in config.attacks.items() if (kept := _without_gradients(attack))}
+    kept = {name: part for name, attack in config.attacks.items() if (part := _without_gradients(attack))}
+    # What is left of AutoAttack must not be called so.
+    names = {name: _name_of(name, config) for name in kept}
+    attacks = {names[name]: attack for name, attack in kept.items()}
     if not attacks:
         raise ConfigError("the network has no gradients, and none of the attacks works without; add square or noise")
     fewer = config.fewer
     if fewer is not None:
-        fewer = fewer.model_copy(update={"attacks": [name for name in fewer.attacks if name in attacks]})
+        fewer = fewer.model_copy(update={"attacks": [names[name] for name in fewer.attacks if name in names]})
     left_out = {"attacks": attacks, "curve": None, "smallest_perturbations": {}, "checks": None, "fewer": fewer}
     return config.model_copy(update=left_out)
+
+
+def _name_of(name: str, config: RobustnessConfig) -> str:
+    if not isinstance(config.attacks[name], AutoAttack):
+        return name
+    square = name.replace("autoattack", "square")
+    return f"square_{name}" if square in config.attacks else square
 
 
 def _without_gradients(attack: Attack) -> Attack | None:
