@@ -4,14 +4,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from roco.attacks.l0 import DifferentialEvolution, RandomSearch
 from roco.attacks.settings import ChecksConfig, CurveConfig, RobustnessConfig
-from roco.attacks.white_box.attack import Attack
 from roco.attacks.white_box.autoattack import AutoAttack
 from roco.attacks.white_box.deepfool import DeepFool
-from roco.attacks.white_box.l0 import L0
 from roco.attacks.white_box.pgd import PGD
-from roco.attacks.white_box.square import Square
 from roco.config.messages import one_line
 from roco.config.reading import read_yaml
 from roco.errors import ConfigError
@@ -62,7 +58,7 @@ def black_box(config: RobustnessConfig) -> RobustnessConfig:
     Raises:
         ConfigError: none can.
     """
-    kept = {name: part for name, attack in config.attacks.items() if (part := _without_gradients(attack))}
+    kept = {name: part for name, attack in config.attacks.items() if (part := attack.without_gradients())}
     # What is left of AutoAttack must not be called so.
     names = {name: _name_of(name, config) for name in kept}
     attacks = {names[name]: attack for name, attack in kept.items()}
@@ -80,16 +76,3 @@ def _name_of(name: str, config: RobustnessConfig) -> str:
         return name
     square = name.replace("autoattack", "square")
     return f"square_{name}" if square in config.attacks else square
-
-
-def _without_gradients(attack: Attack) -> Attack | None:
-    if isinstance(attack, AutoAttack):
-        return next(stage for stage in attack.stages() if isinstance(stage, Square))
-    if isinstance(attack, L0):
-        searches = [each for each in attack.attacks if isinstance(each, RandomSearch | DifferentialEvolution)]
-        blind = [
-            each.model_copy(update={"greedy_candidates": 0}) if isinstance(each, RandomSearch) else each
-            for each in searches
-        ]
-        return attack.model_copy(update={"attacks": blind}) if blind else None
-    return None if attack.uses_gradients else attack

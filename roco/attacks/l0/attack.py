@@ -18,6 +18,10 @@ class PixelAttack(Section):
         # Each attack declares it: a field here would come before shared keys wherever settings are shown.
         method: str
 
+    def without_gradients(self) -> "PixelAttack | None":
+        """What of the attack works on a network that has no gradients; None if nothing does."""
+        return None
+
     def perturb(self, problem: Problem) -> Tensor:
         """For each image the perturbed one with the largest margin, uint8 `(n, 3, h, w)`; the caller judges it."""
         raise NotImplementedError

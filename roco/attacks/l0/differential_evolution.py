@@ -32,6 +32,10 @@ class DifferentialEvolution(PixelAttack):
     population: Annotated[int, Field(ge=4)] = 100
     steps: Count = 100
 
+    def without_gradients(self) -> "DifferentialEvolution":
+        """See `PixelAttack`: it uses none."""
+        return self
+
     def perturb(self, problem: Problem) -> Tensor:
         """Differential evolution (DE/rand/1 without crossover) of an image's pixels, stopped when it is misclassified.
 

@@ -52,6 +52,10 @@ class RandomSearch(PushedAttack):
         """The greedy choice that a search with `greedy_candidates` starts from."""
         return Greedy(candidates=self.greedy_candidates, margin=self.margin)
 
+    def without_gradients(self) -> "RandomSearch":
+        """See `PixelAttack`: without the greedy first step."""
+        return self.model_copy(update={"greedy_candidates": 0})
+
     def push(self, problem: Problem) -> Tensor:
         """Random search until the margin is reached or the queries are used up.
 

@@ -57,6 +57,10 @@ class Attack(Section):
         """The runs that the attack consists of, each on the images that those before left right."""
         return [self]
 
+    def without_gradients(self) -> "Attack | None":
+        """What of the attack works on a network that has no gradients; None if nothing does."""
+        return None if self.uses_gradients else self
+
     def perturb(self, batch: Batch) -> Tensor:
         """Perturbed images float32 `(n, 3, h, w)` of a batch; the caller clips and judges them."""
         raise NotImplementedError

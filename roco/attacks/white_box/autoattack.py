@@ -31,3 +31,7 @@ class AutoAttack(LinfBudget):
             FABT(method="fab_t", eps=eps, steps=steps, targets=targets),
             Square(method="square", eps=eps, queries=self.queries),
         ]
+
+    def without_gradients(self) -> Attack:
+        """See `Attack`: Square alone."""
+        return self.stages()[-1]

@@ -28,6 +28,11 @@ class L0(Attack):
         """See `Attack`; a stage for each of `attacks`."""
         return [self.model_copy(update={"attacks": [attack]}) for attack in self.attacks]
 
+    def without_gradients(self) -> "L0 | None":
+        """See `Attack`: those of `attacks` that work so."""
+        blind = [part for attack in self.attacks if (part := attack.without_gradients())]
+        return self.model_copy(update={"attacks": blind}) if blind else None
+
     def perturb_all(self, inputs: Inputs) -> Tensor:
         """See `Attack`; the first of `attacks`, which is the only one of a stage."""
         from roco.training.batches import to_unit

@@ -8,9 +8,7 @@ from roco.attacks.white_box.attack import LinfBudget
 from roco.config import StudyConfig
 from roco.report.measures.measured import TEST, measurements
 from roco.report.read.collect import PLACE, Study
-from roco.report.read.nas_benchmarks import BUDGETS
-
-STANDARD, ADVERSARIAL = "standard", "adversarial"
+from roco.report.read.nas_benchmarks import ADVERSARIAL, BUDGETS, STANDARD
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from roco.storage.records import Frozen
 
 # Budgets in 1/255: where networks without adversarial training differ, and the usual one.
 BUDGETS = (1.0, 8.0)
+STANDARD, ADVERSARIAL = "standard", "adversarial"
 # Our methods by the names of Jung et al.
 _JUNG = {"fgsm@Linf": "fgsm", "pgd@Linf": "pgd", "aa_apgd-ce@Linf": "apgd_ce", "aa_square@Linf": "square"}
 _ROBBENCH = re.compile(r"val_(fgsm|pgd)_([0-9.]+)_acc")
@@ -77,7 +78,7 @@ def _of_folder(folder: Path) -> Iterator[AttackedNetwork]:
                 for network in different:
                     yield AttackedNetwork(
                         benchmark="NAS-Bench-201",
-                        training="standard",
+                        training=STANDARD,
                         data_set=data_set,
                         network=network,
                         method=method,
@@ -98,7 +99,7 @@ def _of_file(path: Path) -> Iterator[AttackedNetwork]:
                     method, eps = (match[1], float(match[2])) if match else ("autoattack", 8.0)
                     yield AttackedNetwork(
                         benchmark="NAS-RobBench-201",
-                        training="adversarial",
+                        training=ADVERSARIAL,
                         data_set=data_set,
                         network=network,
                         method=method,

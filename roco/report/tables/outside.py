@@ -12,6 +12,7 @@ from roco.report.measures.outside import FACTS, benchmarks_of, own_networks
 from roco.report.numbers.format import NO_VALUE, percent, signed_interval, whole
 from roco.report.numbers.relations import spearman
 from roco.report.read.collect import Study, rows_of
+from roco.report.read.nas_benchmarks import STANDARD
 from roco.report.tables.table import Content
 from roco.runtime import numpy_generator
 
@@ -30,7 +31,7 @@ def make(study: Study, config: StudyConfig) -> Content:
             generator = numpy_generator("report", "outside", search, method, eps)
             clean, robust, seeds = (part[name].to_list() for name in ("clean", "robust", "seed"))
             bounds = spearman(clean, robust, seeds, generator).bounds
-            rows.append((search, "standard", method, eps, len(part), *_ranges(part), *bounds, OURS))
+            rows.append((search, STANDARD, method, eps, len(part), *_ranges(part), *bounds, OURS))
     for (name, training, method, eps), part in benchmarks_of(study, config).groupby(
         ["benchmark", "training", "method", "eps"], sort=False
     ):
@@ -55,8 +56,8 @@ NOTES = (
     "Fair to compare: attacks of one name and budget on networks of one kind of training. Not fair: accuracies as "
     "such, for others' networks are of another space and size, and were trained longer on more images; and their PGD "
     "may take other steps. The spread at one clean accuracy, and the rank correlation, are what to compare.",
-    "At 8/255 networks without adversarial training have nothing left, whatever their topology; a topology can matter "
-    "at small budgets only (0.25 to 2/255).",
+    "At 8/255 networks without adversarial training usually have nothing left, whatever their topology: there a "
+    "topology can matter at small budgets only (0.25 to 2/255).",
 )
 
 
