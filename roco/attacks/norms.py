@@ -56,9 +56,9 @@ def margins_of(network: Network, images: Tensor, *, labels: Tensor, batch_size: 
 
 
 def margin_gradients(network: Network, images: Tensor, *, labels: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
-    """Margins float32 `(n,)` and their gradients by the values of float32 images `(n, 3, h, w)`, of the same shape.
+    """Margins float32 `(n,)` and their gradients by the pixels of float32 images `(n, 3, h, w)`, of the same shape.
 
-    A gradient that is not finite is 0: its image then stays where it is.
+    A gradient that is not finite becomes 0: its image then does not move.
     """
     import torch
 
@@ -74,13 +74,13 @@ def margin_gradients(network: Network, images: Tensor, *, labels: Tensor, batch_
 
 
 def forward_batch(device: TorchDevice) -> int:
-    """How many images pass a network at once: what fits a core's cache, or what fills a GPU."""
+    """How many images pass a network at once: as many as fit the cache of a core, or fill a GPU."""
     return 1024 if device.type == "cuda" else 64
 
 
 def gradient_batch(device: TorchDevice) -> int:
     """How many images are attacked by gradient at once; their activations are kept.
 
-    On a GPU that is 17 GiB for DenseNet-BC-100-12 (33 MiB an image), 1.2 for ResNet-32.
+    On a GPU that is 17 GiB for DenseNet-BC-100-12 (33 MiB per image), 1.2 GiB for ResNet-32.
     """
     return 512 if device.type == "cuda" else 64

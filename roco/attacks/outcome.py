@@ -1,4 +1,4 @@
-"""What an attack did to each image: how far away the misclassified image is that it made. No networks here."""
+"""What an attack did to each image: the distance of the misclassified image that it made. No networks here."""
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +19,8 @@ class Outcome:
         l2: `(n,)`; infinite where the image is still right, 0 where it was wrong from the start.
         linf: the same in the largest change of a value.
         failures: how many outputs of the attack were not finite or broke its budget; they are no successes.
-        found_by: for each image the method of the stage that turned it; empty text where none did. Empty as a whole if
-            it is not known.
+        found_by: for each image the method of the stage that fooled the network; empty text if no stage did. An empty
+            tuple if this is not known.
     """
 
     l2: Array
@@ -34,7 +34,7 @@ class Outcome:
         return np.isinf(self.linf)
 
     def first(self, images: int) -> Self:
-        """The same of the first images alone; failures are not told apart by image."""
+        """The outcome for the first images alone; `failures` stays, as it is not counted by image."""
         return replace(self, l2=self.l2[:images], linf=self.linf[:images], found_by=self.found_by[:images])
 
     def linf_by(self, methods: Container[str]) -> Array:
@@ -54,12 +54,12 @@ class Outcome:
         return distances
 
     def record(self) -> "OutcomeRecord":
-        """As it is kept in a file."""
+        """The form that a file holds."""
         return OutcomeRecord(l2=plain(self.l2), linf=plain(self.linf), failures=self.failures, found_by=self.found_by)
 
     @classmethod
     def joined(cls, parts: "Sequence[OutcomeRecord]") -> Self:
-        """The outcome of parts in the order of their images."""
+        """The outcome for all images, from parts in the order of the images."""
 
         def distances(of_parts: Iterable[Sequence[float | None]]) -> Array:
             return np.array([np.inf if each is None else each for part in of_parts for each in part], dtype=np.float64)
@@ -88,7 +88,7 @@ def nearest(distances: Sequence[Array]) -> Array:
 
 
 def marks(images: np.ndarray[Any, np.dtype[np.bool_]]) -> str:
-    """A character an image: 1 or 0."""
+    """One character per image: 1 if it is marked, else 0."""
     return "".join("1" if marked else "0" for marked in images.tolist())
 
 

@@ -39,13 +39,11 @@ class TransferPair(Frozen):
     """How often the adversarial images of a cell fool another target.
 
     Attributes:
-        norm: of the cell.
-        threshold: of the cell.
-        source: the target that the images were made from.
-        target: the other one.
-        images: how many fool the source, and the other target had right without the perturbation.
+        source: the target that the images were made for.
+        target: the other target.
+        images: how many images of the cell the other target classifies correctly without the perturbation.
         fooled: how many of these fool the other target.
-        noise: how many of these noise of the same budget fools instead.
+        noise: how many of these it gets wrong with noise of the same budget instead.
     """
 
     norm: str
@@ -74,13 +72,13 @@ class AttackSummary(Frozen):
         method: of the attack.
         settings: of the attack, without its method.
         accuracy: share of the images that are still right.
-        correct: how many that are.
-        robust_images: a character an image, 1 where it is still right.
-        median_l2: median distance to the nearest wrong image over the images that were right before, in [0, 1] units;
-            one that is still right is infinitely far; None where there are none, or where half of them hold.
+        correct: the number of these images.
+        robust_images: one character per image, 1 if it is still right.
+        median_l2: median distance of the wrong image that was found, over the images that were right before, in [0, 1]
+            units; infinite for images that are still right; None for an infinite median, or without such images.
         median_linf: the same in the largest change of a value.
         failures: outputs that were not finite or broke the budget.
-        found_by: of an attack with stages of several methods, how many images each of these turned.
+        found_by: of an attack with stages of several methods, how many images each method turned.
     """
 
     optional = frozenset({"found_by"})
@@ -100,11 +98,10 @@ class AccuracyCurve(Frozen):
     """Accuracy against radius.
 
     Attributes:
-        norm: of the radii.
         radii: in 1/255.
         images: how many were attacked.
         accuracy: at each radius.
-        robust_images: at each radius a character an image, 1 where nothing within the radius fools the network.
+        robust_images: for each radius one character per image, 1 if nothing within the radius fools the network.
     """
 
     norm: str
@@ -115,7 +112,7 @@ class AccuracyCurve(Frozen):
 
 
 class SmallestPerturbations(Frozen):
-    """The smallest perturbation of each image, in [0, 1] units: None where nothing was found.
+    """The smallest perturbation of each image, in [0, 1] units; None if no attack succeeded.
 
     Attributes:
         median: over the images that were right before.
@@ -139,12 +136,10 @@ class WhiteBox(Frozen):
 
     Attributes:
         images: how many test images were attacked.
-        clean_accuracy: on them.
-        right_images: a character an image, 1 where it is right without an attack.
+        clean_accuracy: on these images.
+        right_images: one character per image, 1 if it is right without an attack.
         attacks: by name.
-        curve: if it was asked for.
-        smallest_perturbations: by norm, if they were asked for.
-        flags: if the checks were asked for.
+        smallest_perturbations: by norm.
     """
 
     optional = frozenset({"curve", "smallest_perturbations", "flags"})

@@ -43,7 +43,7 @@ class AdversarialConfig(Section):
         return self
 
 
-# Rows and columns of the report beside those of the attacks.
+# The names of other rows and columns of the report.
 RESERVED = (
     "test", "adversarial_set", "search", "seed", "slot", "training_seed", "key", "genome", "channels", "parameters",
     "flops", "status", "reason", "retrainings",
@@ -77,7 +77,7 @@ class CurveConfig(Section):
         return self
 
     def attacks(self, radius: float) -> list[WhiteBoxAttack]:
-        """The attacks at a radius in 1/255, each on what those before left right."""
+        """The attacks at a radius in 1/255, each on the images that those before left right."""
         attacks: list[WhiteBoxAttack] = [APGDCE(method="apgd_ce", eps=radius, steps=self.steps)]
         if self.targets:
             attacks.append(APGDT(method="apgd_t", eps=radius, steps=self.steps, targets=self.targets))
@@ -100,7 +100,7 @@ class ChecksConfig(Section):
         return self
 
     def attacks(self) -> Mapping[str, WhiteBoxAttack]:
-        """The attacks that the checks compare, by what they are for."""
+        """The attacks that the checks compare, by their purpose."""
         eps, steps, large = self.eps, self.steps, self.large_eps
         return {
             "few_steps": PlainPGD(method="pgd", eps=eps, alpha=eps / 4, steps=steps // FEWER_STEPS),
@@ -113,11 +113,9 @@ class ChecksConfig(Section):
 
 
 class FewerConfig(Section):
-    """What sees some of the attacked images alone: named attacks, the curve, smallest perturbations and checks.
+    """Named attacks, the curve, smallest perturbations and checks see only the first `images` of the attacked images.
 
-    Attributes:
-        images: how many it sees.
-        attacks: the names of attacks in `robustness.attacks` that see no more.
+    `attacks` are names in `robustness.attacks`.
     """
 
     images: Count = 1000
@@ -127,7 +125,7 @@ class FewerConfig(Section):
 class RobustnessConfig(Section):
     """The white-box attacks on retrained networks, by name, and on how many test images.
 
-    The paper has neither curves nor smallest perturbations nor checks: left out, they are not made.
+    Curve, smallest perturbations and checks are made only if they are set: the paper has none of them.
     """
 
     images: Count = 1000
@@ -156,11 +154,11 @@ class RobustnessConfig(Section):
         return self
 
     def images_for(self, name: str | None = None) -> int:
-        """How many images the attack of a name sees; without a name the curve, smallest perturbations and checks."""
+        """How many images the named attack sees; without a name, the curve, smallest perturbations and checks."""
         few = self.fewer is not None and (name is None or name in self.fewer.attacks)
         return self.fewer.images if self.fewer and few else self.images
 
     @property
     def with_budget(self) -> list[str]:
-        """The names of the attacks that have a budget: what they leave right says how accurate a network is."""
+        """The names of the attacks with a budget: only their accuracies say how robust a network is."""
         return [name for name, attack in self.attacks.items() if attack.has_budget]

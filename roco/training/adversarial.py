@@ -1,7 +1,7 @@
-"""Adversarial training: the images that a step trains on in place of clean ones, and its loss.
+"""Adversarial training: the perturbed images that a step trains on, and its loss.
 
-The images are made anew in each step, from augmented images, for the weights as they are then. Each network of a stack
-has its own. Values stay in [0, 1], where networks take them, and are not rounded.
+Each step makes the images anew, from augmented images, for the present weights. Each network of a stack has its own
+images. Values stay in [0, 1] and are not rounded.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class Learner(Protocol):
         """Float32 images in [0, 1] to logits `(n, classes)`, of a stack `(n, K, classes)`."""
 
     def own(self, images: "Tensor") -> "Tensor":
-        """Images `(n, c, h, w)` that a stack's networks share, as `(n, K * c, h, w)`; others as they are."""
+        """Images `(n, c, h, w)` that the networks of a stack share, as `(n, K * c, h, w)`; other images unchanged."""
 
     def cross_entropies(self, logits: "Tensor", labels: "Tensor") -> "Tensor":
         """Each network's loss, summed over the images."""
@@ -40,8 +40,8 @@ class Learner(Protocol):
 class AdversarialTraining(Section):
     """A kind of adversarial training. The weights of the last epoch are the result, as everywhere.
 
-    Robust accuracy on test images falls again late in a training (robust overfitting, Rice et al. 2020), so choosing
-    an epoch would gain much; but nothing is chosen on test images.
+    Robust accuracy on test images falls again late in a training (robust overfitting, Rice et al. 2020). Choosing an
+    epoch would gain much, but nothing is chosen on test images.
     """
 
     title: ClassVar[str]
@@ -53,18 +53,18 @@ class AdversarialTraining(Section):
 
     @property
     def passes(self) -> int:
-        """Forward and backward passes of a step of training, by those of a standard one."""
+        """How many times as many passes a training step has as a step of standard training."""
         return self.steps + 1
 
     @property
     def in_words(self) -> str:
-        """What a network was trained with, for its card and the report."""
+        """The training and its settings, for the card of a network and the report."""
         others = {name: value for name, value in self.model_dump().items() if name != "method"}
         settings = ", ".join(f"{name} {value:g}" for name, value in others.items())
         return f"{self.title} ({settings}; eps and alpha in 1/255)"
 
     def draw(self, noise: "Tensor", generator: "torch.Generator") -> None:
-        """Fills a tensor with what is added to clean images first."""
+        """Fills a tensor with the noise that is added to clean images first."""
         raise NotImplementedError
 
     def losses(self, learner: Learner, clean: "Tensor", labels: "Tensor", noise: "Tensor") -> "Tensor":
@@ -81,12 +81,12 @@ class AdversarialTraining(Section):
     def _ascend(
         self, learner: Learner, clean: "Tensor", noise: "Tensor", objective: "Callable[[Tensor], Tensor]"
     ) -> "Tensor":
-        """Images within `eps` of the clean ones and in [0, 1] that raise an objective: steps along the gradient's sign.
+        """Images in [0, 1], within `eps` of the clean images, that raise an objective: steps along the gradient's sign.
 
-        The objective is a sum over images and networks, so that each image of each network has its own gradient, but
-        for the batch statistics: batch normalisation uses those of the perturbed images, as the training step does and
-        as in the code of Madry et al. and Rice et al.; the code of TRADES uses running statistics. Pang et al. 2021
-        saw little difference in robustness.
+        The objective is a sum over images and networks. So each image of each network has its own gradient, apart from
+        the batch statistics: batch normalisation uses those of the perturbed images, as the training step does, and as
+        the code of Madry et al. and Rice et al. does. The code of TRADES uses running statistics; Pang et al. 2021 saw
+        little difference in robustness.
         """
         import torch
 
@@ -102,7 +102,7 @@ class AdversarialTraining(Section):
 
 
 class PGDTraining(AdversarialTraining):
-    """Training on the images that PGD makes, in place of clean ones (Madry et al. 2018)."""
+    """Training on images perturbed by PGD instead of clean images (Madry et al. 2018)."""
 
     title: ClassVar[str] = "PGD training"
 
@@ -114,14 +114,14 @@ class PGDTraining(AdversarialTraining):
         noise.uniform_(-self.eps / 255, self.eps / 255, generator=generator)
 
     def losses(self, learner: Learner, clean: "Tensor", labels: "Tensor", noise: "Tensor") -> "Tensor":
-        """See `AdversarialTraining`: the cross-entropy of the images that raise it."""
+        """See `AdversarialTraining`: the cross-entropy of the perturbed images."""
         with learner.crafting():
             images = self._ascend(learner, clean, noise, lambda logits: learner.cross_entropies(logits, labels).sum())
         return learner.cross_entropies(learner.logits(images), labels)
 
 
 class TRADESTraining(AdversarialTraining):
-    """Training on clean images, and towards the same logits on perturbed ones with weight `beta` (Zhang et al. 2019).
+    """Training on clean images, and towards the same logits on perturbed images with weight `beta` (Zhang et al. 2019).
 
     Attributes:
         beta: weight of the divergence between clean and perturbed images against the clean loss
@@ -134,7 +134,7 @@ class TRADESTraining(AdversarialTraining):
 
     @property
     def passes(self) -> int:
-        """See `AdversarialTraining`: clean images as well, forward only while images are made."""
+        """See `AdversarialTraining`: the clean images pass as well, forward only while images are made."""
         return self.steps + 2
 
     def draw(self, noise: "Tensor", generator: "torch.Generator") -> None:
@@ -155,7 +155,7 @@ class TRADESTraining(AdversarialTraining):
 
 
 def _divergences(clean: "Tensor", perturbed: "Tensor") -> "Tensor":
-    """Kullback-Leibler divergence of the classes at perturbed images from those at clean ones, summed over images.
+    """Kullback-Leibler divergence of the classes at perturbed images from those at clean images, summed over images.
 
     Args:
         clean: logits `(n, classes)`, or `(n, K, classes)`.

@@ -92,11 +92,11 @@ def augment(images: Tensor, recipe: Recipe, plan: EpochPlan, *, blank: Tensor | 
         chosen = F.pad(chosen, (pad, pad, pad, pad))
         rows, columns = rows + plan.shifts[0][:, None], columns + plan.shifts[1][:, None]
     index = torch.arange(n, device=device)[:, None, None]
-    found: Tensor = chosen.permute(0, 2, 3, 1)[index, rows.to(device)[:, :, None], columns.to(device)[:, None, :]]
+    augmented: Tensor = chosen.permute(0, 2, 3, 1)[index, rows.to(device)[:, :, None], columns.to(device)[:, None, :]]
     if plan.centres is not None:
         outside = _outside_squares(plan.centres, (height, width), recipe.cutout).to(device)
-        found = torch.where(outside[:, :, :, None], found, mean_colour(images) if blank is None else blank)
-    return found
+        augmented = torch.where(outside[:, :, :, None], augmented, mean_colour(images) if blank is None else blank)
+    return augmented
 
 
 def _outside_squares(centres: Tensor, size: tuple[int, int], side: int) -> Tensor:

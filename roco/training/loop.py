@@ -63,13 +63,13 @@ def train_together(
     an epoch.
 
     Args:
-        trainings: one of any network, or several of networks of equal `likeness` (stacks/stack.py). Their losses and
+        trainings: one training of any network, or several of networks of equal `likeness` (stacks/stack.py). Losses and
             failures are written to them. If memory runs out, all of them fail.
         images: uint8 `(n, c, h, w)`, on the device that works.
         labels: int64 `(n,)`, on the same device.
         recipe: epochs, batch size, precision and so on. In bf16 weights, normalisation statistics and the loss stay
-            float32. The last batch of an epoch may be smaller; one of a single image, which batch normalisation cannot
-            take, is left out.
+            float32. The last batch of an epoch may be smaller; it is left out if it has a single image, which batch
+            normalisation cannot take.
         pieces: the number of parts into which a batch is cut to need less memory; their gradients are added up. Batch
             normalisation then uses the statistics of a part, so the result differs a little.
         checkpoint: a file for the state after each epoch, from which an interrupted training continues with the same
@@ -78,7 +78,7 @@ def train_together(
         capture: whether a GPU replays steps from graphs; a CPU never does.
 
     Source: paper, Section IV. Differs from the paper: images are shuffled, and augmented anew in each epoch; networks
-    with the same seed see the same order and augmentation, so that chance there does not tell between them.
+    with the same seed see the same order and augmentation, so that these do not differ between them by chance.
     """
     module = _as_one([training.network for training in trainings], images.device)
     trainee: Trainee | None = None

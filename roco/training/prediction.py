@@ -16,7 +16,7 @@ STACKED_IMAGES = 2048
 def logits_of(network: nn.Module, images: Tensor, *, batch_size: int = 256) -> Tensor:
     """Logits float32 `(n, classes)` of uint8 images `(n, c, h, w)`, in evaluation mode, on the images' device.
 
-    Those of a stack are `(n, networks, classes)`.
+    The logits of a stack are `(n, networks, classes)`.
     """
     network.eval()
     batches = [network(to_unit(batch)) for batch in images.split(batch_size)]

@@ -9,17 +9,13 @@ class TargetMetrics(Record):
     """A trained target and its errors; nothing was chosen on validation or test images.
 
     Attributes:
-        target: its name.
-        split: whose adversarial images are made from it.
+        split: the split whose adversarial images are made from the target.
         seed: of weights and order.
-        architecture: how wide and deep.
-        parameters: how many it has.
-        epochs: that it was trained for.
-        precision: that it was trained in.
+        architecture: the target's width, depth and so on.
         train_loss: the mean loss of each epoch.
         validation_error: share of validation images that it gets wrong.
         test_error: share of test images that it gets wrong.
-        seconds: that the training took.
+        seconds: the duration of the training.
     """
 
     kind: ClassVar[str] = "target"

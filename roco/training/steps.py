@@ -22,7 +22,7 @@ from roco.training.adversarial import AdversarialRecipe
 from roco.training.batches import Supply, to_unit
 from roco.training.stacks.stack import Stack
 
-# Steps that are executed directly before one is captured: by then torch has allocated what it keeps.
+# How many steps are executed directly before a step is captured: by then torch has allocated what it keeps.
 WARM_UP = 3
 # Texts of RuntimeErrors that mean: out of memory. From the CPU's allocator, CUDA in a capture, Triton when it loads a
 # kernel, cuBLAS and cuDNN.
@@ -41,7 +41,7 @@ class Trainee:
     Args:
         module: a network, or a Stack; on the device of the supplies.
         recipe: how it is trained.
-        supplies: one for all networks, or one for each network of a stack; several networks may have the same supply.
+        supplies: one supply for all networks, or one for each network of a stack; networks may share a supply.
         pieces: the number of parts into which a batch is cut to need less memory; their gradients are added up.
         capture: whether a GPU replays steps from a graph.
 
@@ -95,7 +95,7 @@ class Trainee:
             self._step(size)
 
     def release(self) -> None:
-        """Frees gradients and graphs now, because no graph may be destroyed while another one is captured."""
+        """Frees gradients and graphs now, because no graph may be destroyed while another is captured."""
         self._forget_gradients()
         self.graphs.clear()
 
@@ -115,9 +115,9 @@ class Trainee:
 
     def _batch(self, size: int) -> tuple[Tensor, Tensor]:
         """Images uint8 `(n, c, h, w)` and labels `(n,)`; with several supplies `(n, K * c, h, w)` and `(n, K)`."""
-        places = self.number * self.recipe.batch_size + self.offsets[:size]
-        images = self._side_by_side([supply.images.index_select(0, places) for supply in self.supplies])
-        labels = [supply.labels.index_select(0, places) for supply in self.supplies]
+        rows = self.number * self.recipe.batch_size + self.offsets[:size]
+        images = self._side_by_side([supply.images.index_select(0, rows) for supply in self.supplies])
+        labels = [supply.labels.index_select(0, rows) for supply in self.supplies]
         if len(self.supplies) == 1:
             return images, labels[0]
         return images, torch.stack(labels, dim=1).index_select(1, self.reads)
@@ -219,7 +219,7 @@ class Trainee:
 
 @contextlib.contextmanager
 def own_stream(device: torch.device) -> Iterator[None]:
-    """Uses a stream of its own on a GPU, as the default stream cannot be captured; waits for it at the end."""
+    """On a GPU uses a separate stream, because the default stream cannot be captured; waits for it at the end."""
     if device.type != "cuda":
         yield
         return
@@ -245,10 +245,10 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException | None, *, networks: int = 1) -> bool:
-    """Whether memory ran out, in the error itself or in one that it led to, as at the end of an interrupted capture.
+    """Whether memory ran out: by the error itself, or by an earlier error, as at the end of an interrupted capture.
 
-    An error that may have another cause counts as out of memory for several networks only. The networks are then
-    trained again in smaller stacks, and a single network raises the error if it has another cause.
+    An error that may have another cause counts as out of memory only for several networks. These are then trained
+    again in smaller stacks. If the cause is another, a single network will raise the error.
     """
     texts = NO_MEMORY if networks == 1 else (*NO_MEMORY, NO_WORKSPACE)
     while error is not None:

@@ -16,7 +16,7 @@ from roco.training.stacks.stack import likeness
 
 log = logging.getLogger("roco")
 
-# Between two checkpoints on a GPU: a stack's has some hundred megabytes, and writing it may take as long as an epoch.
+# Between two checkpoints on a GPU: a stack has hundreds of megabytes, and writing them may take as long as an epoch.
 CHECKPOINT_SECONDS = 60.0
 
 
@@ -28,7 +28,7 @@ class Start:
         key: names the training and everything that decides its result.
         fresh_network: makes the network, with the same weights each time.
         seed: see `Training`.
-        alike: equal for networks of one shape, which can be one stack if their nodes have a stacked form; None: the
+        alike: equal for networks of one shape, which can form a stack if their nodes have a stacked form; None: the
             network is trained alone.
         on_epoch: see `Training`.
     """

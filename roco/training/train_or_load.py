@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("roco")
 
-# Raised by hand when trainings give other weights than before, so that those in the store no longer count.
+# Raised by hand when trainings give other weights than before, so that stored networks no longer count.
 TRAINING_VERSION = 8
 
 
@@ -47,7 +47,7 @@ class TrainingRequest:
 
     @property
     def decided_by(self) -> dict[str, object]:
-        """What decides the weights, beside the data and the recipe: a genome's network has them for any image size."""
+        """What decides the weights, beside the data and the recipe; the image size does not, for a genome."""
         return self.spec.model_dump(exclude={"image_size"} if isinstance(self.spec, GenomeSpec) else None)
 
 
@@ -56,12 +56,12 @@ class TrainingResult:
     """A trained network (on its device, in evaluation mode) and how its training went.
 
     Attributes:
-        network: takes float32 images in [0, 1], returns logits; None, if the training failed.
+        network: takes float32 images in [0, 1], returns logits; None if the training failed.
         losses: mean training loss of each epoch.
-        seconds: its share of the time that its training took; little where the network came from the store.
-        precision: that it was trained in, fp32 or bf16.
-        failure: why the training ended early; None, if it did not.
-        stack: how many networks were trained as one with it, itself included; 1 where it came from the store.
+        seconds: its share of the duration of the training; the time to load it if it came from the store.
+        precision: of the training, fp32 or bf16.
+        failure: why the training ended early; None if it did not.
+        stack: the number of networks in its stack; 1 if it was trained alone or came from the store.
     """
 
     network: "nn.Module | None"
@@ -73,7 +73,7 @@ class TrainingResult:
 
     @property
     def trained(self) -> "nn.Module":
-        """The network; raises TrainingFailed with the reason, if there is none."""
+        """The network; raises TrainingFailed with the reason if the training failed."""
         if self.network is None:
             raise TrainingFailed(self.failure or "no network")
         return self.network
@@ -97,18 +97,18 @@ def train_or_load_all(
     largest_stack: int = 1,
     validation_images_too: bool = False,
 ) -> Iterator[tuple[int, TrainingResult]]:
-    """Trains networks on the data set's training images: on a GPU those that are alike in stacks, else one by one.
+    """Trains networks on the data set's training images: on a GPU in stacks of like networks, else one by one.
 
-    An interrupted training goes on after its last checkpoint; a finished one with the same content is not repeated.
+    An interrupted training goes on after its last checkpoint. A finished training is not repeated.
 
     Args:
         requests: what to train.
         dataset: with train and validation images.
-        recipe: how.
+        recipe: epochs, batch size and so on.
         device: auto, cpu or cuda.
         store: for checkpoints and finished networks.
-        largest_stack: how many networks a GPU trains as one at most.
-        validation_images_too: whether validation images are trained on as well, where nothing is chosen on them.
+        largest_stack: the largest number of networks in a stack.
+        validation_images_too: whether to train on validation images as well; then nothing may be chosen on them.
 
     Yields:
         The number of a request and its result, as trainings end.
@@ -140,7 +140,7 @@ class _Work:
         cls, dataset: "Dataset", recipe: Recipe, *, device: Device, store: Store, validation_images_too: bool
     ) -> Self:
         used = start_torch(device)
-        # By the device that is used: with a driver that torch cannot use, `auto` is the CPU.
+        # `auto` depends on the device that is used, which is the CPU if torch cannot use the driver.
         precision = resolve_precision(recipe.precision, "cuda" if used.type == "cuda" else "cpu")
         recipe = recipe.model_copy(update={"precision": precision})
         return cls(dataset, recipe, used, store, validation_images_too)
@@ -163,7 +163,7 @@ class _Work:
         return self.store.path(KIND, key, suffix=".safetensors")
 
     def load(self, request: TrainingRequest) -> TrainingResult | None:
-        """What an earlier training left in the store; a file that is damaged counts as missing."""
+        """The network that an earlier training left in the store; a damaged file counts as missing."""
         import torch
 
         key, began = self.key(request), time.perf_counter()
@@ -177,7 +177,7 @@ class _Work:
             log.warning("%s (trained again)", error)
             return None
         log.info("trained before: %s", path)
-        # The layout decides how sums are rounded: the logits are those that the training's end gave.
+        # The memory layout decides how sums are rounded: with it the logits are those of the end of the training.
         network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return TrainingResult(network, kept["losses"], time.perf_counter() - began, str(self.recipe.precision))
 
@@ -197,7 +197,7 @@ class _Work:
         ):
             seconds = (time.perf_counter() - began) / len(ended)
             results = [(number, self._result(training, seconds)) for number, training in ended]
-            # All of a stack are kept before any of them is handed out: an interruption then loses none.
+            # The whole stack is kept before any network is handed out: an interruption then loses none.
             for number, result in results:
                 self._keep(requests[number], result)
             yield from results

@@ -19,7 +19,7 @@ class PixelAttack(Section):
         method: str
 
     def without_gradients(self) -> "PixelAttack | None":
-        """What of the attack works on a network that has no gradients; None if nothing does."""
+        """The part of the attack that works on a network without gradients; None if there is no such part."""
         return None
 
     def perturb(self, problem: Problem) -> Tensor:
@@ -28,7 +28,7 @@ class PixelAttack(Section):
 
 
 class PushedAttack(PixelAttack):
-    """What the L0 attacks share that are pushed on to a margin in logits, for what is pushed far transfers.
+    """An L0 attack that goes on until a wrong class leads by a margin in logits: such images transfer better.
 
     Attributes:
         margin: by how many logits a wrong class has to lead before an image is done.
@@ -44,7 +44,7 @@ class PushedAttack(PixelAttack):
         return max(self.margin, DECIDED)
 
     def perturb(self, problem: Problem) -> Tensor:
-        """See `PixelAttack`; a single pixel is searched for exhaustively where the settings say so."""
+        """See `PixelAttack`; with `exhaustive`, a single pixel is searched for exhaustively."""
         return best_single_pixel(problem) if self.exhaustive and problem.n_pixels == 1 else self.push(problem)
 
     def push(self, problem: Problem) -> Tensor:

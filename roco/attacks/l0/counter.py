@@ -1,6 +1,6 @@
-"""Random numbers from a counter: an image's are the same on every device, whatever is drawn beside them or before.
+"""Random numbers from a counter: each image has its own, the same on every device, whatever else is drawn.
 
-They are SplitMix64's outputs, computed in whole numbers that wrap around at 64 bits, as they do on CPUs and GPUs alike.
+They are the outputs of SplitMix64, in 64-bit integers, which wrap around in the same way on CPUs and GPUs.
 """
 
 from collections.abc import Iterable
@@ -30,8 +30,8 @@ def bits(keys: Tensor, steps: range, *, draws: int) -> Tensor:
     """
     import torch
 
-    at = torch.arange(steps.start, steps.stop, device=keys.device)[:, None, None] * STRIDE
-    counter = at + torch.arange(1, draws + 1, device=keys.device)
+    first = torch.arange(steps.start, steps.stop, device=keys.device)[:, None, None] * STRIDE
+    counter = first + torch.arange(1, draws + 1, device=keys.device)
     value = counter * GOLDEN + keys[:, None]
     value = (value ^ _shifted(value, 30)) * FIRST
     value = (value ^ _shifted(value, 27)) * SECOND

@@ -39,10 +39,9 @@ class DifferentialEvolution(PixelAttack):
     def perturb(self, problem: Problem) -> Tensor:
         """Differential evolution (DE/rand/1 without crossover) of an image's pixels, stopped when it is misclassified.
 
-        Source: Su et al. 2019 (one pixel attack), Section III: F = 0.5, a child replaces its own parent, uniform
-        positions and normally distributed colours at first. Differs from it: fitness is the margin and not the
-        probability of the true class, which is 0 or 1 to float32 for a sure network; genes are whole numbers, as images
-        are stored in uint8.
+        Source: Su et al. 2019 (one pixel attack), Section III: F = 0.5; a child replaces its own parent; the first
+        positions are uniform, the first colours normal. Differs from it: fitness is the margin, not the probability
+        of the true class, which a confident network rounds to 0 or 1; genes are integers, as images are uint8.
         """
         import torch
 

@@ -1,7 +1,6 @@
-"""White-box L0 attack on uint8 images by greedy choice of pixels: the gradient says which are tried.
+"""White-box L0 attack on uint8 images by greedy choice of pixels: the gradient says which pixels are tried.
 
-Images that are done leave the batch, and nothing is random, so that a result does not depend on which images are
-attacked beside it.
+Images that are done leave the batch, and nothing is random: a result does not depend on the other images.
 """
 
 from dataclasses import replace
@@ -16,20 +15,20 @@ from roco.attacks.norms import DECIDED, gradient_batch, margins_of
 from roco.attacks.types import Tensor
 from roco.settings import Count
 
-# How many candidates are tried first, and at most for a pixel that is not the last one.
+# How many candidates are tried first. For all pixels but the last no more are tried.
 FIRST_BLOCK = 64
-# How much of the way to being fooled the best of the pixels that are tried first has to bring an image for more to be
-# tried: of 100 images of a LeNet none that fell to a later one was brought less.
+# More candidates are tried only if the best of the first block brings the image this share of the way to being fooled.
+# Of 100 images of a LeNet, none that fell to a later candidate had come less far.
 HOPELESS = 0.75
 
 
 class Greedy(PushedAttack):
-    """L0 by greedy choice of pixels in corner colours, those tried that gradients favour: white-box.
+    """L0 by greedy choice of pixels in corner colours; gradients say which pixels are tried: white-box.
 
     Attributes:
-        candidates: how many pixels are tried for the last one that is changed; for those before it 64 at most.
-        rivals: for how many of the likeliest other classes gradients are taken, for the last one.
-        corners: of how many of the best pixels all corner colours are tried for the last one, where none is enough.
+        candidates: how many pixels are tried for the last pixel that is changed; for those before it 64 at most.
+        rivals: for the last pixel, gradients are taken for so many of the likeliest other classes.
+        corners: for the last pixel, all corner colours of so many of the best candidates are tried if none is enough.
     """
 
     method: Literal["greedy"] = "greedy"
@@ -38,16 +37,16 @@ class Greedy(PushedAttack):
     corners: Annotated[int, Field(ge=0)] = 0
 
     def push(self, problem: Problem) -> Tensor:
-        """Adds one pixel in a corner colour after the other, until the margin is reached or k pixels are changed.
+        """Changes pixel after pixel to a corner colour, until the margin is reached or k pixels are changed.
 
-        The gradient says to first order what each pixel would gain in its best corner colour. The pixels that promise
-        most are tried, and the one with the largest margin stays. The last pixel counts most: gradients are taken for
-        several of the likeliest other classes (`rivals`); more pixels are tried, in blocks until one reaches the
-        margin; where none does, all corner colours of the best pixels are tried (`corners`). An image that the first
-        block leaves far from being fooled is given up.
+        The gradient estimates, to first order, what each pixel would gain in its best corner colour. The most
+        promising pixels are tried, and the pixel with the largest margin stays. For the last pixel more is done:
+        gradients are taken for several of the likeliest other classes (`rivals`); more pixels are tried, block by
+        block, until a pixel reaches the margin; if no pixel does, all corner colours of the best pixels are tried
+        (`corners`). An image that the first block leaves far from being fooled is given up.
 
         Source: the pixel choice of CornerSearch (Croce and Hein 2019), which tries every pixel; here the gradient
-        chooses those that are tried, as in the Jacobian-based saliency map attack (Papernot et al. 2016).
+        chooses what is tried, as in the Jacobian-based saliency map attack (Papernot et al. 2016).
         """
         import torch
 
@@ -60,7 +59,7 @@ class Greedy(PushedAttack):
             active = torch.nonzero((margins < self.margin_to_reach) & (taken.sum(dim=1) < n_pixels))[:, 0]
             if not len(active):
                 break
-            # Goes on from the pixel that was added even if the margin fell: the next one may gain with it.
+            # Keeps the added pixel even if the margin fell: the next pixel may gain from it.
             left = n_pixels - taken[active].sum(dim=1)
             now = replace(problem, images=current, start=None).only(active)
             added, new_margins = _with_best_pixel(now, taken[active], last=left == 1, settings=self)
@@ -72,12 +71,12 @@ class Greedy(PushedAttack):
 
 
 def _with_best_pixel(problem: Problem, taken: Tensor, *, last: Tensor, settings: Greedy) -> tuple[Tensor, Tensor]:
-    """The images with their best new pixel each, and the new margins float32 `(n,)`.
+    """The images with one more pixel, the best for each, and the new margins float32 `(n,)`.
 
     Args:
         problem: the images as they are now.
-        taken: which pixels come last, as they are set already, bool `(n, h w)`.
-        last: whether no pixel may be added after this one, bool `(n,)`.
+        taken: which pixels are set already, bool `(n, h w)`; they are tried last.
+        last: for which images this is the last pixel, bool `(n,)`.
         settings: how many candidates are tried.
     """
     import torch
@@ -91,7 +90,7 @@ def _with_best_pixel(problem: Problem, taken: Tensor, *, last: Tensor, settings:
     hopeful = least.masked_fill(~last, torch.inf)
     margins = torch.full(positions.shape, -torch.inf, device=positions.device)
     open_rows = torch.arange(len(positions), device=positions.device)
-    # The most promising first: most images are done with those.
+    # The most promising candidates first: they are enough for most images.
     for begin, end in pairwise(_bounds(tried)):
         part = positions[open_rows, begin:end], colours[open_rows, begin:end]
         margins[open_rows, begin:end] = _tried(problem, open_rows, *part)
@@ -100,7 +99,7 @@ def _with_best_pixel(problem: Problem, taken: Tensor, *, last: Tensor, settings:
         if not len(open_rows):
             break
     if settings.corners and len(open_rows):
-        # For these the gradient may have named the wrong colour: it holds near the image's own.
+        # Here the gradient may have named the wrong colour: it is exact only near the image's own colour.
         top = margins.argsort(dim=1, descending=True, stable=True)[:, : settings.corners]
         again = positions.gather(1, top).repeat_interleave(CORNERS, dim=1)
         every = corners(top.device).repeat(top.shape[1], 1).expand(len(top), -1, -1)
@@ -114,7 +113,7 @@ def _with_best_pixel(problem: Problem, taken: Tensor, *, last: Tensor, settings:
 
 
 def _bounds(tried: int) -> list[int]:
-    """Where blocks of candidates end: a first one, and each as long as all before it."""
+    """The bounds of the blocks of candidates: each block is as long as all blocks before it together."""
     bounds = [0, min(FIRST_BLOCK, tried)]
     while bounds[-1] < tried:
         bounds.append(min(2 * bounds[-1], tried))
@@ -122,15 +121,15 @@ def _bounds(tried: int) -> list[int]:
 
 
 def _tried(problem: Problem, rows: Tensor, positions: Tensor, colours: Tensor) -> Tensor:
-    """The margins `(m, c)` of the images `rows` `(m,)` with each of their own c pixels set alone."""
+    """The margins `(m, c)` of the images `rows` `(m,)`, each with one of its c candidate pixels set at a time."""
     return problem.only(rows).margins_with(positions[:, :, None], colours[:, :, None])
 
 
 def _promises(problem: Problem, *, last: Tensor, rivals: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The margins `(n,)`, what each pixel would gain to first order, `(n, h w)`, and in which corner colour.
+    """The margins `(n,)`, what each pixel would gain `(n, h w)` to first order, and the corner colours for that.
 
-    The colours are uint8 `(n, 3, h w)`. A gain is the largest lead that one of the rivals would then have over the true
-    class, less the likeliest one's lead now. Others than the likeliest count for the last pixel only.
+    The colours are uint8 `(n, 3, h w)`. A gain is the largest lead that a rival class would then have over the true
+    class, minus the lead of the likeliest rival now. Rivals other than the likeliest count for the last pixel only.
     """
     import torch
 

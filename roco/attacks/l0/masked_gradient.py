@@ -1,4 +1,4 @@
-"""White-box L0 attack on uint8 images that learns a mask of pixels and their changes apart."""
+"""White-box L0 attack on uint8 images that learns a mask of pixels and, separately, how they change."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ from roco.attacks.l0.steps import Iterates, SteppedAttack, largest, on_grid
 from roco.attacks.types import Tensor
 from roco.settings import Count
 
-# Theirs: the steps of changes and of the mask, and after how many steps without another pixel the mask is drawn anew.
+# As published: steps of the changes and of the mask; after so many steps with the same pixels the mask is drawn anew.
 CHANGE_STEP, MASK_STEP, PATIENCE = 0.25, 0.25, 3
 # Numbers of so many bits are float32 exactly.
 BITS = 24
@@ -38,7 +38,7 @@ class MaskedGradient(SteppedAttack):
     unprojected: bool = True
 
     def first(self, state: Iterates, n_pixels: int) -> _State:
-        """See `SteppedAttack`; what is at hand stays the best until another is better."""
+        """See `SteppedAttack`; draws the first mask and changes at random."""
         random = _random(state, 0, draws=4 * state.clean[0, 0].numel())
         pixels = random[:, : random.shape[1] // 4]
         change = (state.clean + random[:, pixels.shape[1] :].view_as(state.clean)).clamp(0, 1) - state.clean

@@ -18,7 +18,7 @@ class Problem:
         labels: int64 `(n,)`.
         n_pixels: k, how many pixels may change.
         keys: int64 `(n,)`: where the random numbers of each image begin.
-        start: uint8 `(n, 3, h, w)` with at most k changed pixels each, if there are such; the result is never worse.
+        start: uint8 `(n, 3, h, w)` with at most k changed pixels each, if known; the result is never worse.
         batch_size: how many images pass the network at once.
     """
 
@@ -56,7 +56,7 @@ class Problem:
         """The margins float32 `(n, c)` of each image with each of its c candidates, batch by batch.
 
         Args:
-            positions: row-major indices of pixels, int64 `(n, c, k)`; of equal ones in a candidate the last counts.
+            positions: row-major indices of pixels, int64 `(n, c, k)`; of equal indices in a candidate the last counts.
             colours: uint8 `(n, c, k, 3)`.
         """
         import torch
@@ -82,8 +82,8 @@ class OpenImages:
         rows: their indices in the problem, int64 `(m,)`.
         labels: int64 `(m,)`.
         clean: float32 in [0, 1], `(m, 3, h, w)` or `(m, 3, h w)`.
-        best: the best ones so far, of the same shape, on the uint8 grid.
-        margins: of the best ones, float32 `(m,)`.
+        best: the best images so far, of the same shape, on the uint8 grid.
+        margins: of the best images, float32 `(m,)`.
     """
 
     rows: Tensor
@@ -93,12 +93,12 @@ class OpenImages:
     margins: Tensor
 
     def keep(self, images: Tensor, margins: Tensor, *, until: float, equal: bool) -> Tensor:
-        """Takes images with larger margins as the best, for those whose margin is below `until`; which, bool `(m,)`.
+        """Keeps images that have larger margins than `best`; returns which were kept, bool `(m,)`.
 
         Args:
-            images: as `best`.
-            margins: `(m,)`.
-            until: from here on an image stays as it is, so that nothing depends on when the host looks.
+            images: of the shape of `best`.
+            margins: of these images, `(m,)`.
+            until: at this margin an image is done and stays as it is, whenever the host looks.
             equal: whether an equal margin is enough.
         """
         import torch
@@ -109,7 +109,7 @@ class OpenImages:
         return better
 
     def still_open(self, results: Tensor, until: float) -> Self:
-        """Those whose margin is below `until`; the best of the others go to `results`, uint8 `(n, 3, h, w)`.
+        """The images whose margin is below `until`; `best` of the others goes to `results`, uint8 `(n, 3, h, w)`.
 
         Here the host waits for the device.
         """
@@ -129,20 +129,20 @@ def changed(images: Tensor, positions: Tensor, *, colours: Tensor) -> Tensor:
 
     Args:
         images: of any type.
-        positions: row-major indices of pixels, int64 `(n, k)`; of equal ones in a row the last counts.
+        positions: row-major indices of pixels, int64 `(n, k)`; of equal indices in a row the last counts.
         colours: `(n, k, 3)`, of the images' type.
     """
     flat = images.flatten(2)
-    # Pixel after pixel: one assignment with equal positions would leave open which of them wins.
+    # Pixel after pixel: in a single assignment with equal positions it is undefined which colour wins.
     for slot in range(positions.shape[1]):
         flat = painted(flat, positions[:, slot], colours[:, slot])
     return flat.view(images.shape)
 
 
 def painted(images: Tensor, positions: Tensor, colours: Tensor) -> Tensor:
-    """Images `(n, 3, h w)` with a pixel each, at `positions` `(n,)`, in the colours `(n, 3)`.
+    """Images `(n, 3, h w)` with one pixel each, at `positions` `(n,)`, set to the colours `(n, 3)`.
 
-    By comparison: torch's deterministic mode sorts the indices of an assignment on a GPU, in a dozen kernels.
+    By comparison: for an assignment, torch's deterministic mode sorts the indices on a GPU, in a dozen kernels.
     """
     import torch
 
@@ -168,7 +168,7 @@ def first_positions(problem: Problem, k: int) -> Tensor:
     import torch
 
     pixel = torch.arange(problem.positions, device=problem.images.device)
-    # Random and never equal: sorts may differ in the order of equal numbers.
+    # Random numbers that are never equal: devices sort equal numbers in different orders.
     order = below(bits(problem.keys, range(1), draws=problem.positions)[0], 2**31) * problem.positions + pixel
     if problem.start is not None:
         order = torch.where(differing(problem.images, problem.start), pixel - problem.positions, order)

@@ -1,7 +1,7 @@
 """L0 by random search over pixel sets with corner colours, batched over images.
 
-Everything stays on the device. The host looks once in a while which images are done, so that they leave the batch;
-results depend neither on when it looks nor on which images are attacked beside an image.
+Everything stays on the device. From time to time the host looks which images are done and takes them out of the batch.
+Results depend neither on when it looks nor on the other images of the batch.
 """
 
 import logging
@@ -26,12 +26,12 @@ REACH = 2
 SCHEDULE = (
     (0.0, 2), (0.005, 4), (0.02, 5), (0.05, 6), (0.1, 8), (0.2, 10), (0.4, 12), (0.6, 15), (0.8, 20),
 )  # fmt: skip
-# The host looks after an eighth of the queries so far, so that few are made in vain, but after so many at the latest.
+# The host looks again after an eighth of the queries made so far, so that few are wasted, and after 50 at the latest.
 LOOK = 50
 LOOK_SHARE = 8
-# What a query may do with a pixel, of four equally likely numbers; the other two put it anywhere.
+# A number from 0 to 3 decides what a query does with a pixel; 0 and 1 move it anywhere.
 RECOLOUR, NEAR = 2, 3
-# For each pixel that is drawn: what is done, where to, which colour, how near.
+# Random numbers for each drawn pixel: the kind of move, the new position, the colour, the neighbour.
 DRAWS = 4
 
 
@@ -59,17 +59,17 @@ class RandomSearch(PushedAttack):
     def push(self, problem: Problem) -> Tensor:
         """Random search until the margin is reached or the queries are used up.
 
-        Each query draws some of the pixels anew and is dropped if its margin is smaller. When one pixel is drawn it
-        goes anywhere, or takes another colour where it is, or moves a little with its colour.
+        Each query draws some of the pixels anew and is dropped if its margin is smaller. A pixel that is drawn alone
+        moves anywhere, or changes its colour, or moves to a neighbour with its colour.
 
-        Source: Croce et al. 2022 (Sparse-RS), Algorithm 1, with its L0 schedule. Differs from it: pixels also stay and
-        change their colour, or move to a position near by; otherwise a single pixel would be searched for blindly.
+        Source: Croce et al. 2022 (Sparse-RS), Algorithm 1, with its L0 schedule. Differs from it: a pixel may also
+        change its colour or move to a neighbour; otherwise a single pixel would be searched for blindly.
         """
         import torch
 
         if self.greedy_candidates:
             problem = replace(problem, start=self.first_step.push(problem))
-        # Some positions must be free to go to.
+        # Pixels need free positions to move to.
         k = min(problem.n_pixels, max(1, problem.positions // 2))
         results, state, near = problem.images.clone(), _first(problem, k), _neighbours(problem.images)
         for queries, drawn in blocks(self.queries, k):
@@ -97,7 +97,10 @@ def resampled(progress: float, k: int) -> int:
 
 
 def blocks(queries: int, k: int) -> Iterator[tuple[range, int]]:
-    """The queries after the first between two looks of the host, and how many pixels each of them draws anew."""
+    """Blocks of queries (the first query is made already), and how many pixels each query of a block draws anew.
+
+    The host looks between blocks.
+    """
     begin = 1
     while begin < queries:
         drawn, end = resampled(begin / queries, k), begin + 1
@@ -122,14 +125,14 @@ class _State(OpenImages):
 
 
 def _first(problem: Problem, k: int) -> _State:
-    """The first candidates: those that `start` has, or random pixels in random corner colours."""
+    """The first candidates: `start`, or random pixels in random corner colours."""
     import torch
 
     from roco.training.batches import to_unit
 
     positions, start, device = first_positions(problem, k), problem.start, problem.images.device
     if start is None:
-        # The draws behind those of the positions.
+        # The first draws are those of `first_positions`.
         random = bits(problem.keys, range(1), draws=problem.positions + k)[0, :, problem.positions :]
         start = changed(problem.images, positions, colours=corners(device)[below(random, 8)])
     clean, images, labels = to_unit(problem.images), to_unit(start), problem.labels
@@ -138,7 +141,7 @@ def _first(problem: Problem, k: int) -> _State:
 
 
 def _neighbours(images: Tensor) -> Tensor:
-    """The positions that are at most REACH rows and columns away from each, at the edges clipped, int64 `(h w, 25)`."""
+    """For each position those at most REACH rows and columns away, clipped at the edges, int64 `(h w, 25)`."""
     import torch
 
     height, width = images.shape[2:]
@@ -150,16 +153,16 @@ def _neighbours(images: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Move:
-    """What is done with a pixel of each image, for each query of a block: `(q, m)`, and `(m)` for a query.
+    """What happens to one pixel of each image, for each query of a block: `(q, m)`; for one query: `(m)`.
 
     Attributes:
         slot: which of the k pixels, int64 `(q, m, 1)`.
         is_slot: the same, bool `(q, m, k)`.
-        recoloured: whether it stays and takes another colour, bool.
-        near: whether it moves a little with its colour, bool.
-        rank: where it goes else, counted over positions that are free, int64.
+        recoloured: whether the pixel stays and changes its colour, bool.
+        near: whether the pixel moves to a neighbour with its colour, bool.
+        rank: otherwise, which of the free positions it moves to, int64.
         step: which neighbour it moves to, int64.
-        flips: channels that are 1, or that are the other way round if it is recoloured, bool `(q, m, 3)`.
+        flips: the channels of its new colour that are 1; if it is recoloured, those that flip; bool `(q, m, 3)`.
     """
 
     slot: Tensor
@@ -171,16 +174,16 @@ class _Move:
     flips: Tensor
 
     def of(self, query: int) -> "_Move":
-        """The move of a query of the block."""
+        """The move of one query."""
         return _Move(*(getattr(self, field.name)[query] for field in fields(self)))
 
     def made(self, clean: Tensor, images: Tensor, positions: Tensor, *, near: Tensor) -> tuple[Tensor, Tensor]:
-        """Images `(m, 3, h w)` and positions `(m, k)` after the move; `near` are each position's neighbours."""
+        """Images `(m, 3, h w)` and positions `(m, k)` after the move, given the neighbours of each position."""
         import torch
 
         old = positions.gather(1, self.slot)
-        there = old[:, None].expand(-1, 3, 1)
-        old_colour, clean_colour = images.gather(2, there)[:, :, 0], clean.gather(2, there)[:, :, 0]
+        index = old[:, None].expand(-1, 3, 1)
+        old_colour, clean_colour = images.gather(2, index)[:, :, 0], clean.gather(2, index)[:, :, 0]
         old = old[:, 0]
         neighbour = near[old, self.step]
         blocked = (positions == neighbour[:, None]).any(dim=1)
@@ -193,7 +196,7 @@ class _Move:
 
 
 def _moves(keys: Tensor, queries: range, *, k: int, drawn: int, positions: int) -> list[_Move]:
-    """The moves of a block of queries, of which each draws so many pixels: a move for each of them."""
+    """The moves of a block of queries that draw `drawn` pixels each: one `_Move` per drawn pixel."""
     import torch
 
     random = bits(keys, queries, draws=k + DRAWS * drawn)
@@ -201,10 +204,10 @@ def _moves(keys: Tensor, queries: range, *, k: int, drawn: int, positions: int) 
     moves = []
     for number, slot in enumerate(slots.split(1, dim=2)):
         what, where, colour, step = random[:, :, k + DRAWS * number : k + DRAWS * (number + 1)].unbind(dim=2)
-        # Several pixels are always put anywhere.
+        # When several pixels are drawn, all of them move anywhere.
         kind = below(what, 4) if drawn == 1 else torch.zeros_like(what)
         recoloured = kind == RECOLOUR
-        # A pixel that is recoloured must get another colour: flips one to three of its channels.
+        # A recoloured pixel must change: one to three of its channels flip.
         corner = torch.where(recoloured, 1 + below(colour, 7), below(colour, 8))
         flips = ((corner[:, :, None] >> channel) & 1).bool()
         is_slot = slot == torch.arange(k, device=keys.device)
@@ -217,6 +220,6 @@ def _free(positions: Tensor, rank: Tensor) -> Tensor:
     """The position of each rank `(m,)` among those outside the sets `(m, k)`."""
     import torch
 
-    # Before the i-th smallest position that is taken lie as many free ones as its value less i.
+    # The number of free positions before the i-th smallest taken position is its value minus i.
     before = positions.sort(dim=1).values - torch.arange(positions.shape[1], device=positions.device)
     return rank + (before <= rank[:, None]).sum(dim=1)

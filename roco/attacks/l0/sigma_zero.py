@@ -9,7 +9,7 @@ from roco.attacks.norms import DECIDED
 from roco.attacks.types import Tensor
 from roco.settings import Count, Positive
 
-# Theirs: how smooth the count is, the first threshold, and how far it moves with each step of length 1.
+# As published: how smooth the count is, the first threshold, and how far the threshold moves with a step of length 1.
 SIGMA, THRESHOLD, THRESHOLD_STEP = 1e-3, 0.3, 0.01
 
 
@@ -24,11 +24,11 @@ class _State(Iterates):
 class SigmaZero(SteppedAttack):
     """L0 by sigma-zero (Cinà et al. 2025): Adam on the margin and a smooth count of changed pixels: white-box.
 
-    Changes below a threshold are set back after each step; it falls while the network is right, and rises while not.
+    Each step undoes changes below a threshold. The threshold falls while the network is right, else it rises.
 
-    Source: Cinà et al. 2025 (sigma-zero), Algorithm 1, and the authors' code. Differs from it: a pixel counts, with all
-    its channels, where theirs counts values; an iterate that fools the network counts if it has at most k changed
-    pixels, where theirs looks for the fewest; and each lies on the uint8 grid.
+    Source: Cinà et al. 2025 (sigma-zero), Algorithm 1, and the authors' code. Differs from it: it counts pixels, not
+    values; an iterate that fools the network counts if it changes at most k pixels (theirs looks for the fewest); and
+    iterates lie on the uint8 grid.
 
     Attributes:
         learning_rate: Adam's, at first; it falls to a tenth.

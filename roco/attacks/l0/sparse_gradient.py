@@ -20,11 +20,11 @@ class _State(Iterates):
 class SparseGradient(SteppedAttack):
     """L0 by projected gradient (PGD0, Croce and Hein 2019): white-box.
 
-    After each step on all pixels only the k pixels that matter most stay changed.
+    Each step moves all pixels; then only the k pixels that matter most stay changed.
 
     Source: Croce and Hein 2019 (Sparse and imperceivable adversarial attacks), PGD0: its projection and length of step.
-    Differs from it: with momentum, from the clean image, and each iterate lies on the uint8 grid, so that its margin is
-    that of an image which can be stored.
+    Differs from it: it has momentum, starts at the clean image, and its iterates lie on the uint8 grid, as stored
+    images do.
     """
 
     method: Literal["sparse_gradient"] = "sparse_gradient"
@@ -44,7 +44,7 @@ class SparseGradient(SteppedAttack):
         size = gradient.abs().sum(dim=(1, 2, 3), keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
         state.velocity = MOMENTUM * state.velocity + gradient / size
         moved, clean = state.current + STEP * state.velocity, state.clean
-        # How much nearer each pixel brings the image if it stays changed.
+        # How much nearer to `moved` the image stays for each pixel that stays changed.
         gains = ((moved - clean) ** 2 - (moved - moved.clamp(0, 1)) ** 2).sum(dim=1).flatten(1)
         kept = largest(gains, n_pixels).view(len(clean), 1, *clean.shape[2:])
         state.current = torch.where(kept, on_grid(moved), clean)

@@ -1,7 +1,7 @@
-"""What the L0 attacks share that follow the gradient step by step.
+"""The L0 attacks that follow the gradient step by step: what they share.
 
-Images that are done leave the batch when the host looks, and an image's random numbers are its own, so that a result
-depends neither on when that is nor on which images are attacked beside it.
+When the host looks, images that are done leave the batch. Each image has its own random numbers, so that a result
+depends neither on when the host looks nor on the other images.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Iterates(OpenImages):
 
     Attributes:
         keys: int64 `(m,)`.
-        current: float32 `(m, 3, h, w)` in [0, 1], on the uint8 grid: those that the next step measures.
+        current: the iterates, float32 `(m, 3, h, w)` in [0, 1], on the uint8 grid.
     """
 
     keys: Tensor
@@ -37,11 +37,11 @@ class SteppedAttack(PushedAttack):
         steps: int
 
     def first(self, state: Iterates, n_pixels: int) -> Iterates:
-        """The first iterates and what else a step needs, given those that are at hand."""
+        """The state before the first step: given the common part, with the attack's own tensors."""
         raise NotImplementedError
 
     def next(self, state: Iterates, margins: Tensor, gradient: Tensor, *, n_pixels: int, step: int) -> None:
-        """Moves on `state.current`, whose margins and their gradients `(m, 3, h, w)` are given."""
+        """Makes the next `state.current`, given the present margins and their gradients `(m, 3, h, w)`."""
         raise NotImplementedError
 
     def push(self, problem: Problem) -> Tensor:
@@ -55,7 +55,7 @@ class SteppedAttack(PushedAttack):
         margins = problem.margins(best, problem.labels)
         state = Iterates(rows, problem.labels, to_unit(problem.images), best, margins, problem.keys, best)
         state = self.first(state, problem.n_pixels)
-        # One gradient more than steps: the last iterate is measured, too.
+        # One gradient more than steps, for the margins of the last iterate.
         for step in range(self.steps + 1):
             if step % LOOK == 0:
                 state = state.still_open(results, self.margin_to_reach)
@@ -78,7 +78,7 @@ def on_grid(images: Tensor) -> Tensor:
 
 
 def largest(values: Tensor, count: int) -> Tensor:
-    """Which are the `count` largest values of each row `(m, h w)`, bool of that shape."""
+    """Marks the `count` largest values of each row `(m, h w)`: bool of that shape."""
     import torch
 
     chosen = values.topk(min(count, values.shape[1]), dim=1).indices

@@ -1,4 +1,4 @@
-"""The images that a network is attacked on, and the attacks on them, chunk by chunk: an interrupted run goes on."""
+"""Attacks on the images of a network, chunk by chunk, so that an interrupted run goes on."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from roco.storage.records import Frozen
 
 log = logging.getLogger("roco")
 
-# Batches in a chunk: some minutes of a long attack on a CPU, enough to fill a GPU.
+# Batches per chunk: a long attack on them takes minutes on a CPU, and they fill a GPU.
 BATCHES = 4
 # Attacks without a budget are repeated on so many images in batches of another size.
 REPEATED = 16
@@ -28,10 +28,10 @@ Chunk = TypeVar("Chunk", bound=Frozen)
 
 
 class Memory:
-    """The finished chunks of some work. This class keeps nothing; a derived class may keep them in a store."""
+    """Remembers finished chunks of work. This class remembers nothing; a derived class may keep them in a store."""
 
     def read(self, settings: Mapping[str, object]) -> list[object]:
-        """The finished chunks of the work with these settings, from the first on, as plain data."""
+        """The finished chunks of the work with these settings, in order, as plain data."""
         return []
 
     def write(self, settings: Mapping[str, object], chunks: Sequence[Frozen]) -> None:
@@ -47,8 +47,8 @@ class Attacked:
         images: uint8 `(n, 3, h, w)`, on the network's device.
         labels: int64 `(n,)`.
         seed: of everything random.
-        memory: of the chunks that are finished.
-        part: whether these are some of the images of a protocol, whose chunks are kept apart from those of all.
+        memory: of finished chunks.
+        part: whether these are only some of the protocol's images; their chunks are kept apart.
     """
 
     network: nn.Module
@@ -65,12 +65,12 @@ class Attacked:
     def by_chunk(
         self, settings: Mapping[str, object], work: Callable[[Tensor, Tensor, int], Chunk], *, kind: type[Chunk]
     ) -> list[Chunk]:
-        """The results of some work on all images, chunk after chunk; what the memory has is not done again.
+        """The results of some work on all images, chunk after chunk; remembered chunks are not done again.
 
         Args:
             settings: what decides the results, beside the network and the images.
-            work: from a chunk's images, their labels and a seed of the chunk's own to its result.
-            kind: of the result.
+            work: takes the images of a chunk, their labels and a seed for this chunk.
+            kind: type of the result.
         """
         settings = {**settings, "images": len(self.images)} if self.part else settings
         size = BATCHES * gradient_batch(self.images.device)
@@ -104,7 +104,7 @@ class Attacked:
         return {name: self.attacked_by(f"{prefix}{name}", attack, shrink=shrink) for name, attack in attacks.items()}
 
     def radii(self, config: CurveConfig) -> Outcome:
-        """The distances of the misclassified images by the search for each image's radius."""
+        """What the search for each image's radius does to the images; see `search_radii`."""
 
         def work(images: Tensor, labels: Tensor, seed: int) -> OutcomeRecord:
             return search_radii(self.network, images, labels=labels, config=config, seed=seed).record()
@@ -113,7 +113,7 @@ class Attacked:
         return Outcome.joined(self.by_chunk(settings, work, kind=OutcomeRecord))
 
     def repeated(self, attacks: Mapping[str, Attack], outcomes: Mapping[str, Outcome]) -> dict[str, int]:
-        """Of some images, how many have another verdict when an attack without a budget is run in smaller batches."""
+        """For each attack without a budget: of REPEATED images, how many have another verdict in smaller batches."""
         few = replace(self, images=self.images[:REPEATED], labels=self.labels[:REPEATED])
         again = {
             name: few.attacked_by(f"batches {name}", attack, batch_size=OTHER_BATCH)
@@ -126,8 +126,8 @@ class Attacked:
         }
 
     def gradients(self) -> dict[str, int]:
-        """How many images have no gradient (`zero_gradients`), something not finite (`broken`), another class in
-        smaller batches (`unsteady`)."""
+        """How many images have no gradient (`zero_gradients`), have a logit or a gradient that is not finite
+        (`broken`), or have another class in smaller batches (`unsteady`)."""
 
         def work(images: Tensor, labels: Tensor, seed: int) -> GradientMarks:
             return probe_gradients(self.network, images, labels=labels, batch_size=gradient_batch(images.device))

@@ -15,10 +15,10 @@ from roco.runtime import seed_from
 def search_radii(
     network: nn.Module, images: Tensor, *, labels: Tensor, config: CurveConfig, seed: int, batch_size: int | None = None
 ) -> Outcome:
-    """The smallest radius of the grid at which each image falls, by bisection; only images in question are attacked.
+    """The smallest radius of the grid at which each image falls, by bisection; only undecided images are attacked.
 
-    Misclassified images are drawn towards the clean ones, so that an image may skip radii. An image that holds at a
-    radius is taken to hold at the smaller ones.
+    Misclassified images are drawn towards the clean images, so that an image may skip radii. An image that holds at a
+    radius counts as holding at all smaller radii.
 
     Args:
         network: float32 images in [0, 1] to logits, on the images' device.
@@ -26,7 +26,7 @@ def search_radii(
         labels: int64 `(n,)`.
         config: the radii and the attacks.
         seed: of random starts.
-        batch_size: how many images at once; what fits the device where not given.
+        batch_size: how many images at once; if not given, as many as fit the device.
 
     Raises:
         AttackError: an attack cannot be run on this network.
@@ -65,7 +65,7 @@ def _attacked_at(
     seed: int,
     batch_size: int | None,
 ) -> Outcome:
-    """The curve's attacks at a radius in 1/255, each on what those before left right."""
+    """The curve's attacks at a radius in 1/255, each on the images that those before left right."""
     nearest = Outcome(np.full(len(images), np.inf), np.full(len(images), np.inf))
     failures = 0
     for attack in config.attacks(radius):

@@ -1,4 +1,4 @@
-"""All white-box attacks of a study on one network, and what they say together: curve, smallest distances, flags."""
+"""All white-box attacks of a study on one network, and what follows from them together: curve, distances, flags."""
 
 from collections.abc import Mapping, Sequence
 
@@ -40,9 +40,9 @@ def evaluate_robustness(
         split: the images, of which `config.images` are drawn; those that all attacks see come first.
         config: the attacks by name, and what else is asked for.
         device: where to work.
-        memory: of what was done before.
-        transferred: by an image's index in the split, the smallest Linf perturbation in [0, 1] units, made for another
-            network, that fools this one; infinite where none does, without an entry where none was made.
+        memory: of chunks that were finished before.
+        transferred: for an image's index in the split, the smallest Linf perturbation in [0, 1] units that was made for
+            another network and fools this network; infinite if none does, no entry if none was made.
 
     Returns:
         What the attacks did. The curve and the smallest perturbations are over everything that was run.
@@ -87,7 +87,7 @@ def _flags(
     everything: Sequence[Outcome],
     transferred: Array,
 ) -> tuple[Flag, ...]:
-    """The flags, if the checks were asked for; see `Evidence` for what they are judged on."""
+    """The flags, if the study asks for checks; see `Evidence`."""
     if config.checks is None:
         return ()
     evidence = Evidence(
@@ -105,7 +105,7 @@ def _flags(
 
 
 def _gaps(attacks: Mapping[str, Attack], outcomes: Mapping[str, Outcome]) -> list[Gap]:
-    """AutoAttack beside PGD (or BIM) of the same budget, the worst case of all of them."""
+    """AutoAttack beside PGD and BIM of the same budget (the worst case of these)."""
     gaps = []
     for name, attack in attacks.items():
         if not isinstance(attack, AutoAttack):

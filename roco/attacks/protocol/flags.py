@@ -19,23 +19,23 @@ from roco.attacks.white_box.attack import ROUNDING
 from roco.storage.records import Frozen
 from roco.training.batches import to_unit
 
-# What chance may do: this share of the images, and a single image in any case.
+# A flag allows this share of the images to chance, at least one image.
 TOLERANCE = 0.02
-# Random starts find some more images, and a large radius leaves some, in any network.
+# With any network, restarts fool some more images, and a large radius leaves some images right.
 RESTARTS_TOLERANCE, LARGE_RADIUS_TOLERANCE = 0.05, 0.05
-# AutoAttack finds somewhat more than PGD in any network.
+# With any network, AutoAttack fools somewhat more images than PGD.
 AUTOATTACK_TOLERANCE = 0.1
 # A small batch of another size than any attack's, so that few images have the same neighbours in it.
 OTHER_BATCH = 5
 
 
 class GradientMarks(Frozen):
-    """A character an image, 1 where a sign of masked gradients shows.
+    """Signs of masked gradients: one character per image, 1 where the sign shows.
 
     Attributes:
         zero: the whole gradient is 0.
-        broken: it or a logit is not finite.
-        unsteady: the class is another one in smaller batches.
+        broken: the gradient or a logit is not finite.
+        unsteady: the class differs in smaller batches.
     """
 
     zero: str
@@ -44,7 +44,7 @@ class GradientMarks(Frozen):
 
 
 def probe_gradients(network: nn.Module, images: Tensor, *, labels: Tensor, batch_size: int) -> GradientMarks:
-    """Whether the cross-entropy has a gradient at each image, and everything is finite.
+    """Whether the cross-entropy has a gradient at each image, and whether everything is finite.
 
     Args:
         network: float32 images in [0, 1] to logits, on the images' device.
@@ -81,17 +81,17 @@ class Gap:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the flags are judged on; arrays `(n,)` of Linf distances in [0, 1] units, infinite without a success.
+    """What decides the flags. Arrays are Linf distances `(n,)` in [0, 1] units, infinite without a success.
 
     Attributes:
         checks: the outcomes of the attacks of `ChecksConfig.attacks`.
         white_box: the smallest perturbation by a stage that uses gradients, of any attack of the study or the checks.
-        square: the smallest by Square, as a check, as an attack of the study or as a stage of AutoAttack.
+        square: the smallest perturbation by Square: as a check, an attack of the study or a stage of AutoAttack.
         without_budget: the outcomes of the study's attacks that have no budget, by name.
         gaps: AutoAttack and PGD beside each other, for each budget that both have.
-        repeated: of some images, how many have another verdict when such an attack is repeated in smaller batches.
-        transferred: the smallest perturbation made for another network that fools this one; infinite where none does,
-            NaN where none was made.
+        repeated: of some images, how many have another verdict when an attack without a budget runs in smaller batches.
+        transferred: the smallest perturbation that was made for another network and fools this network; infinite if
+            none does, NaN if none was made.
         zero_gradients: how many images have no gradient.
         broken: how many images have logits or a gradient that are not finite.
         unsteady: how many images have another class in smaller batches.
@@ -215,5 +215,5 @@ def _not_finite(evidence: Evidence) -> tuple[bool, str]:
 
 
 def _fooled(outcome: Outcome) -> Any:
-    """Which images an attack turned: those that were wrong from the start it did not."""
+    """Which images an attack turned; images that were wrong from the start do not count."""
     return np.isfinite(outcome.linf) & (outcome.linf > 0)

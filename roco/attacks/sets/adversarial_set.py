@@ -42,7 +42,7 @@ class AdversarialSet:
         threshold: int64 `(m,)`: the budget, in pixels or 1/255.
         source_index: int64 `(m,)`: the index of the clean image in the split.
         target_prediction: int64 `(m,)`: what the target says of the image.
-        margin: float32 `(m,)`: the logit of that class minus the true one's.
+        margin: float32 `(m,)`: the logit of that class minus that of the true class.
         split: `validation` or `test`.
         attacked: the cells, also those without images.
         settings: the number of images, the thresholds, the attack of each norm.
@@ -91,11 +91,11 @@ class AdversarialSet:
 
         Args:
             path: of the file.
-            made_for: some of its attributes (its split, its data set), as they have to be.
+            made_for: values that some of its attributes (its split, its data set) must have.
 
         Raises:
-            ArtifactError: the file is missing, damaged, edited, of another schema version, no adversarial set, or one
-                of something else.
+            ArtifactError: the file is missing, damaged, edited, of another schema version, no adversarial set, or has
+                other attributes than `made_for`.
         """
         arrays, attributes = read_arrays(path, KIND)
         check_names(path, arrays, ARRAYS)
@@ -116,11 +116,11 @@ class AdversarialSet:
 
 
 def join_cells(cells: Sequence[Cell]) -> AdversarialSet:
-    """The cells of a split as one set, in an order that does not depend on theirs.
+    """The cells of a split as one set, sorted by target, norm and threshold.
 
     Raises:
-        AttackError: no cells, two of the same target, norm and threshold, cells that do not belong together, or none
-            with an image.
+        AttackError: there are no cells, two cells of the same target, norm and threshold, cells that do not belong
+            together, or no images.
     """
     cells = sorted(cells, key=lambda cell: (cell.target, cell.norm, cell.threshold))
     names = [(cell.target, cell.norm, cell.threshold) for cell in cells]
@@ -196,7 +196,7 @@ def breakdown(predictions: Any, adversarial: AdversarialSet) -> tuple[CellErrors
         adversarial: the set.
 
     Raises:
-        AttackError: not one prediction an image.
+        AttackError: another number of predictions than of images.
     """
     wrong = _wrong(predictions, adversarial)
     return tuple(
@@ -215,10 +215,10 @@ def adversarial_error(predictions: Any, adversarial: AdversarialSet) -> float:
         adversarial: the set.
 
     Raises:
-        AttackError: not one prediction an image, or a set without images.
+        AttackError: another number of predictions than of images, or a set without images.
 
-    Source: paper, Section III. Every image counts once, so that easy targets and large thresholds, which have more
-    successes, count for more.
+    Source: paper, Section III. Every image counts once: easy targets and large thresholds, which have more successes,
+    count for more.
     """
     if not len(adversarial):
         raise AttackError(f"{adversarial.split} images: {NOTHING}")

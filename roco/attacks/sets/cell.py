@@ -28,13 +28,13 @@ class Cell:
         labels: int64 `(m,)`: the true classes.
         source_index: int64 `(m,)`: the index of the clean image in its split.
         target_prediction: int64 `(m,)`: what the target says now.
-        margin: float32 `(m,)`: the logit of that class minus the true one's.
+        margin: float32 `(m,)`: the logit of that class minus that of the true class.
         split: the split that was attacked.
         target: the name of the network that was attacked.
         norm: `l0` or `linf`.
         threshold: the budget: pixels for l0, 1/255 for linf.
         attacked: how many correctly classified images were attacked.
-        settings: how: the number of images asked for, the thresholds of the chain, the attack.
+        settings: the number of images asked for, the thresholds of the chain, the attack.
         seed: of everything random.
         versions: of the packages that decide numbers.
         dataset_fingerprint: of the data set of the split.
@@ -78,15 +78,15 @@ class Cell:
         return cls(**fields)
 
 
-def check_names(path: str | Path, found: Mapping[str, Any], expected: tuple[str, ...]) -> None:
+def check_names(path: str | Path, content: Mapping[str, Any], expected: tuple[str, ...]) -> None:
     """Raises ArtifactError unless a file holds exactly the expected names."""
-    if set(found) != set(expected):
-        raise ArtifactError(f"{path}: expected {', '.join(expected)}, found {', '.join(sorted(found))}; make it anew")
+    if set(content) != set(expected):
+        raise ArtifactError(f"{path}: expected {', '.join(expected)}, found {', '.join(sorted(content))}; make it anew")
 
 
 def check_images(path: str | Path, arrays: Mapping[str, Array]) -> None:
-    """Raises ArtifactError unless the arrays are as long as each other and the images are uint8 `(m, 3, h, w)`."""
+    """Raises ArtifactError unless all arrays have the same length and the images are uint8 `(m, 3, h, w)`."""
     images = arrays["images"]
     if images.dtype != np.uint8 or images.ndim != 4 or any(len(array) != len(images) for array in arrays.values()):
         shapes = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items())
-        raise ArtifactError(f"{path}: expected one label and one uint8 image (3, h, w) a row, found {shapes}")
+        raise ArtifactError(f"{path}: expected one label and one uint8 image (3, h, w) per row, found {shapes}")

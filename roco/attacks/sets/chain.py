@@ -26,7 +26,7 @@ from roco.training.prediction import logits_of
 
 log = logging.getLogger("roco")
 
-# Raised by hand when an attack comes to give other images: it invalidates what is in the store.
+# Raised by hand when an attack gives other images than before: it invalidates what is in the store.
 ATTACK_VERSION = 3
 KIND = "adversarial_chunk"
 
@@ -46,9 +46,10 @@ def attack_chain(
 ) -> list[Cell]:
     """Attacks images that a target classifies correctly, from the smallest threshold to the largest.
 
-    Each threshold starts from the smaller one's images, so that successes never fall. A success is judged here on the
-    uint8 image that is stored: within the budget, the clean image right and this one wrong, both by a clear margin.
-    The images are attacked in chunks of a fixed size, and a chunk that is in the store is not attacked again.
+    Each threshold starts from the images of the smaller threshold, so that the number of successes never falls. A
+    success is judged here on the uint8 image that is stored: it is within the budget, the clean image is right and this
+    image is wrong, both by a clear margin. Images are attacked in chunks of a fixed size; stored chunks are not
+    attacked again.
 
     Args:
         network: the target.
@@ -63,7 +64,7 @@ def attack_chain(
         store: for finished chunks.
 
     Returns:
-        One cell a threshold. A target that is never right has cells without images.
+        One cell per threshold. A target that is never right has cells without images.
 
     Raises:
         AttackError: thresholds do not rise, or an attack failed or broke its budget.
@@ -138,10 +139,7 @@ def correctly_classified(network: nn.Module, split: Split, *, order: Array, coun
 
 @dataclass(frozen=True)
 class _Chain:
-    """A target and a chunk of clean images, which are attacked at one threshold after the other.
-
-    The chunk begins at image `begin` of `total` images.
-    """
+    """A target and a chunk of clean images, from image `begin` of `total`, which are attacked at each threshold."""
 
     network: nn.Module
     clean: Tensor
@@ -156,7 +154,7 @@ class _Chain:
     total: int
 
     def chunks(self, size: int) -> "list[_Chain]":
-        """The same with `size` images each; one without images, if there are none."""
+        """Chains with `size` images each; a single chain without images if there are no images."""
         return [
             replace(
                 self,
@@ -194,7 +192,7 @@ class _Chain:
         if len(self.source):
             perturbed = self._attack(threshold, start=best if before else None)
             new_margins = self._judged(perturbed, threshold)
-            # A success that stays is not judged again: in another batch it might just miss the margin.
+            # An old success keeps its margin: judged again, in another batch, it might just miss `DECIDED`.
             better = new_margins > best_margins
             best = torch.where(better[:, None, None, None], perturbed, best)
             best_margins = torch.where(better, new_margins, best_margins)
@@ -221,7 +219,7 @@ class _Chain:
                 labels=self.labels,
                 threshold=threshold,
                 settings=self.config.linf_attack,
-                # A seed for each chunk, which begins with another image.
+                # Chunks begin with different images, so that each has its own seed.
                 seed=seed_from(*parts, int(self.source[0])),
                 start=start,
             )
@@ -231,13 +229,13 @@ class _Chain:
             labels=self.labels,
             n_pixels=threshold,
             settings=self.config.l0_attack,
-            # A key an image, so that its result does not depend on which others are attacked.
+            # One key per image, so that its result does not depend on the other images.
             keys=keys_of(*parts, rows=self.source, device=self.clean.device),
             start=start,
         )
 
     def _judged(self, perturbed: Tensor, threshold: int) -> Tensor:
-        """The margins of an attack's images, whose budget is checked first."""
+        """The margins of an attack's images, after a check of their budget."""
         inside = within_budget(self.clean, perturbed, norm=self.norm, threshold=threshold)
         if not inside.all():
             raise AttackError(

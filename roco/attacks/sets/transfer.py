@@ -24,8 +24,8 @@ def measure_transfer(
 ) -> tuple[TransferPair, ...]:
     """For each cell of a set and each other target, how many of the cell's images fool that target as well.
 
-    Only images count that the other target had right before. Noise of the same budget on the same clean images is the
-    control: k random pixels in random corner colours, or every value moved by the threshold up or down.
+    Only images count whose clean image the other target has right. The control is noise of the same budget on the same
+    clean images: k random pixels in random corner colours, or every value moved up or down by the threshold.
 
     Args:
         adversarial: the set.

@@ -33,10 +33,10 @@ def verify_set(
         fingerprint: of their data set, where known.
 
     Returns:
-        The number of images, all of which are right.
+        The number of images; all of them passed.
 
     Raises:
-        ArtifactError: the first thing that is wrong, by row; or the file is missing or damaged.
+        ArtifactError: the first fault, with its row; or the file is missing or damaged.
     """
     stored = AdversarialSet.load(path)
     if fingerprint is not None and fingerprint != stored.dataset_fingerprint:
@@ -70,17 +70,17 @@ def _demand(path: str | Path, right: Array, otherwise: str, *, rows: Array | Non
 
 
 def _check_counts(path: str | Path, stored: AdversarialSet) -> None:
-    """The counts of each cell are those of the images, and do not fall with the threshold."""
+    """Raises unless each cell counts its images, and the counts do not fall with the threshold."""
     last: dict[tuple[str, str], int] = {}
     for cell in sorted(stored.attacked, key=lambda cell: cell.threshold):
-        found = int(stored.rows(cell).sum())
+        images = int(stored.rows(cell).sum())
         name, chain = f"{cell.target} {cell.norm} {cell.threshold}", (cell.target, cell.norm)
-        if found != cell.successes or not last.get(chain, 0) <= found <= cell.attacked:
+        if images != cell.successes or not last.get(chain, 0) <= images <= cell.attacked:
             raise ArtifactError(
-                f"{path}: {name}: {cell.successes} successes of {cell.attacked} are said, {found} stored, "
+                f"{path}: {name}: {cell.successes} successes of {cell.attacked} are said, {images} stored, "
                 f"{last.get(chain, 0)} at the smaller threshold; make the set anew"
             )
-        last[chain] = found
+        last[chain] = images
     if sum(cell.successes for cell in stored.attacked) != len(stored):
         raise ArtifactError(f"{path}: some images belong to no cell; make the set anew")
 
@@ -95,7 +95,7 @@ def _distance(stored: AdversarialSet, clean: Array) -> Array:
 
 
 def _predictions(network: nn.Module, images: Array) -> Array:
-    """What a network says of uint8 images, int64 `(m,)`."""
+    """Predicted classes of uint8 images, int64 `(m,)`."""
     network.eval()
     device = next((tensor.device for tensor in network.state_dict().values()), torch.device("cpu"))
     predictions = []

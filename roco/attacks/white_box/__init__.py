@@ -21,21 +21,8 @@ from roco.attacks.white_box.pgd import PGD
 from roco.attacks.white_box.square import Square
 
 ATTACKS: tuple[type[Attack], ...] = (
-    FGSM,
-    BIM,
-    PGD,
-    APGDCE,
-    APGDT,
-    FABT,
-    Square,
-    AutoAttack,
-    Noise,
-    L0,
-    DeepFool,
-    CW,
-    CWSearch,
-    FAB,
-)
+    FGSM, BIM, PGD, APGDCE, APGDT, FABT, Square, AutoAttack, Noise, L0, DeepFool, CW, CWSearch, FAB,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     WhiteBoxAttack = Attack
@@ -56,7 +43,7 @@ WITHOUT_GRADIENTS = frozenset(method_of(attack) for attack in ATTACKS if not att
 
 
 def title_of(name: str) -> str:
-    """How the report calls an attack of a configuration by its name: `pgd_strong` is "PGD strong"."""
+    """The title of an attack in the report, from its name in the configuration: `pgd_strong` is "PGD strong"."""
     titles: dict[str, str] = {}
     for attack in ATTACKS:
         words = method_of(attack).split("_")

@@ -11,7 +11,7 @@ from roco.attacks.types import Network, Tensor
 from roco.settings import Section
 from roco.settings.levels import Eps
 
-# What float32 may add to a budget when a step is added to a pixel and taken away again.
+# Rounding in float32 may exceed a budget by this when a step is added to a pixel and subtracted again.
 ROUNDING = 1e-6
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -19,13 +19,13 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a stage of an attack is given.
+    """The input of an attack's stage.
 
     Attributes:
         network: float32 images in [0, 1] to logits.
         images: uint8 `(n, 3, h, w)`, all classified correctly.
         labels: int64 `(n,)`.
-        rows: a number for each image, which decides the random numbers of attacks that draw them image by image.
+        rows: one number per image, which seeds the attacks that draw random numbers image by image.
         seed: of the stage.
         batch_size: how many images at once.
     """
@@ -44,11 +44,11 @@ class Attack(Section):
     A new attack needs a `method`, a `title` and `perturb`, and a line in the list of the package.
     """
 
-    # How the report calls it, with a word for each word of `method`.
+    # Its title in the report, with one word for each word of `method`.
     title: ClassVar[str]
-    # Whether it follows the network's gradients. Where an attack without them finds more, gradients may be masked.
+    # Whether it follows the network's gradients. If an attack without gradients finds more, gradients may be masked.
     uses_gradients: ClassVar[bool] = True
-    # Without one an attack may go as far as it likes: its distance says something, not the accuracy that it leaves.
+    # An attack without a budget may go any distance: its distances mean something, the accuracy under it does not.
     has_budget: ClassVar[bool] = False
 
     method: str
@@ -58,7 +58,7 @@ class Attack(Section):
         return [self]
 
     def without_gradients(self) -> "Attack | None":
-        """What of the attack works on a network that has no gradients; None if nothing does."""
+        """The part of the attack that works on a network without gradients; None if there is no such part."""
         return None if self.uses_gradients else self
 
     def perturb(self, batch: Batch) -> Tensor:
@@ -90,7 +90,7 @@ class Attack(Section):
 
 
 class LinfBudget(Attack):
-    """An attack that changes no value by more than `eps`; one with `restarts` has a stage for each start."""
+    """An attack that changes no value by more than `eps`; with `restarts`, each start is a stage."""
 
     has_budget: ClassVar[bool] = True
 

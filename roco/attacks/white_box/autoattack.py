@@ -1,4 +1,4 @@
-"""AutoAttack: four attacks, each on the images that those before left right."""
+"""AutoAttack: four attacks in turn."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal
@@ -11,7 +11,7 @@ from roco.settings import Count
 
 
 class AutoAttack(LinfBudget):
-    """APGD-CE, APGD-T, FAB-T and Square, each on what the ones before left right (Croce and Hein 2020b, standard)."""
+    """APGD-CE, APGD-T, FAB-T and Square, each on the images left right by those before (Croce and Hein 2020b)."""
 
     title: ClassVar[str] = "AutoAttack"
     method: Literal["autoattack"]

@@ -11,7 +11,7 @@ from roco.settings import Count, NonNegative, Positive
 
 # An image's run ends when its cost has not fallen by this share for some steps, as in the authors' code.
 STALLED = 1e-4
-# The host looks after so many steps which images' runs have ended.
+# The host looks after so many steps which images have ended their run.
 LOOK = 10
 
 
@@ -35,7 +35,7 @@ class CW(Attack):
 
 
 class CWSearch(Attack):
-    """Carlini and Wagner's L2 attack (2017) with a search over `c`, which is the first one that is tried.
+    """Carlini and Wagner's L2 attack (2017) with a search over the trade-off, which begins at `c`.
 
     Each of the `searches` runs stops for an image once its cost has not fallen for `patience` steps.
     """
@@ -51,8 +51,8 @@ class CWSearch(Attack):
     def perturb(self, batch: Batch) -> Tensor:
         """See `Attack`; the nearest image of all runs counts.
 
-        Where a run fools the network the trade-off is halved towards the largest that did not; where none has, it is
-        multiplied by ten (their Section VI-D).
+        After a run that fools the network the trade-off goes halfway to the largest that failed. Until a run does, it
+        is multiplied by ten (their Section VI-D).
         """
         import torch
 
@@ -77,16 +77,16 @@ class CWSearch(Attack):
 class Run:
     """Descent by Adam on the distance plus a trade-off times the margin of the true class.
 
-    Differs from torchattacks: its margin takes 0 for the best wrong logit when all are negative; it stops all images
-    as soon as the sum of their losses rises, so that a result depends on its batch; black and white pixels have an
-    infinite start, which no step can leave (here 0.999999 of the range is used, as in the authors' code).
+    Differs from torchattacks, where the best wrong logit counts as 0 if all are negative; all images stop as soon as
+    the sum of their losses rises, so that a result depends on its batch; and black and white pixels start at infinity,
+    which no step can leave (here 0.999999 of the range is used, as in the authors' code).
 
     Attributes:
         batch: what is attacked.
         steps: how many at most.
         learning_rate: Adam's.
-        kappa: the margin in logits that is asked for; images are misclassified by `DECIDED` at least.
-        patience: an image leaves once its cost has stalled for so many steps.
+        kappa: the wanted margin in logits; it is `DECIDED` at least.
+        patience: an image leaves when its cost has stalled for so many steps.
     """
 
     batch: Batch
@@ -141,7 +141,7 @@ class Run:
         return perturbed.detach(), distances.detach(), logits.detach(), cost.detach(), gradient
 
     def _lead(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The true logit minus the best wrong one, at least -kappa or what decides, `(n,)` (their paper, f6)."""
+        """The true logit minus the best wrong logit, at least -kappa or -DECIDED, `(n,)` (their paper, f6)."""
         true = logits.gather(1, labels[:, None])[:, 0]
         wrong = logits.scatter(1, labels[:, None], float("-inf")).amax(dim=1)
         return (true - wrong).clamp(min=-max(self.kappa, DECIDED))
@@ -152,7 +152,7 @@ def _adam_step(
 ) -> None:
     """One step of Adam (Kingma and Ba 2015) with torch's default settings, in place; `taken` counts the steps.
 
-    Torch's function and not its class, whose first step imports torch's compiler, which takes seconds.
+    It calls torch's function, not its class, whose first step imports torch's compiler, which takes seconds.
     """
     from torch.optim.adam import adam
 

@@ -20,13 +20,13 @@ class DeepFool(Attack):
     def perturb(self, batch: Batch) -> Tensor:
         """See `Attack`; images that are clearly misclassified leave the batch.
 
-        The overshoot is on the whole perturbation, as published (their Section 2): steps lead to the boundary, and an
-        image is done when its perturbation, times one and the overshoot, fools the network.
+        The overshoot applies to the whole perturbation, as published (their Section 2): steps lead to the boundary, and
+        an image is done when 1 + `overshoot` times its perturbation fools the network.
 
-        Differs from the paper: the boundary is where a wrong class leads by `DECIDED`, and an image is done when one
-        does; on the boundary itself rounding, and so the batch, would decide. Pixels stay in [0, 1].
-        Differs from torchattacks, whose overshoot is on each step, so that it stops on the boundary; it runs image by
-        image, and gives NaN for an image without any gradient, which stays as it is here.
+        Differs from the paper: on the boundary a wrong class leads by `DECIDED`, because with a lead of zero rounding,
+        and so the batch, would decide. Pixels stay in [0, 1].
+        Differs from torchattacks, which applies the overshoot to each step, so that it stops on the boundary; runs
+        image by image; and gives NaN for an image without any gradient, which here stays as it is.
         """
         import torch
 
@@ -63,7 +63,7 @@ def _jacobian(logits: Tensor, images: Tensor) -> Tensor:
 def _nearest_boundary(logits: Tensor, gradients: Tensor, labels: Tensor) -> Tensor:
     """The L2 step to the nearest boundary of the linearised network (Moosavi-Dezfooli et al. 2016, Algorithm 2).
 
-    The boundary to a class is where it leads the true one by `DECIDED`; it may lie behind.
+    On the boundary to a class that class leads the true class by `DECIDED`. The image may be beyond it already.
     """
     import torch
 

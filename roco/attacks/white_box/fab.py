@@ -1,4 +1,4 @@
-"""FAB: goes to the nearest boundary, towards one class after the other; within a budget, or as near as it can."""
+"""FAB: goes to the nearest boundary, towards one class after another; within a budget or without."""
 
 from typing import Any, ClassVar, Literal
 
@@ -49,6 +49,6 @@ class FAB(Attack):
 
 
 def _arguments(attack: FABT | FAB, batch: Batch) -> dict[str, Any]:
-    """What both have, by torchattacks' names."""
+    """The arguments that both attacks share, by torchattacks' names."""
     known = {"steps": attack.steps, "alpha_max": attack.alpha_max, "eta": attack.eta, "beta": attack.beta}
     return known | {"multi_targeted": True, "n_classes": min(attack.targets + 1, batch.classes)}

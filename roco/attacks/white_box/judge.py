@@ -28,8 +28,8 @@ def attack_white_box(
 ) -> Outcome:
     """Attacks the images that a network classifies correctly, stage by stage; the first success of an image counts.
 
-    A perturbed image is a success if it is finite, keeps the budget (to 1e-6) and, once clipped to [0, 1], is
-    misclassified by the margin that adversarial sets demand (`DECIDED`): on the boundary itself rounding would decide.
+    A perturbed image is a success if it is finite, keeps the budget (to 1e-6) and, clipped to [0, 1], is misclassified
+    by the margin that adversarial sets demand (`DECIDED`): closer to the boundary rounding would decide.
 
     Args:
         network: float32 images in [0, 1] to logits, on the images' device.
@@ -37,8 +37,8 @@ def attack_white_box(
         labels: int64 `(n,)`.
         attack: which attack, with its parameters; eps and alpha in 1/255.
         seed: of random starts.
-        batch_size: how many images at once; what fits the device where not given.
-        shrink: whether successes are drawn towards the clean image for as long as they stay misclassified.
+        batch_size: how many images at once; if not given, as many as fit the device.
+        shrink: whether successes are drawn towards the clean image as far as they stay misclassified.
 
     Raises:
         AttackError: the attack cannot be run on this network.
@@ -49,7 +49,7 @@ def attack_white_box(
     l2, linf = (torch.where(right, torch.inf, 0.0).double() for _ in range(2))
     failures, found_by = 0, [""] * len(images)
     for number, stage in enumerate(attack.stages()):
-        # What has fallen is not attacked again.
+        # Images that have fallen are not attacked again.
         rows = linf.isinf().nonzero()[:, 0]
         if not len(rows):
             break
@@ -71,7 +71,7 @@ def attack_white_box(
 
 
 def summary(attack: Attack, outcome: Outcome) -> AttackSummary:
-    """What is reported of an attack; an image that is misclassified from the start is not robust."""
+    """The record of an attack; an image that is misclassified from the start is not robust."""
     correct = int(outcome.robust.sum())
     # Only images that were wrong from the start have distance 0.
     before = outcome.linf > 0
@@ -91,7 +91,7 @@ def summary(attack: Attack, outcome: Outcome) -> AttackSummary:
 
 
 def _shrunk(network: nn.Module, clean: Tensor, perturbed: Tensor, *, labels: Tensor, batch_size: int) -> Tensor:
-    """The nearest clearly misclassified images on the lines from clean images to misclassified ones, by bisection."""
+    """The nearest clearly misclassified images on the lines from clean to perturbed images, by bisection."""
     nearest, too_near = perturbed, torch.zeros(len(perturbed), device=perturbed.device)
     enough = torch.ones_like(too_near)
     for _ in range(HALVINGS):
@@ -106,7 +106,7 @@ def _shrunk(network: nn.Module, clean: Tensor, perturbed: Tensor, *, labels: Ten
 def _valid(clean: Tensor, perturbed: Tensor, *, attack: Attack) -> Tensor:
     """Which outputs are finite and within the attack's budget, bool `(n,)`."""
     finite = perturbed.isfinite().flatten(1).all(dim=1)
-    # Clipping to [0, 1] only brings a pixel nearer to its clean one.
+    # Clipping to [0, 1] only brings a pixel nearer to its clean value.
     return finite & attack.within_budget(clean, perturbed.clamp(0, 1))
 
 

@@ -17,7 +17,7 @@ class L0(Attack):
     """Attacks that change at most `pixels` pixels in any way; the worst case of several."""
 
     title: ClassVar[str] = "L0"
-    # Some do, but a few pixels that change without bounds say nothing of the gradients that Linf attacks follow.
+    # Some of `attacks` do, but an unbounded change of few pixels says nothing about the gradients of Linf attacks.
     uses_gradients: ClassVar[bool] = False
     has_budget: ClassVar[bool] = True
     method: Literal["l0"]
@@ -25,16 +25,16 @@ class L0(Attack):
     attacks: Annotated[list[L0Attack], Field(min_length=1)]
 
     def stages(self) -> Sequence[Attack]:
-        """See `Attack`; a stage for each of `attacks`."""
+        """See `Attack`; each of `attacks` is a stage."""
         return [self.model_copy(update={"attacks": [attack]}) for attack in self.attacks]
 
     def without_gradients(self) -> "L0 | None":
-        """See `Attack`: those of `attacks` that work so."""
+        """See `Attack`: what `attacks` can do without gradients."""
         blind = [part for attack in self.attacks if (part := attack.without_gradients())]
         return self.model_copy(update={"attacks": blind}) if blind else None
 
     def perturb_all(self, inputs: Inputs) -> Tensor:
-        """See `Attack`; the first of `attacks`, which is the only one of a stage."""
+        """See `Attack`; a stage has a single attack."""
         from roco.training.batches import to_unit
 
         perturbed = attack_l0(

@@ -1,4 +1,4 @@
-"""Torchattacks' attacks without their traps, and so that images leave them when they are fooled.
+"""Attacks of torchattacks without their traps, and with images that leave when they fool the network.
 
 Import it late: torchattacks costs seconds.
 """
@@ -14,14 +14,14 @@ from roco.attacks.norms import DECIDED, margins
 postpone_scipy_stats()
 import torchattacks  # noqa: E402
 
-# The host looks which images are fooled after so many passes; in between it does not wait for the device.
+# After so many passes the host looks which images fool the network; in between it does not wait for the device.
 LOOK = 4
 
 
 class Leaving:
-    """A network for one run on a batch: images that it gets wrong by `DECIDED` leave, as they were then.
+    """A network for one run on a batch: an image that it gets wrong by `DECIDED` leaves and is kept as it was then.
 
-    Those that have left get the logits 0 and no gradient, and cost nothing.
+    Images that have left get logits of 0 and no gradient, and cost nothing.
 
     Args:
         network: float32 images in [0, 1] to logits.
@@ -56,18 +56,18 @@ class Leaving:
     def _leave(self) -> None:
         self.fooled[self.rows], self.fooling[self.rows] = self._fooled, self._fooling
         open_rows = (~self._fooled).nonzero()[:, 0]
-        # A network may need one image at least.
+        # A network may need at least one image.
         open_rows = open_rows if len(open_rows) else open_rows.new_zeros(1)
         self.rows, self._fooled, self._fooling = (each[open_rows] for each in (self.rows, self._fooled, self._fooling))
 
     def result(self, perturbed: Tensor) -> Tensor:
-        """The images that left, and of the others `perturbed`."""
+        """The images that left as they were then; for the others `perturbed`."""
         self._leave()
         return torch.where(self.fooled[:, None, None, None], self.fooling, perturbed)
 
 
 class _Stepwise:
-    """Images leave an attack of torchattacks that is one run on its batch."""
+    """Makes images leave an attack of torchattacks that is a single run on its batch."""
 
     model: Callable[[Tensor], Tensor]
 
@@ -81,15 +81,15 @@ class _Stepwise:
 
 
 class StepwiseBIM(_Stepwise, torchattacks.BIM):  # type: ignore[misc]
-    """BIM that images leave when they are fooled."""
+    """BIM that images leave when they fool the network."""
 
 
 class StepwisePGD(_Stepwise, torchattacks.PGD):  # type: ignore[misc]
-    """PGD that images leave when they are fooled."""
+    """PGD that images leave when they fool the network."""
 
 
 class _StepwiseRuns:
-    """Images leave each run of APGD."""
+    """Makes images leave each run of APGD."""
 
     model: Callable[[Tensor], Tensor]
 
@@ -104,11 +104,11 @@ class _StepwiseRuns:
 
 
 class StepwiseAPGD(_StepwiseRuns, torchattacks.APGD):  # type: ignore[misc]
-    """APGD that images leave when they are fooled."""
+    """APGD that images leave when they fool the network."""
 
 
 class TargetedAPGD(_StepwiseRuns, torchattacks.APGDT):  # type: ignore[misc]
-    """APGD-T for any number of classes, which images leave when they are fooled.
+    """APGD-T for any number of classes, which images leave when they fool the network.
 
     Differs from torchattacks, whose ratio of logits needs four classes: with fewer, the plain difference is used.
     """
@@ -122,10 +122,10 @@ class TargetedAPGD(_StepwiseRuns, torchattacks.APGDT):  # type: ignore[misc]
 
 
 class DecidedFAB(torchattacks.FAB):  # type: ignore[misc]
-    """FAB to the boundary where a wrong class leads by `DECIDED`: what it finds lies close to the boundary."""
+    """FAB to the boundary on which a wrong class leads by `DECIDED`: FAB's images lie close to the boundary."""
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Float32 images `(n, c, h, w)` in [0, 1] to misclassified ones within the budget, or to themselves."""
+        """Float32 images `(n, c, h, w)` in [0, 1] to misclassified images within the budget, or to themselves."""
         self.labels = labels
         perturbed: Tensor = super().forward(images, labels)
         return perturbed
@@ -139,7 +139,7 @@ class DecidedFAB(torchattacks.FAB):  # type: ignore[misc]
     def get_diff_logits_grads_batch_targeted(
         self, imgs: Tensor, la: Tensor, la_target: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """By how much the target class leads the true one beyond `DECIDED`, `(n, 1)`, and its gradient."""
+        """The lead of the target class over the true class minus `DECIDED`, `(n, 1)`, and its gradient."""
         lead, gradient = super().get_diff_logits_grads_batch_targeted(imgs, la, la_target)
         return lead - DECIDED, gradient
 
@@ -157,7 +157,7 @@ class SmallestFAB(DecidedFAB):
     """
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Float32 images `(n, c, h, w)` in [0, 1] to the nearest misclassified ones found, or to themselves."""
+        """Float32 images `(n, c, h, w)` in [0, 1] to the nearest misclassified images found, or to themselves."""
         self.labels = labels
         rows = (self._get_predicted_label(images) == labels).nonzero()[:, 0]
         best = images.clone()
@@ -171,7 +171,7 @@ class SmallestFAB(DecidedFAB):
         best, nearest = images.clone(), torch.full((len(images),), torch.inf, device=images.device)
         runs = [(target, restart) for target in range(self.n_target_classes) for restart in range(self.n_restarts)]
         for target, restart in runs:
-            # Torchattacks counts the likeliest classes from 1, and the first is the true one.
+            # Torchattacks counts the likeliest classes from 1, and the first is the true class.
             self.target_class = target + 2
             perturbed = self.attack_single_run_targeted(images, labels, use_rand_start=restart > 0)
             distances = torch.linalg.vector_norm((perturbed - images).flatten(1), ord=order, dim=1)
@@ -185,6 +185,6 @@ class DecidedSquare(torchattacks.Square):  # type: ignore[misc]
     """Square that goes on until a wrong class leads by `DECIDED`."""
 
     def margin_and_loss(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """The true logit minus the best wrong one, plus `DECIDED`; and what is to be lowered; each `(n,)`."""
+        """The true logit minus the best wrong logit, plus `DECIDED`; and the loss to be lowered; each `(n,)`."""
         margin, loss = super().margin_and_loss(x, y)
         return margin + DECIDED, loss

@@ -28,7 +28,7 @@ TILES = {16: (128, 4), 32: (128, 4), 64: (64, 4), 128: (64, 8)}
 WIDEST_SINGLE = 64
 # The most programs along the second dimension of a grid.
 GRID = 65535
-# Rows and channels of a program that normalises, and the numbers of parts into which sums over all rows are cut.
+# Rows and channels of a program that normalises; the largest numbers of parts into which sums over all rows are cut.
 NORM_BLOCK, NORM_CHANNELS, NORM_PARTS, WEIGHT_PARTS = 32, 64, 64, 16
 
 
@@ -39,9 +39,9 @@ def kernels(device: torch.device) -> Any | None:
     Triton needs a C compiler and a GPU that it supports. Without it a stack is slower, with the same results.
     """
     try:
-        from roco.training.stacks import kernels as found
+        from roco.training.stacks import kernels as module
 
-        _try(found, device)
+        _try(module, device)
     except torch.OutOfMemoryError:
         # This does not mean that Triton fails.
         raise
@@ -49,15 +49,22 @@ def kernels(device: torch.device) -> Any | None:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         log.warning("training without Triton's kernels, which is slower: %s", reason)
         return None
-    return found
+    return module
 
 
-def _try(found: Any, device: torch.device) -> None:
+def _try(module: Any, device: torch.device) -> None:
     """Runs the first kernel on a map of four values; raises if it does not work."""
     values, partial = torch.ones(4, 1, device=device), torch.ones(1, 2, 1, device=device)
-    found.moments[(1, 1)](values, partial, 4, 1, 1, BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS)
+    module.moments[(1, 1)](values, partial, 4, 1, 1, BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS)
     if partial.abs().sum() != 0:
         raise RuntimeError("Triton computes wrong sums here")
+
+
+def _kernels(tensor: Tensor) -> Any:
+    """The kernels for the tensor's device; `can_fuse` has found that they work."""
+    module = kernels(tensor.device)
+    assert module is not None
+    return module
 
 
 def can_fuse(phase: "StackedPhase", maps: Tensor) -> bool:
@@ -199,11 +206,10 @@ def _combine(
     first_source: int,
     forward: bool,
 ) -> None:
-    found, rows = kernels(result.device), _rows(result)
-    assert found is not None
     block, warps = TILES[phase.width]
     maps, weights = _padded(maps, table), _padded(weights, table)
-    found.combine[(len(table), -(-rows // block))](
+    rows = _rows(result)
+    _kernels(result).combine[(len(table), -(-rows // block))](
         maps, weights, table, result, rows, tuple(each.shape[1] for each in maps),
         tuple(weight.shape[2] for weight in weights), result.shape[1], first_source,
         MAPS=len(maps), CHANNELS=phase.width, BLOCK=block, FORWARD=forward, num_warps=warps,
@@ -218,14 +224,13 @@ def _padded(tensors: Sequence[Tensor], table: Tensor) -> tuple[Tensor, ...]:
 def _join_weights_back(
     phase: "StackedPhase", number: int, maps: Sequence[Tensor], gradient: Tensor, weight: Tensor
 ) -> Tensor:
-    found, rows, width = kernels(gradient.device), _rows(gradient), phase.width
-    assert found is not None
+    rows, width = _rows(gradient), phase.width
     table = phase.table("forward", number)
     block, warps = TILES[width]
     parts = max(1, min(WEIGHT_PARTS, rows // (8 * block)))
     partial = torch.zeros((parts, *weight.shape), device=weight.device)
     padded = _padded(maps, table)
-    found.weight_gradient[(len(table), parts)](
+    _kernels(gradient).weight_gradient[(len(table), parts)](
         padded, gradient, table, partial, rows, tuple(each.shape[1] for each in padded), gradient.shape[1],
         len(table), len(maps), -(-rows // (parts * block)),
         MAPS=len(padded), CHANNELS=width, BLOCK=block, num_warps=warps,
@@ -235,20 +240,19 @@ def _join_weights_back(
 
 def _normalise(maps: Tensor, norm: StackedNorm, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """ReLU of the batch normalisation, and mean, inverse deviation, scale and offset of each channel."""
-    found, rows, width = kernels(maps.device), _rows(maps), maps.shape[1]
-    assert found is not None
+    compiled, rows, width = _kernels(maps), _rows(maps), maps.shape[1]
     blocks, parts = -(-width // NORM_CHANNELS), max(1, min(NORM_PARTS, rows // NORM_BLOCK))
     partial = torch.empty((parts, 2, width), device=maps.device)
     statistics = torch.empty((4, width), device=maps.device)
-    found.moments[(blocks, parts)](
+    compiled.moments[(blocks, parts)](
         maps, partial, rows, width, -(-rows // (parts * NORM_BLOCK)), BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS
     )
-    found.finish_moments[(blocks,)](
+    compiled.finish_moments[(blocks,)](
         maps, partial, weight, bias, norm.running_mean, norm.running_var, statistics, rows, width, parts,
         norm.epsilon, norm.momentum, PARTS=NORM_PARTS, CHANNELS=NORM_CHANNELS,
     )  # fmt: skip
     result = torch.empty_like(maps)
-    found.normalise_relu[(blocks, -(-rows // NORM_BLOCK))](
+    compiled.normalise_relu[(blocks, -(-rows // NORM_BLOCK))](
         maps, statistics, result, rows, width, BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS
     )
     return result, statistics
@@ -256,17 +260,16 @@ def _normalise(maps: Tensor, norm: StackedNorm, weight: Tensor, bias: Tensor) ->
 
 def _normalise_back(gradient: Tensor, maps: Tensor, statistics: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of the maps, of the weight and of the bias."""
-    found, rows, width = kernels(maps.device), _rows(maps), maps.shape[1]
-    assert found is not None
+    compiled, rows, width = _kernels(maps), _rows(maps), maps.shape[1]
     blocks, parts = -(-width // NORM_CHANNELS), max(1, min(NORM_PARTS, rows // NORM_BLOCK))
     partial = torch.empty((parts, 2, width), device=maps.device)
     sums, result = torch.empty((2, width), device=maps.device), torch.empty_like(maps)
-    found.gradient_sums[(blocks, parts)](
+    compiled.gradient_sums[(blocks, parts)](
         gradient, maps, statistics, partial, rows, width, -(-rows // (parts * NORM_BLOCK)),
         BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS,
     )  # fmt: skip
-    found.finish_gradient_sums[(blocks,)](partial, sums, width, parts, PARTS=NORM_PARTS, CHANNELS=NORM_CHANNELS)
-    found.normalise_relu_gradient[(blocks, -(-rows // NORM_BLOCK))](
+    compiled.finish_gradient_sums[(blocks,)](partial, sums, width, parts, PARTS=NORM_PARTS, CHANNELS=NORM_CHANNELS)
+    compiled.normalise_relu_gradient[(blocks, -(-rows // NORM_BLOCK))](
         gradient, maps, statistics, sums, result, rows, width, BLOCK=NORM_BLOCK, CHANNELS=NORM_CHANNELS
     )
     of_bias, of_weight = sums

@@ -119,9 +119,9 @@ def finish_moments(
     channel = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
     known = channel < width
     part = tl.arange(0, PARTS)[:, None]
-    place, there = part * 2 * width + channel[None, :], (part < parts) & known[None, :]
-    total = tl.sum(tl.load(partial + place, there, 0.0), 0)
-    squares = tl.sum(tl.load(partial + place + width, there, 0.0), 0)
+    index, valid = part * 2 * width + channel[None, :], (part < parts) & known[None, :]
+    total = tl.sum(tl.load(partial + index, valid, 0.0), 0)
+    squares = tl.sum(tl.load(partial + index + width, valid, 0.0), 0)
     moved = total / rows
     variance = squares / rows - moved * moved
     mean = tl.load(values + channel, known, 0.0).to(tl.float32) + moved
@@ -146,11 +146,11 @@ def normalise_relu(values, kept, result, rows, width, BLOCK: tl.constexpr, CHANN
     inside = (row[:, None] < rows) & known[None, :]
     scale = tl.load(kept + 2 * width + channel, known, 0.0)
     offset = tl.load(kept + 3 * width + channel, known, 0.0)
-    place = row[:, None] * width + channel[None, :]
-    scaled = tl.load(values + place, inside, 0.0).to(tl.float32) * scale[None, :] + offset[None, :]
+    index = row[:, None] * width + channel[None, :]
+    scaled = tl.load(values + index, inside, 0.0).to(tl.float32) * scale[None, :] + offset[None, :]
     # A NaN stays a NaN, as in torch.
     result_values = tl.where(scaled < 0, 0.0, scaled)
-    tl.store(result + place, result_values.to(result.dtype.element_ty), inside)
+    tl.store(result + index, result_values.to(result.dtype.element_ty), inside)
 
 
 @SIZES_VARY
@@ -167,9 +167,9 @@ def gradient_sums(
     for step in range(steps):
         row = ((step * parts + part) * BLOCK + tl.arange(0, BLOCK)).to(tl.int64)
         inside = (row[:, None] < rows) & known[None, :]
-        place = row[:, None] * width + channel[None, :]
-        value = tl.load(values + place, inside, 0.0).to(tl.float32)
-        slope = tl.load(gradient + place, inside, 0.0).to(tl.float32)
+        index = row[:, None] * width + channel[None, :]
+        value = tl.load(values + index, inside, 0.0).to(tl.float32)
+        slope = tl.load(gradient + index, inside, 0.0).to(tl.float32)
         slope = tl.where(inside & ~(value * scale[None, :] + offset[None, :] <= 0), slope, 0.0)
         total += tl.sum(slope, 0)
         products += tl.sum(slope * (value - mean[None, :]) * inverse[None, :], 0)
@@ -183,9 +183,9 @@ def finish_gradient_sums(partial, sums, width, parts, PARTS: tl.constexpr, CHANN
     channel = tl.program_id(0) * CHANNELS + tl.arange(0, CHANNELS)
     known = channel < width
     part = tl.arange(0, PARTS)[:, None]
-    place, there = part * 2 * width + channel[None, :], (part < parts) & known[None, :]
-    total = tl.sum(tl.load(partial + place, there, 0.0), 0)
-    products = tl.sum(tl.load(partial + place + width, there, 0.0), 0)
+    index, valid = part * 2 * width + channel[None, :], (part < parts) & known[None, :]
+    total = tl.sum(tl.load(partial + index, valid, 0.0), 0)
+    products = tl.sum(tl.load(partial + index + width, valid, 0.0), 0)
     tl.store(sums + channel, total, known)
     tl.store(sums + width + channel, products, known)
 
@@ -203,10 +203,10 @@ def normalise_relu_gradient(
     scale = tl.load(kept + 2 * width + channel, known, 0.0)
     offset = tl.load(kept + 3 * width + channel, known, 0.0)
     total, products = tl.load(sums + channel, known, 0.0), tl.load(sums + width + channel, known, 0.0)
-    place = row[:, None] * width + channel[None, :]
-    value = tl.load(values + place, inside, 0.0).to(tl.float32)
-    slope = tl.load(gradient + place, inside, 0.0).to(tl.float32)
+    index = row[:, None] * width + channel[None, :]
+    value = tl.load(values + index, inside, 0.0).to(tl.float32)
+    slope = tl.load(gradient + index, inside, 0.0).to(tl.float32)
     slope = tl.where(value * scale[None, :] + offset[None, :] <= 0, 0.0, slope)
     normalised = (value - mean[None, :]) * inverse[None, :]
     moved = slope - total[None, :] / rows - normalised * (products[None, :] / rows)
-    tl.store(result + place, (scale[None, :] * moved).to(result.dtype.element_ty), inside)
+    tl.store(result + index, (scale[None, :] * moved).to(result.dtype.element_ty), inside)

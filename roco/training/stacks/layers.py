@@ -33,20 +33,20 @@ class Selection(nn.Module):
         self.whole = list(wanted) == list(present)
         self.lacks = bool(set(wanted) - set(present)), bool(set(present) - set(wanted))
         for name, of, among in (("forward_index", wanted, present), ("backward_index", present, wanted)):
-            # Absent networks get the index behind the last one, where `_read` puts the zeros.
+            # Absent networks get the index after the last network, where `_read` puts zeros.
             position = {network: index for index, network in enumerate(among)}
             index = torch.tensor([position.get(network, len(among)) for network in of])
             self.register_buffer(name, index, persistent=False)
 
     def forward(self, values: Tensor, dim: int) -> Tensor:
-        """The picked networks of `values`, which has the present ones along `dim`."""
+        """The picked networks of `values`, which has the present networks along `dim`."""
         if self.whole:
             return values
         return _Select.apply(values, dim, (self.forward_index, self.backward_index), self.lacks)  # type: ignore[no-any-return]
 
 
 class _Select(torch.autograd.Function):
-    """Reads `values` at an index, and its gradient at the inverse one."""
+    """Reads `values` at an index, and their gradient at the inverse index."""
 
     @staticmethod
     def forward(

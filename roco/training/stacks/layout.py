@@ -55,7 +55,7 @@ class PhaseLayout:
 
     @property
     def joins(self) -> tuple[Join, ...]:
-        """The joins of the node slots, then that of the output; join j takes some of maps 0 .. j."""
+        """The joins of the node slots, then the join of the output; join j takes some of maps 0 .. j."""
         return (*self.nodes, self.output)
 
     def members(self, source: int) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ TABLE_COLUMNS = (4, 7, 9)
 
 
 class StackedWiden(nn.Module):
-    """The convolution to the width of a phase, if it has one."""
+    """The convolution to the width of a phase, if the phase has such a convolution."""
 
     def __init__(self, name: str, modules: Sequence[nn.Module], rows: RowLayout) -> None:
         super().__init__()

@@ -36,7 +36,7 @@ def likeness(network: nn.Module) -> Hashable | None:
 class Stack(nn.Module):
     """K networks of genomes as one module, side by side in the channels of one tensor.
 
-    Logits, gradients and running statistics of each network are those that it has alone, up to rounding. No network
+    Up to rounding, each network has the logits, gradients and running statistics that it would have alone. No network
     influences another.
 
     Args:
