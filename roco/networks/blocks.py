@@ -12,10 +12,7 @@ def scaled(channels: int, width: float) -> int:
 
 
 def convolution(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
-    """A padded convolution without bias, because batch normalisation comes before or after it.
-
-    Source: weights as He et al. 2015.
-    """
+    """A padded convolution with weights as He et al. 2015; without bias, as batch normalisation is next to it."""
     convolution = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
     return convolution
@@ -72,5 +69,5 @@ class DenseLayer(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Feature maps `(n, inputs, h, w)` to `(n, inputs + growth, h, w)`: the input, then what is new."""
+        """Feature maps `(n, inputs, h, w)` to `(n, inputs + growth, h, w)`: the input, then the new channels."""
         return torch.cat([images, self.new(images)], dim=1)

@@ -76,12 +76,12 @@ def convolve_together(convolution: nn.Conv2d, pieces: Sequence[Tensor], *, train
 
 
 class GenomePhase(nn.Module):
-    """What the phases of all kinds of nodes have.
+    """What the phases of all kinds of nodes share.
 
     Attributes:
         graph: its nodes and edges.
         output_channels: its width.
-        widen: from what comes in to the phase's width: a convolution, or nothing.
+        widen: brings its input to its width: a convolution, or nothing.
     """
 
     def __init__(self, graph: PhaseGraph, channels: int, widen: nn.Module) -> None:
@@ -91,7 +91,7 @@ class GenomePhase(nn.Module):
 
 
 class Phase(GenomePhase):
-    """A phase of nodes that all have its width: inputs are joined, and what the nodes give is normalised.
+    """A phase of nodes that all have its width: their inputs are joined, and the output is normalised.
 
     Args:
         graph: its nodes and edges.
@@ -110,7 +110,7 @@ class Phase(GenomePhase):
         self.finish = FusedSequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Feature maps `(n, inputs, h, w)` to `(n, channels, h, w)` (two pixels less a side without padding)."""
+        """Feature maps `(n, inputs, h, w)` to `(n, channels, h, w)` (two pixels smaller without padding)."""
         start = self.widen(images)
         maps: list[Tensor] = []
         for sources, join, node in zip(self.graph.inputs, self.joins, self.nodes, strict=True):
@@ -154,7 +154,7 @@ class DensePhase(GenomePhase):
         self.finish = FusedSequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Feature maps `(n, inputs, h, w)` to `(n, channels, h, w)` (two pixels less a side without padding)."""
+        """Feature maps `(n, inputs, h, w)` to `(n, channels, h, w)` (two pixels smaller without padding)."""
         start = self.widen(images)
         maps: list[Tensor] = []
         for sources, node in zip(self.graph.inputs, self.nodes, strict=True):
@@ -179,13 +179,13 @@ class GenomeNetwork(nn.Module):
 
     Args:
         phenotype: canonical, so that equal phenotypes give equal networks for a seed.
-        channels: the width of the first active phase, which each later one doubles; or a width for each active phase,
-            in order. A phase that is as wide as the one before has no convolution at its start, as in NSGA-Net.
+        channels: the width of the first active phase, which doubles with each later phase; or a width for each active
+            phase, in order. A phase as wide as the phase before has no convolution at its start, as in NSGA-Net.
         classes: the number of logits.
         stem_padding: of the first convolution: 0 as in the authors' code (32 pixels become 30), or 1.
         mean: of each image channel in [0, 1]; its length is the number of channels.
         std: of each image channel.
-        node: what a node computes, one of `PHASES`; the paper's are `residual`.
+        node: what a node computes, a key of `PHASES`; the paper's nodes are `residual`.
 
     Source: paper, Section III; NSGA-Net's macro decoder (Lu et al. 2019). Weights start as He et al. 2015.
     """

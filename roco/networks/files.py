@@ -21,7 +21,7 @@ def save_network(path: str | Path, network: "nn.Module", description: NetworkDes
 
 
 def save_no_network(path: str | Path) -> None:
-    """Writes the file of a training that failed, or of a slot that the front does not fill: without weights."""
+    """Writes a file without weights: for a training that failed, or a slot past the end of the front."""
     write_tensors(path, KIND, {}, {})
 
 
@@ -32,7 +32,7 @@ def load_network(
 
     Args:
         path: of the file.
-        made_for: what the description has to say.
+        made_for: values that the description must have.
 
     Raises:
         ArtifactError: the file is missing or damaged, holds no network, was made for something else, or its weights do
@@ -48,7 +48,7 @@ def load_network(
 
 
 def load_weights(path: str | Path, spec: GenomeSpec | TargetSpec) -> "tuple[nn.Module, dict[str, Any]]":
-    """The network of a spec with the weights in a file, and all that the file says beside them.
+    """The network of a spec with the weights in a file, and the other content of the file.
 
     Raises:
         ArtifactError: as `load_network`.
@@ -68,7 +68,7 @@ def checksum_of(path: str | Path) -> str:
 
 
 def digest_of(network: "nn.Module") -> str:
-    """The SHA-256 of a network's weights and buffers, wherever they are."""
+    """The SHA-256 of a network's weights and buffers, on any device."""
     return digest_tensors(network.state_dict())
 
 

@@ -21,13 +21,12 @@ RECIPE = Recipe(epochs=200, learning_rate=0.1, weight_decay=5e-4)
 
 
 def _among(section: Section) -> dict[str, Architecture]:
-    """The architectures among the keys of a section, but for those that are null."""
-    found = {name: getattr(section, name, None) for name in ARCHITECTURES}
-    return {name: architecture for name, architecture in found.items() if architecture is not None}
+    """The architectures among the keys of a section that are not null."""
+    return {name: architecture for name in ARCHITECTURES if (architecture := getattr(section, name, None)) is not None}
 
 
 class IndependentTargetsConfig(Section):
-    """The networks that the test set is made from: the targets, trained again, and one that the search does not use.
+    """The networks that the test set is made from: the targets, trained again, and All-CNN, which no search uses.
 
     Their weights differ from those of the search's targets even if `seed` is the same.
     """

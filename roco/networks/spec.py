@@ -16,20 +16,14 @@ if TYPE_CHECKING:
 
 
 class DecoderSettings(Frozen):
-    """How a study decodes its genomes, whichever they are.
-
-    Attributes:
-        channels: width of the first active phase, which each later one doubles; or of each active phase, in order.
-        stem_padding: of the first convolution: 0 or 1.
-        node: what a node computes.
-    """
+    """How a study decodes its genomes; see `GenomeNetwork` for the fields."""
 
     channels: int | tuple[int, ...]
     stem_padding: int
     node: NodeKind = "residual"
 
     def spec(self, genome: Genome | str, *, classes: int, image_size: int) -> "GenomeSpec":
-        """The network of a genome, for images of so many classes and pixels a side."""
+        """The network of a genome, for images of so many classes and of `image_size` x `image_size` pixels."""
         return GenomeSpec(genome=str(genome), classes=classes, image_size=image_size, **dict(self))
 
 
@@ -39,7 +33,7 @@ class GenomeSpec(DecoderSettings):
     Attributes:
         genome: its text.
         classes: the number of logits.
-        image_size: pixels a side. The weights fit images of any size; FLOPs do not.
+        image_size: height and width in pixels; FLOPs depend on it, the weights do not.
     """
 
     family: Literal["genome"] = "genome"
@@ -54,7 +48,7 @@ class GenomeSpec(DecoderSettings):
 
     @property
     def name(self) -> str:
-        """What the network is called in logs: the key of its phenotype."""
+        """The name in logs: the key of its phenotype."""
         return self.phenotype.key
 
     @property
@@ -90,14 +84,7 @@ class GenomeSpec(DecoderSettings):
 
 
 class TargetSpec(Frozen):
-    """A network of a published architecture, from which adversarial images are made.
-
-    Attributes:
-        name: of the architecture.
-        architecture: how wide and deep.
-        classes: the number of logits.
-        image_size: pixels a side.
-    """
+    """A network of a published architecture, for which adversarial images are made."""
 
     family: Literal["target"] = "target"
     name: str
@@ -108,7 +95,7 @@ class TargetSpec(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _architecture_has_the_name(cls, given: Any) -> Any:
-        """The name says which of the architectures it is, several of which have the same settings."""
+        """Reads the settings by the name: several architectures have the same settings."""
         settings = given.get("architecture") if isinstance(given, Mapping) else None
         if not isinstance(settings, Mapping):
             return given
@@ -130,11 +117,11 @@ _SPEC: TypeAdapter[GenomeSpec | TargetSpec] = TypeAdapter(NetworkSpec)
 
 
 class NetworkDescription(Frozen):
-    """What a weights file says of its network, for someone who has the file alone.
+    """What a weights file says about its network.
 
     Attributes:
         spec: what the network is.
-        dataset: the name of the data set that it was trained on, where it is known.
+        dataset: the name of the data set that it was trained on; empty if unknown.
         dataset_fingerprint: of that data set.
         class_names: in the order of the logits.
     """
@@ -148,7 +135,7 @@ class NetworkDescription(Frozen):
 
     @classmethod
     def parse(cls, plain: Mapping[str, object]) -> Self:
-        """The description in a file, where the fields of the spec stand beside the others."""
+        """The description from a file, which has the fields of the spec beside the other fields."""
         return cls.model_validate({**plain, "spec": _SPEC.validate_python(plain)})
 
     def plain(self) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """The networks that adversarial images are made from: LeNet, VGG-16, ResNet, DenseNet and All-CNN for small images.
 
-Each is one class with its settings, its title and its layers. torch is imported where a network is built, because a
+Each is a class with its settings, its title and its layers. torch is imported where a network is built, because a
 configuration is checked without it. Training is in roco.training.
 """
 
@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
 
 class Architecture(Section):
-    """The settings of a target network, and how it is built from them.
-
-    Attributes:
-        title: for people.
-    """
+    """The settings of a target network, and how it is built from them. `title` is its name in the report."""
 
     title: ClassVar[str]
 
@@ -180,9 +176,9 @@ class AllConvConfig(Architecture):
     width: Positive = 1.0
 
     def layers(self, *, classes: int, image_size: int) -> "nn.Module":
-        """All-CNN-C. Source: Springenberg et al. 2015, Table 1 and Section 3.1: strides in place of pooling.
+        """All-CNN-C. Source: Springenberg et al. 2015, Table 1 and Section 3.1: strides instead of pooling.
 
-        Differs from the paper: batch normalisation in place of dropout, and all convolutions padded, as is usual now.
+        Differs from the paper: batch normalisation instead of dropout, and all convolutions padded, as is usual now.
         """
         from torch import nn
 

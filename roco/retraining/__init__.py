@@ -1,1 +1,1 @@
-"""The networks of the final fronts: trained at length, measured and attacked, and handed out."""
+"""The networks of the final fronts: trained at length, measured, attacked and exported."""

@@ -1,4 +1,4 @@
-"""The card that goes with an exported network: what it is, how it was found and trained, and what was measured."""
+"""The card of an exported network: what it is, how it was found and trained, and its measurements."""
 
 import re
 from collections.abc import Mapping
@@ -22,13 +22,9 @@ MADE_WITH = f"Made with roco-nas {__version__} (robust and compact neural archit
 
 @dataclass(frozen=True)
 class _Origin:
-    """What stands beside a genome's network in its study; None for a file that is not there.
+    """The files beside a genome's network in its study; None for a file that does not exist.
 
-    Attributes:
-        study: the folder of the experiment; None where the network stands outside of a study.
-        training: of the network.
-        robustness: of the network.
-        front: that the network is on.
+    `study` is the folder of the experiment; None if the network lies outside of a study.
     """
 
     study: Path | None
@@ -54,12 +50,11 @@ class _Origin:
 def model_card(path: str | Path) -> str:
     """The card of a network's file, in Markdown.
 
-    What stands beside the file in its study (training, robustness, front, data set) is read; what is not there, is left
-    out, and the card says so.
+    It reads the files beside it in its study (training, robustness, front, data set), and says which are missing.
 
     Raises:
         ArtifactError: one of these files is damaged.
-        FileAccessError: one of them cannot be read now.
+        FileAccessError: one of these files cannot be read now.
     """
     path = Path(path)
     description = describe_file(path)
@@ -167,7 +162,7 @@ def _search(front: Front | None, training: Retrained | None) -> list[str]:
 
 
 def as_text(name: object) -> str:
-    """A name as Markdown shows it unchanged, neither as mathematics nor as markup."""
+    """A name with its special characters escaped for Markdown."""
     return re.sub(r"([\\`*_{}\[\]<>#|$~&])", r"\\\1", str(name))
 
 

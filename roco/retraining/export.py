@@ -1,4 +1,4 @@
-"""A trained network as a file for others: safetensors, ONNX or torch.export. What is said of it is in card.py."""
+"""A trained network as a file for others: safetensors, ONNX or torch.export. Its card is in card.py."""
 
 import importlib
 import logging
@@ -22,15 +22,15 @@ NEEDED = {"onnx": ("onnx", "onnxscript")}
 
 
 def find_network(key_or_file: str, results: str | Path, training_seed: int | None = None) -> Path:
-    """The network file of a name.
+    """The file of a network.
 
     Args:
-        key_or_file: a file, or a retrained network's key (its first four digits at least).
+        key_or_file: a file, or a retrained network's key (at least its first four digits).
         results: the folder of all results, where a key is looked up.
-        training_seed: which of the retrainings; the first, if not given. None of them is chosen for what was measured.
+        training_seed: which of the retrainings; the smallest seed if not given, whatever was measured.
 
     Raises:
-        ConfigError: neither, or several different networks have the key.
+        ConfigError: there is no such network, or several different networks have the key.
     """
     if Path(key_or_file).is_file():
         return Path(key_or_file)
@@ -62,7 +62,7 @@ def _seed_of(folder: Path) -> int:
 
 
 def _holds(folder: Path, key: str) -> bool:
-    """Whether a retraining's folder has a network with weights whose key begins so."""
+    """Whether the folder has a retrained network whose key begins with `key`."""
     path = folder / "training.json"
     if not is_there(path):
         return False
@@ -75,7 +75,7 @@ def export_network(path: str | Path, file_format: str, output: str | Path) -> No
 
     Args:
         path: the network's file.
-        file_format: one of FORMATS.
+        file_format: a key of FORMATS.
         output: the file to write.
 
     Raises:
@@ -96,8 +96,8 @@ def export_network(path: str | Path, file_format: str, output: str | Path) -> No
         try:
             write(network, description.spec.image_size, temporary)
         except RuntimeError as error:
-            told = " ".join(str(error).split())[:200]
-            raise RocoError(f"{path}: torch cannot write it as {file_format} ({told}); safetensors can") from error
+            reason = " ".join(str(error).split())[:200]
+            raise RocoError(f"{path}: torch cannot write it as {file_format} ({reason}); safetensors can") from error
 
 
 def _require(package: str, file_format: str) -> None:
@@ -110,7 +110,7 @@ def _require(package: str, file_format: str) -> None:
 
 
 def _any_batch() -> "tuple[dict[int, Any]]":
-    """Batches of any size; by position, as a target's input has another name than that of a genome's network."""
+    """Batches of any size; by position, because inputs of targets and of genomes' networks have different names."""
     import torch
 
     return ({0: torch.export.Dim("batch")},)
@@ -119,7 +119,7 @@ def _any_batch() -> "tuple[dict[int, Any]]":
 def _write_onnx(network: "nn.Module", image_size: int, path: Path) -> None:
     import torch
 
-    # The exporter tells every step on stdout and logs hints for developers.
+    # The exporter logs hints for developers.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     torch.onnx.export(
         network,

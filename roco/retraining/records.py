@@ -1,6 +1,6 @@
-"""What is recorded of a slot's training and of its robustness: the contents of training.json and robustness.json.
+"""The records of a slot's training and robustness: the contents of training.json and robustness.json.
 
-Each is one of three: of an empty slot, of a training that failed, or of one that ended.
+Each is the record of an empty slot, of a training that failed, or of a training that ended.
 """
 
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ TRAINING, ROBUSTNESS = "training", "robustness"
 
 
 class Slot(Frozen):
-    """Where a training is in a study.
+    """The position of a training in a study.
 
     Attributes:
-        search: whose front the network is on.
+        search: the search whose front has the network.
         seed: of the search.
         slot: the network's position on the front.
         training_seed: of the training.
-        adversarial: whether the network is trained adversarially, as it is trained in the standard way elsewhere.
+        adversarial: whether this is the adversarial training of the network, which also has a standard training.
     """
 
     optional = frozenset({"adversarial"})
@@ -45,21 +45,17 @@ class EmptySlot(Slot):
 
 
 class Retrained(Slot):
-    """What is known of a retraining, whether it ended or failed.
+    """A retraining, whether it ended or failed.
 
     Attributes:
         genome: its text.
         key: its phenotype's key.
-        channels: width of the first active phase, or of each.
+        channels: width of the first active phase, or of each active phase.
         flops: of one forward pass, at this width.
         parameters: at this width.
         search_flops: at the search's width.
         search_parameters: at the search's width.
-        epochs: of the recipe.
-        recipe: of the training.
         validation_images_too: whether validation images were trained on as well.
-        versions: of the software.
-        dataset_fingerprint: of the data set.
     """
 
     genome: str
@@ -87,10 +83,9 @@ class EndedTraining(Retrained):
     """A training that ended.
 
     Attributes:
-        precision: that it was trained in.
-        stack: how many networks were trained as one with it, itself included.
+        stack: the number of networks in its stack.
         train_loss: the mean loss of each epoch.
-        seconds: its share of what those took that were trained with it.
+        seconds: the time of its stack divided by the number of networks.
     """
 
     status: Literal["ok"] = "ok"
@@ -102,13 +97,13 @@ class EndedTraining(Retrained):
 
 
 class SourceCounts(Frozen):
-    """What a network makes of the adversarial images of each test image; these are not independent of one another.
+    """How many adversarial images of each test image are right; those of one test image are not independent.
 
     Attributes:
         source_index: of the test image, rising.
         images: how many adversarial images were made from it.
-        right: how many of these are right.
-        noise_right: how many are right under noise of the same budgets instead.
+        right: how many of these the network classifies correctly.
+        noise_right: how many it classifies correctly with noise of the same budgets instead.
     """
 
     source_index: tuple[int, ...]
@@ -118,16 +113,15 @@ class SourceCounts(Frozen):
 
 
 class Measurements(Frozen):
-    """What a network is worth on test data.
+    """The measurements of a network on test data.
 
     Attributes:
-        test_images: how many there are.
+        test_images: the number of test images.
         test_error: share of them that the network gets wrong.
-        right_images: a character a test image, 1 where it is right.
+        right_images: one character per test image, 1 if it is right.
         adversarial_error: share of the test adversarial set that it gets wrong.
         adversarial_breakdown: the same by cell.
-        adversarial_sources: the same by the test image that an adversarial image was made from.
-        white_box: under white-box attacks.
+        adversarial_sources: the same by test image.
     """
 
     test_images: int
@@ -140,7 +134,7 @@ class Measurements(Frozen):
 
 
 class MeasuredNetwork(Retrained, Measurements):
-    """A retrained network and what it is worth on test data."""
+    """A retrained network and its measurements on test data."""
 
     status: Literal["ok"] = "ok"
     reason: None = None

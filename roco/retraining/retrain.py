@@ -1,6 +1,6 @@
-"""Trains the networks of a front at length and at full width (paper, Section IV), one or more times each.
+"""Trains the networks of a front at length and at full width (paper, Section IV), once or several times each.
 
-Run as `python -m roco.retraining.retrain` it is a process that trains one of them, where a CPU trains several at once.
+On a CPU, several processes `python -m roco.retraining.retrain` may train one network each.
 """
 
 import json
@@ -46,12 +46,9 @@ _OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Annotated[Outcome, Field(discrimina
 
 
 class RetrainingSettings(Frozen):
-    """What decides a retrained network but its genome and its seed.
+    """Everything except genome and seed that decides a retrained network.
 
-    Attributes:
-        decoder: how genomes are decoded.
-        training: the recipe.
-        validation_images_too: whether validation images are trained on as well.
+    `validation_images_too`: whether to train on validation images as well.
     """
 
     decoder: DecoderSettings
@@ -64,9 +61,9 @@ class Retraining(Frozen):
 
     Attributes:
         individual: the network.
-        slot: where it is in the study, and the seed of this training: of initial weights, together with the genome's
-            key, and of order and augmentation.
-        network_path: where the trained network goes.
+        slot: its position in the study, with the seed of this training: of order and augmentation, and, together with
+            the genome's key, of initial weights.
+        network_path: the file for the trained network.
     """
 
     individual: Individual
@@ -74,7 +71,7 @@ class Retraining(Frozen):
     network_path: Path
 
     def request(self, spec: GenomeSpec) -> TrainingRequest:
-        """The training behind it; all networks with one seed see the same order and augmentation."""
+        """The request for this training; all networks of one seed see the same order and augmentation."""
         seed = self.slot.training_seed
         weights_seed = seed_from("retraining weights", seed, self.individual.key)
         return TrainingRequest(spec, weights_seed, seed_from("retraining order", seed))
@@ -97,16 +94,16 @@ def retrain(
 
     Args:
         retrainings: what to train.
-        settings: how.
+        settings: of all trainings.
         dataset_path: of dataset.h5.
         device: auto, cpu or cuda.
         store: where finished trainings are looked up and kept.
-        processes: how many train at once on a CPU.
-        largest_stack: how many networks a GPU trains as one at most.
-        log_file: where processes log; stderr, if not given.
+        processes: the number of processes on a CPU.
+        largest_stack: the largest number of networks in a stack.
+        log_file: where processes log; stderr if not given.
 
     Returns:
-        The record of each.
+        The records, in the order of `retrainings`.
 
     Raises:
         RocoError: a process ended without an answer.
@@ -223,7 +220,7 @@ def _in_a_process(retraining: Retraining, request: Mapping[str, object], log_fil
 def main() -> None:
     """The process: a request as JSON on stdin, the record or an error as JSON on stdout."""
     configure_logging(None)
-    # What libraries print must not be taken for an answer.
+    # Keeps output of libraries out of the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     pause_collection()

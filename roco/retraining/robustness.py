@@ -23,20 +23,20 @@ from roco.storage.store import Store
 
 log = logging.getLogger("roco")
 
-# Raised by hand when an attack gives other numbers than before, so that those in the store no longer count.
+# Raised by hand when an attack gives other numbers than before, so that stored chunks no longer count.
 ROBUSTNESS_VERSION = 4
 
 
 @dataclass(frozen=True)
 class StoredAttacks(Memory):
-    """What the store has of the attacks on one network's weights, by the settings of each."""
+    """The finished chunks of the attacks on one network's weights, in the store."""
 
     store: Store
     decided_by: Mapping[str, object]
 
     @classmethod
     def of(cls, store: Store, weights: object, fingerprint: str, config: RobustnessConfig, device: str) -> Self:
-        """Those on weights, by their checksum, on what a configuration draws of the images with a fingerprint."""
+        """The chunks for weights with a checksum, on the images that a configuration draws from a data set."""
         decided_by: dict[str, object] = {
             "version": ROBUSTNESS_VERSION,
             "weights": weights,
@@ -53,11 +53,11 @@ class StoredAttacks(Memory):
         return digest({**self.decided_by, "settings": settings}, length=24)
 
     def read(self, settings: Mapping[str, object]) -> list[object]:
-        """The finished chunks of the work with these settings, from the first on."""
+        """The finished chunks of the work with these settings, in order."""
         return list(self.store.read("white_box", self._key(settings)) or [])
 
     def write(self, settings: Mapping[str, object], chunks: Sequence[Frozen]) -> None:
-        """Keeps the chunks that are finished so far, in one entry."""
+        """Keeps the chunks that are finished so far."""
         self.store.write("white_box", self._key(settings), [chunk.model_dump() for chunk in chunks])
 
 
@@ -71,7 +71,7 @@ def measure_robustness(
     store: Store,
     trained: Mapping[str, object] | None = None,
 ) -> Measurements:
-    """Measures a network on test data; what the store has for these weights is not done again.
+    """Measures a network on test data; attacks that the store has for these weights are not run again.
 
     Args:
         network_path: of the network.
@@ -80,7 +80,7 @@ def measure_robustness(
         config: the attacks.
         device: auto, cpu or cuda.
         store: where finished attacks are looked up and kept.
-        trained: what the network's description has to say, beside its data set.
+        trained: values that the network's description must have, beside its data set.
 
     Raises:
         ArtifactError: a file is missing or damaged, or was made from another data set.
@@ -124,7 +124,7 @@ def measure_robustness(
 
 
 def by_source(predictions: Array, adversarial: AdversarialSet, *, under_noise: Array) -> SourceCounts:
-    """What a network makes of the images that come from one test image: these are not independent of one another.
+    """Counts a network's right predictions by the test image that adversarial images come from.
 
     Args:
         predictions: the network's classes of the set's images, int64 `(m,)`.
@@ -145,7 +145,7 @@ def by_source(predictions: Array, adversarial: AdversarialSet, *, under_noise: A
 
 
 def _transferred(predictions: Array, adversarial: AdversarialSet) -> dict[int, float]:
-    """By test image the smallest Linf perturbation of the set that fools a network; infinite where none does.
+    """For each test image the smallest Linf perturbation of the set that fools a network; infinite if none does.
 
     Args:
         predictions: the network's classes of the set's images, int64 `(m,)`.

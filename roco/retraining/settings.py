@@ -38,7 +38,7 @@ class RetrainingConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _has_seeds(cls, raw: Any) -> Any:
-        """Says what to write to whoever has a configuration of the time when each network was trained once."""
+        """Refuses `seed`, which configurations of earlier versions have."""
         if isinstance(raw, Mapping) and "seed" in raw:
             seed = raw["seed"] if isinstance(raw["seed"], int) else 0
             raise ValueError(f"seed: is a list of seeds now, a training for each; write 'seeds: [{seed}]' instead")

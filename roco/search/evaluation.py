@@ -1,4 +1,4 @@
-"""Trains networks of genomes in this process and records what they are worth; pool.py runs many processes."""
+"""Trains networks of genomes in this process and measures them; pool.py runs many processes."""
 
 import logging
 import time
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("roco")
 
-# Raised by hand when evaluations give other numbers than before, so that those in the store no longer count.
+# Raised by hand when evaluations give other numbers than before, so that stored evaluations no longer count.
 EVALUATION_VERSION = 8
 
 
 class EvaluationSettings(Frozen):
-    """Everything that decides an evaluation's numbers but the genome.
+    """Everything except the genome that decides the numbers of an evaluation.
 
     Attributes:
         dataset: path of dataset.h5.
         adversarial_set: path of the validation adversarial set.
         recipe: how networks are trained.
         decoder: how genomes are decoded.
-        seed: of order and augmentation, and together with the genome's key of initial weights.
+        seed: of order and augmentation; with the genome's key, also of initial weights.
         device: auto, cpu or cuda.
         measurements: objectives that are measured on the trained network (`roco.search.objectives`).
     """
 
-    # Without any, the keys in the store are those of the time before there were any.
+    # Store keys without measurements are the same as before there were measurements.
     optional = frozenset({"measurements"})
 
     dataset: str
@@ -69,7 +69,7 @@ class EvaluationSettings(Frozen):
 
     @property
     def precision(self) -> Literal["fp32", "bf16"]:
-        """What this machine trains in."""
+        """The precision in which this machine trains."""
         return resolve_precision(self.recipe.precision, self.device)
 
     def _decided_by(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Evaluator:
     """Evaluates genomes on data that is read once.
 
     Raises:
-        ArtifactError: the data set or the adversarial set is missing or damaged, or one is not made for the other.
+        ArtifactError: the data set or the adversarial set is missing or damaged, or they do not belong together.
         ConfigError: a GPU was asked for and there is none.
     """
 
@@ -120,18 +120,19 @@ class Evaluator:
     ) -> Iterator[list[tuple[Genome, Evaluation]]]:
         """The evaluations of genomes; a training that fails is an evaluation too.
 
-        Order and augmentation come from the settings' seed alone, so that all genomes see the same. An evaluation's
-        seconds are the genome's share of what those that were trained with it took.
+        Order and augmentation come from the settings' seed alone, so that all genomes see the same. `seconds` of an
+        evaluation is the time of its stack divided by the number of networks.
 
         Args:
             genomes: with different keys.
-            largest_stack: how many networks a GPU trains as one at most.
+            largest_stack: the largest number of networks in a stack.
             checkpoints: a folder from which an interrupted training on a GPU goes on; None: it begins anew.
 
         Yields:
-            Genomes with their evaluations, those that were trained as one at once.
+            Genomes with their evaluations, a whole stack at a time.
 
-        Differs from the paper, which does not say so: the same order for all makes two genomes differ by less chance.
+        Differs from the paper, which does not mention the order: with the same order for all, chance tells two genomes
+        apart less.
         """
         from roco.training.train_all import train_all
 
@@ -187,7 +188,7 @@ class Evaluator:
         return failed.model_copy(update={"device": self.device.type, "stack": training.stack, **facts})
 
     def _measured(self, trainings: "Sequence[Training]") -> list[dict[str, Any]]:
-        """For each training the fields that differ from those of a failed one; none where it failed."""
+        """For each training the fields that differ from those of a failed training; empty if it failed."""
         from roco.training.prediction import predict_together
 
         sound = [training.network for training in trainings if training.failure is None]
@@ -246,7 +247,7 @@ def failed_evaluation(spec: GenomeSpec, settings: EvaluationSettings, *, reason:
 
 
 def ran_out_of_memory(evaluation: Evaluation) -> bool:
-    """Whether memory did not suffice for the training: another day or another GPU may give another evaluation."""
+    """Whether the training ran out of memory: on another day or another GPU it may succeed."""
     return evaluation.status == "failed" and str(evaluation.reason).startswith(OUT_OF_MEMORY)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-# The objectives that every study reports it in, whichever of them its searches minimise.
+# The objectives in which every study reports its hypervolume, whatever its searches minimise.
 VOLUME_OBJECTIVES = ("error", "adversarial_error", "flops")
 # The reference point lies a tenth of the range beyond the worst value, so that extreme networks count too.
 REFERENCE_POINT = 1.1

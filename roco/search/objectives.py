@@ -33,13 +33,13 @@ class Objective:
     """Something to minimise.
 
     Attributes:
-        value: from an evaluation and the selection to a number; smaller is better.
-        measure: for what no evaluation holds otherwise: from the trained network (on its device, in evaluation mode),
-            the validation images (uint8 `(n, 3, h, w)`), their labels (int64 `(n,)`) and the validation adversarial set
-            to a number, which the evaluation then holds as `measured[name]`. Only called where a search asks for the
-            objective.
+        value: the number, from an evaluation and the selection; smaller is better.
+        measure: for a number that evaluations do not hold otherwise: computes it from the trained network (on its
+            device, in evaluation mode), the validation images (uint8 `(n, 3, h, w)`), their labels (int64 `(n,)`) and
+            the validation adversarial set. The evaluation then holds it as `measured[name]`. Called only if a search
+            asks for the objective.
         selects: whether its name takes a selection in brackets.
-        adversarial: whether it looks at adversarial images: a search with such an objective looks for robustness.
+        adversarial: whether it looks at adversarial images, so that a search with it looks for robustness.
     """
 
     value: "Callable[[Evaluation, Selection], float]"
@@ -98,9 +98,9 @@ def latency(network: "nn.Module", images: "Tensor", labels: "Tensor") -> float:
 
 
 def source_error(network: "nn.Module", images: "Tensor", _: "Tensor", adversarial: "AdversarialSet") -> float:
-    """The share of the adversarial set's clean images that the network gets wrong, each as often as it is in the set.
+    """The share of the adversarial set's clean images that the network gets wrong; each counts as often as in the set.
 
-    A placebo: what a search gains by it in robustness comes from seeing these images, not from their perturbations.
+    A placebo: robustness that a search gains by it comes from these images, not from their perturbations.
     """
     import torch
 
@@ -109,13 +109,13 @@ def source_error(network: "nn.Module", images: "Tensor", _: "Tensor", adversaria
 
 
 def source_noise_error(network: "nn.Module", images: "Tensor", _: "Tensor", adversarial: "AdversarialSet") -> float:
-    """The same with random noise of each adversarial image's norm and budget on its clean image; a placebo as well."""
+    """As `source_error`, with random noise of each adversarial image's norm and budget; a placebo as well."""
     return _error_on(network, _noisy_sources(images, adversarial), adversarial)
 
 
 @lru_cache(maxsize=1)
 def _noisy_sources(images: "Tensor", adversarial: "AdversarialSet") -> "Tensor":
-    """The same for all networks; drawn once for those that a process evaluates."""
+    """The clean images with noise, which is the same for all networks and drawn once per process."""
     import torch
 
     from roco.attacks.sets.transfer import noise_of
@@ -132,9 +132,9 @@ def _error_on(network: "nn.Module", images: "Tensor", adversarial: "AdversarialS
 
 
 def _summed_error(evaluation: "Evaluation", selection: Selection) -> float:
-    """The natural and the adversarial error added up.
+    """The sum of natural and adversarial error.
 
-    Source: the authors' code, which minimises 200 less both accuracies in percent, and FLOPs.
+    Source: the authors' code, which minimises 200 minus both accuracies in percent, and FLOPs.
     """
     return evaluation.error + evaluation.adversarial_error
 
@@ -179,7 +179,7 @@ def parse(text: str) -> tuple[str, dict[str, str | int]]:
 def _selected(part: str) -> tuple[str, str | int]:
     if part in NORMS:
         return "norm", part
-    # Nine digits: more than any threshold, and no number that is too long to convert.
+    # At most nine digits: enough for any threshold, and never too long to convert.
     if re.fullmatch(r"[0-9]{1,9}", part):
         return "threshold", int(part)
     return ("target", part.removeprefix("target=")) if re.fullmatch(r"target=[a-z0-9_]+", part) else ("", "")

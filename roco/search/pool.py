@@ -1,13 +1,13 @@
-"""Evaluates genomes in worker processes: which worker gets which genomes, and what is done when a worker dies.
+"""Evaluates genomes in worker processes: which worker gets which genomes, and what happens when a worker dies.
 
-A worker (worker.py) is an interpreter of its own with one thread. On a CPU each trains one genome at a time, on a GPU
-one worker trains stacks of them. It writes evaluations to the store as they end. When a worker dies of several genomes,
-they are tried again in two halves. When it dies of one, that is tried once more; the second time, or when its time is
-up, its evaluation has failed, and the others go on. Such a failure, or one for want of memory, is not stored: it tells
-of this machine on this day. Nothing here imports torch.
+A worker (worker.py) is a Python process with one thread. On a CPU each worker trains one genome at a time; on a GPU a
+single worker trains stacks of genomes. It writes each evaluation to the store. If a worker dies with several genomes,
+they are tried again in two halves. If it dies with one genome, the genome is tried once more; if that fails too, or if
+its time is up, its evaluation has failed, and the others go on. Such a failure is not stored, nor is a lack of memory:
+both may be due to this machine on this day. Nothing here imports torch.
 
-No library does this: the pool of concurrent.futures is lost with the first worker that dies and has no time limits, and
-workers of multiprocessing or pebble import the script that starts them once more, which here is one of Snakemake's.
+No library does this: concurrent.futures loses its pool with the first worker that dies and has no time limits; workers
+of multiprocessing or pebble import the main script again, which here is a script of Snakemake.
 """
 
 import json
@@ -34,12 +34,12 @@ from roco.storage.store import Store
 
 log = logging.getLogger("roco")
 
-# How often a genome is given to a worker alone before its evaluation counts as failed.
+# How often a genome is tried alone before its evaluation counts as failed.
 ATTEMPTS = 2
-# Sent by someone who wants the whole job to end: no fault of a network.
+# Signals of someone who wants the whole job to end; they are no fault of a network.
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
-# Genomes that a worker is asked for at once.
+# The genomes that a worker gets at once.
 Task = tuple[Genome, ...]
 
 
@@ -53,17 +53,16 @@ def evaluate_genomes(
     log_file: str | None = None,
     time_limit_minutes: float | None = None,
 ) -> list[Evaluation]:
-    """The evaluations of genomes, in their order; those that the store has are not computed again.
+    """The evaluations of genomes, in their order; stored evaluations are not computed again.
 
     Args:
         genomes: with different keys.
         settings: of all evaluations.
         store: where finished evaluations are looked up and kept.
-        processes: how many train at once on a CPU, one genome each.
-        largest_stack: how many genomes a GPU trains as one at most.
-        log_file: where the workers log; stderr, if not given.
-        time_limit_minutes: how long one genome may take; a worker's start counts for its first one. A stack has as many
-            times as long, as its genomes share the device.
+        processes: the number of workers on a CPU.
+        largest_stack: the largest number of genomes in a stack.
+        log_file: where the workers log; stderr if not given.
+        time_limit_minutes: for each genome, a worker's start included; a stack of K genomes has K times as long.
 
     Raises:
         RocoError: a worker could not do its work (a damaged file, no GPU, a full disk) or was told to stop, with the
@@ -78,7 +77,7 @@ def evaluate_genomes(
     results = [pool.result(genome) for genome in genomes]
     if any(result is None for result in results):
         raise RocoError(f"{store.root}: evaluations that were just written cannot be read; is the disk full?")
-    # The genome text is this caller's own; an equal phenotype may have been stored under another text.
+    # With the caller's text of the genome: an equal phenotype may have been stored with another text.
     return [
         result.model_copy(update={"genome": str(genome)})
         for genome, result in zip(genomes, results, strict=True)
@@ -88,17 +87,12 @@ def evaluate_genomes(
 
 @dataclass
 class _Pool:
-    """Workers, each served by a thread, and what the threads share.
+    """Workers, each served by a thread, and the state that the threads share.
 
     Attributes:
-        settings: of all evaluations.
-        store: where finished evaluations are.
-        largest_stack: how many networks a GPU trains as one at most.
-        log_file: where the workers log; stderr, if not given.
-        time_limit_minutes: for one genome.
         failures: evaluations that are not stored, by key.
         errors: why all work has to stop.
-        deaths: how many workers died of a genome alone, by key.
+        deaths: how many workers died with a single genome, by its key.
     """
 
     settings: EvaluationSettings
@@ -111,20 +105,20 @@ class _Pool:
     deaths: Counter[str] = field(default_factory=Counter)
 
     def result(self, genome: Genome) -> Evaluation | None:
-        """The evaluation of a genome, if there is one by now."""
+        """The evaluation of a genome; None if it is not finished."""
         return self.failures.get(genome.key) or load_evaluation(self.store, self.settings.store_key(genome))
 
     def run(self, genomes: Sequence[Genome], *, processes: int) -> None:
         """Evaluates genomes; raises RocoError with the first reason for which work had to stop."""
         on_gpu = resolve_device(self.settings.device) == "cuda"
-        # Networks of equally many active phases can be one stack.
+        # Networks with the same number of active phases can form a stack.
         ordered = sorted(genomes, key=lambda genome: len(genome.phenotype.phases)) if on_gpu else list(genomes)
         size = max(1, self.largest_stack) if on_gpu else 1
         tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
         for start in range(0, len(ordered), size):
             tasks.put(tuple(ordered[start : start + size]))
         workers = 1 if on_gpu else min(max(1, processes), tasks.qsize())
-        # Daemons, so that Ctrl-C ends the job without waiting for what the workers train.
+        # Daemons, so that Ctrl-C ends the job without waiting for the workers.
         threads = [threading.Thread(target=self._serve, args=(tasks,), daemon=True) for _ in range(workers)]
         for thread in threads:
             thread.start()
@@ -163,7 +157,7 @@ class _Pool:
                 worker.end(kill=bool(self.errors))
 
     def _after_death(self, task: Task, code: int, *, time_is_up: bool) -> list[Task]:
-        """What is tried again of a task whose worker ended without an answer; the rest has failed."""
+        """The tasks to try again after a worker ended without an answer; other unfinished genomes have failed."""
         how = f"the worker process ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
         keys = ", ".join(genome.key for genome in task)
         if time_is_up:
@@ -174,7 +168,7 @@ class _Pool:
         elif code >= 0:
             self.errors.append(f"{keys}: {how}, which no network should do; see the log above")
             return []
-        # What had ended is in the store, also a network whose time was up before the worker could say so.
+        # The store may have a network that ended before the worker could say so.
         left = tuple(genome for genome in task if self.result(genome) is None)
         ended = progress(networks=len(task) - len(left))
         if len(task) > 1:
@@ -194,12 +188,12 @@ class _Pool:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a worker says to a task.
+    """The answer of a worker to a task.
 
     Attributes:
-        not_stored: evaluations that the store does not keep, by key, once all of the task has ended; None before.
-        error: why it cannot work at all; empty, if it can.
-        time_is_up: whether it was killed for that, be it just after it had answered.
+        not_stored: when the task is done, the evaluations that the store does not keep, by key; None before.
+        error: why the worker cannot work at all; empty if it can.
+        time_is_up: whether it was killed because its time was up, possibly after its answer.
     """
 
     not_stored: dict[str, Evaluation] | None
@@ -208,12 +202,12 @@ class _Answer:
 
     @property
     def died(self) -> bool:
-        """Whether it ended before it had said all."""
+        """Whether the worker ended before its answer was complete."""
         return self.not_stored is None and not self.error
 
 
 class _Worker:
-    """A worker process; what it prints on stderr goes to the log."""
+    """A worker process; its stderr goes to the log."""
 
     def __init__(self, settings: EvaluationSettings, store: Store, largest_stack: int, log_file: str | None) -> None:
         environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -235,7 +229,7 @@ class _Worker:
         self._process.stdin.write(json.dumps(request) + "\n")
 
     def ask(self, task: Task, *, limit_minutes: float | None) -> _Answer:
-        """Has a task done, and kills the worker when its time is up."""
+        """Gives a task to the worker and waits for the answer; kills the worker when its time is up."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         time_is_up = threading.Event()
@@ -256,7 +250,7 @@ class _Worker:
         finally:
             if timer is not None:
                 timer.cancel()
-                # Else it could be about to kill the worker, at the expense of the next task.
+                # Otherwise it might still kill the worker, during the next task.
                 timer.join()
         return _answer(line.strip(), time_is_up=time_is_up.is_set())
 
@@ -269,7 +263,7 @@ class _Worker:
 
 
 def _answer(line: str, *, time_is_up: bool) -> _Answer:
-    """Reads `done EVALUATIONS` or `error REASON`; a line that was cut short is the answer of a worker that died."""
+    """Reads `done EVALUATIONS` or `error REASON`; an incomplete line means that the worker died."""
     word, _, rest = line.partition(" ")
     not_stored = None
     if word == "done":

@@ -22,7 +22,7 @@ def individual_of(evaluation: Evaluation, *, born: int, objectives: Sequence[str
 
 
 def unevaluated(spec: GenomeSpec) -> Individual:
-    """A network that no search evaluated, in the form of an individual; its errors are the worst."""
+    """A network that no search evaluated as an individual, with the worst errors."""
     cost = spec.cost
     return Individual(
         genome=spec.genome,
@@ -37,14 +37,14 @@ def unevaluated(spec: GenomeSpec) -> Individual:
 
 
 class SearchProblem(Problem):  # type: ignore[misc]
-    """The bits and objectives as pymoo wants them described; a network that is not ok breaks the one constraint."""
+    """pymoo's description of bits and objectives; a failed network breaks the single constraint."""
 
     def __init__(self, n_bits: int, n_objectives: int) -> None:
         super().__init__(n_var=n_bits, n_obj=n_objectives, n_ieq_constr=1, xl=0, xu=1, vtype=bool)
 
 
 def to_pymoo(individuals: Sequence[Individual], objectives: Sequence[str]) -> PymooPopulation:
-    """The individuals as a pymoo population: bits X, objectives F, and G > 0 for failed ones, which come last."""
+    """The individuals as a pymoo population: bits X, objectives F, and G > 0 for failed networks, which come last."""
     return PymooPopulation.new(
         X=np.array([Genome.parse(individual.genome).bits for individual in individuals]),
         F=np.array([[individual.value(name) for name in objectives] for individual in individuals]),
@@ -54,7 +54,7 @@ def to_pymoo(individuals: Sequence[Individual], objectives: Sequence[str]) -> Py
 
 
 def from_pymoo(population: PymooPopulation) -> list[Individual]:
-    """The individuals behind a pymoo population, with the rank that survival gave them; failed ones rank last."""
+    """The individuals of a pymoo population with the ranks from its survival; failed networks rank last."""
     ranks = [member.get("rank") for member in population]
     last = len(population)
     return [
@@ -64,10 +64,10 @@ def from_pymoo(population: PymooPopulation) -> list[Individual]:
 
 
 def check_any_succeeded(evaluations: Sequence[Evaluation], *, generation: int) -> None:
-    """Stops a search of which a whole generation failed: a cause that all share would fail the next one too.
+    """Stops a search if a whole generation failed: the common cause would let the next generation fail too.
 
     Raises:
-        TrainingFailed: there are evaluations, and all of them failed; says the most frequent reason.
+        TrainingFailed: all evaluations failed; says the most frequent reason.
     """
     if evaluations and all(each.status != "ok" for each in evaluations):
         reason, count = Counter(each.reason for each in evaluations).most_common(1)[0]

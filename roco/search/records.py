@@ -22,29 +22,21 @@ ALWAYS_KNOWN = ("error", "adversarial_error", "flops", "parameters")
 
 
 class Evaluation(Frozen):
-    """A genome's evaluation; what could not be measured because the training failed has the worst value.
+    """The evaluation of a genome; if its training failed, it has the worst errors.
 
     Attributes:
         genome: its text.
         key: its phenotype's key.
-        status: whether its training ended.
         reason: why it failed.
         error: share of validation images that the network gets wrong.
         adversarial_error: share of the validation adversarial set that it gets wrong.
-        adversarial_breakdown: the same by cell; empty, if it failed.
+        adversarial_breakdown: the same by cell; empty if it failed.
         flops: of one forward pass.
-        parameters: trainable ones.
-        epochs: of its training.
-        seed: of its training.
-        device: cpu or cuda.
-        precision: that it was trained in.
         train_loss: the mean loss of each epoch.
-        seconds: its share of what those took that were trained with it.
-        stack: how many networks were trained as one with it, itself included.
-        versions: of the software.
-        dataset_fingerprint: of the data set.
+        seconds: the time of its stack divided by the number of networks.
+        stack: the number of networks in its stack.
         settings_hash: equal for evaluations that can be compared.
-        measured: objectives that a search asked to measure on the trained network, by name.
+        measured: objectives that were measured on the trained network, by name.
     """
 
     optional = frozenset({"measured"})
@@ -78,13 +70,13 @@ class Individual(Frozen):
         genome: its text.
         key: its phenotype's key.
         born: the generation that evaluated it first in this search.
-        status: `unevaluated` where no search had it, but the configuration named it.
+        status: `unevaluated` if the configuration names it and no search had it.
         error: share of validation images that it gets wrong.
         adversarial_error: share of the validation adversarial set that it gets wrong.
         flops: of one forward pass, at the search's width.
         parameters: at the search's width.
         rank: non-domination rank in its population, 0 for its front.
-        further: the values of its search's other objectives; none, if it failed.
+        further: the values of its search's other objectives; empty if it failed.
     """
 
     genome: str
@@ -99,7 +91,7 @@ class Individual(Frozen):
     further: dict[str, float] = Field(default_factory=dict)
 
     def value(self, objective: str) -> float:
-        """The value of an objective; infinite for what a failed network does not have."""
+        """The value of an objective; infinite if a failed network does not have it."""
         if objective in ALWAYS_KNOWN:
             return float(getattr(self, objective))
         return self.further.get(objective, math.inf)
@@ -109,14 +101,11 @@ class Population(Record):
     """The survivors of a generation.
 
     Attributes:
-        search: its name.
-        seed: of the search.
         generation: from 0.
-        objectives: that the search minimises.
+        objectives: of the search.
         individuals: the survivors.
         seen: the keys of all phenotypes that the search has evaluated so far.
-        dataset_fingerprint: of the data set of the evaluations.
-        settings_hash: of the settings of the evaluations.
+        settings_hash: see `Evaluation`.
     """
 
     kind: ClassVar[str] = "population"
@@ -132,15 +121,7 @@ class Population(Record):
 
 
 class Front(Record):
-    """The Pareto-optimal networks of a search, by rising FLOPs.
-
-    Attributes:
-        search: its name.
-        seed: of the search.
-        objectives: that the search minimises.
-        networks: the front.
-        dataset_fingerprint: of the data set of the evaluations.
-    """
+    """The Pareto-optimal networks of a search, by rising FLOPs."""
 
     kind: ClassVar[str] = "front"
 
@@ -187,7 +168,7 @@ _EVALUATIONS = TypeAdapter(list[Evaluation])
 
 
 def load_evaluation(store: Store, key: str) -> Evaluation | None:
-    """The evaluation that the store has under a key; None if it has none, or one that is damaged."""
+    """The evaluation that the store has under a key; None if it is missing or damaged."""
     plain = store.read(EVALUATION, key)
     try:
         return plain and check_content(store.path(EVALUATION, key), EVALUATION, Evaluation.model_validate, plain)
@@ -219,7 +200,7 @@ def evaluations_of_generation(
     Args:
         paths: of the shards, in their order.
         genomes_path: of the generation's genomes.
-        made_for: what the genomes' file has to say.
+        made_for: values that the file of the genomes must have.
 
     Raises:
         ArtifactError: a file is damaged, or they do not belong together.

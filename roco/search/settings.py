@@ -18,7 +18,7 @@ def _known(text: str) -> str:
 
 ObjectiveText = Annotated[str, AfterValidator(_known)]
 
-# Names of folders beside those of the searches, and of the one that these are in.
+# The names of other folders beside those of the searches, and of the folder of all searches.
 RESERVED = ("initial", "references", "search")
 
 
@@ -27,10 +27,10 @@ class SearchKind(Section):
 
     Attributes:
         objectives: what it minimises (`roco.search.objectives`).
-        method: who survives: `nsga2` (the paper's Algorithm 1), `nsga3` or `sms_emoa`; parents are chosen by rank and
-            crowding in all of them. Or `random`: a control that draws fresh random genomes in each generation, as many
-            as the others evaluate, the density of each phase first; nothing is inherited. Its population is the best of
-            all that it has drawn, by the rule of nsga2, so that it is read and retrained like the others.
+        method: who survives: `nsga2` (the paper's Algorithm 1), `nsga3` or `sms_emoa`; all of them choose parents by
+            rank and crowding. Or `random`, the control: it draws new random genomes in each generation, as many as the
+            others evaluate, with a random density for each phase. Its population is the best of all its genomes, by the
+            rule of nsga2, so that it is read and retrained like the others.
     """
 
     objectives: list[ObjectiveText]
@@ -47,7 +47,7 @@ class SearchKind(Section):
 
 
 def _whole(value: Any) -> Any:
-    """A list of objectives stands for a search of the first method."""
+    """A list of objectives means a search with the default method."""
     if isinstance(value, list):
         return {"objectives": value}
     if not isinstance(value, Mapping | SearchKind):
@@ -83,12 +83,12 @@ class SearchConfig(Section):
 
     @property
     def objectives(self) -> list[str]:
-        """All that any search minimises."""
+        """The objectives of all searches."""
         return sorted({text for kind in self.searches.values() for text in kind.objectives})
 
     @property
     def measurements(self) -> list[str]:
-        """The objectives of any search that are measured on the trained network."""
+        """The objectives of all searches that are measured on the trained network."""
         names = {parse(text)[0] for kind in self.searches.values() for text in kind.objectives}
         return sorted(name for name in names if OBJECTIVES[name].measure)
 

@@ -1,4 +1,4 @@
-"""Who survives, and who is Pareto-optimal, by pymoo: NSGA-II's rank and crowding distance, or another method's rule."""
+"""Survivors and Pareto fronts by pymoo: NSGA-II's rank and crowding distance, or the rule of another method."""
 
 import math
 import warnings
@@ -22,16 +22,16 @@ from roco.search.records import Individual
 def survive(
     population: PymooPopulation, problem: Problem, *, size: int, generator: np.random.Generator, method: str = "nsga2"
 ) -> PymooPopulation:
-    """The best `size` members by non-dominated rank, then by what the method asks for; failed ones last.
+    """The best `size` members by non-dominated rank, then by the rule of the method; failed networks last.
 
     Args:
         population: with objectives F and the constraint G.
         problem: which describes them.
         size: how many survive.
         generator: decides ties.
-        method: `nsga3`: the members of the last front that are closest to reference directions spread evenly, as many
-            as fit in `size` (Deb and Jain 2014); `sms_emoa`: those that contribute most to the hypervolume (Beume et
-            al. 2007); any other: those in the emptiest places (crowding distance, Deb et al. 2002).
+        method: decides within the last front. `nsga3`: the members closest to evenly spread reference directions, as
+            many as fit in `size` (Deb and Jain 2014); `sms_emoa`: those that contribute most to the hypervolume (Beume
+            et al. 2007); any other: those with the largest crowding distance (Deb et al. 2002).
     """
     if method == "nsga3":
         survival = ReferenceDirectionSurvival(_reference_directions(problem.n_obj, size))
@@ -43,7 +43,7 @@ def survive(
 
 
 def _reference_directions(objectives: int, size: int) -> np.ndarray[Any, Any]:
-    """Directions `(directions, objectives)` on a regular grid, `size` at most (but one for each objective at least)."""
+    """Directions `(directions, objectives)` on a regular grid: at most `size`, but at least one per objective."""
     partitions = 1
     while math.comb(partitions + objectives, objectives - 1) <= size:
         partitions += 1
@@ -70,7 +70,7 @@ def truncate(
 
 
 def pareto_front(individuals: Sequence[Individual], objectives: Sequence[str]) -> list[Individual]:
-    """The individuals that were trained to the end and that no other one dominates, by rising FLOPs."""
+    """The individuals whose training did not fail and that no other dominates, by rising FLOPs."""
     sound = [individual for individual in individuals if individual.status == "ok"]
     if not sound:
         return []

@@ -1,4 +1,4 @@
-"""New genomes: random ones, and offspring by tournament, crossover and mutation. No torch, no evaluation."""
+"""New genomes: at random, or offspring by tournament, crossover and mutation. No torch, no evaluation."""
 
 import logging
 from collections.abc import Sequence
@@ -48,10 +48,9 @@ class PhaseCrossover(Crossover):  # type: ignore[misc]
 
 
 class PhaseMutation(Mutation):  # type: ignore[misc]
-    """Changes bits of one phase only: each with a chance of one in its length, one at least.
+    """Flips bits of a single phase: each with probability 1 / length, at least one bit.
 
-    Source: paper, Algorithm 1. Differs from the authors' code, whose polynomial mutation left most children as they
-    were.
+    Source: paper, Algorithm 1. Differs from the authors' code, whose polynomial mutation left most children unchanged.
     """
 
     def __init__(self, phases: int) -> None:
@@ -78,7 +77,7 @@ class PhenotypeElimination(DuplicateElimination):  # type: ignore[misc]
         self.seen = seen
 
     def do(self, pop: PymooPopulation, *args: Any, **kwargs: Any) -> PymooPopulation:
-        """The members of `pop` with new phenotypes, the first of each; they count as seen from now on."""
+        """The members of `pop` with new phenotypes, which count as seen from now on."""
         kept = []
         for index, member in enumerate(pop):
             key = _genome(member.X, self.space).key
@@ -93,9 +92,9 @@ def _genome(bits: Bits, space: SpaceConfig) -> Genome:
 
 
 def initial_genomes(space: SpaceConfig, search: SearchConfig, *, named: Sequence[Genome], seed: int) -> list[Genome]:
-    """The first population: the named genomes, then random ones with phenotypes of their own.
+    """The first population: the named genomes, then random genomes with other phenotypes.
 
-    The same for all searches of a seed. Where the space has fewer phenotypes than asked for, there are fewer genomes.
+    It is the same for all searches of a seed. It is smaller if the space has fewer phenotypes.
     """
     generator = numpy_generator("initial population", seed)
     first = {genome.key: genome for genome in named}
@@ -107,9 +106,9 @@ def initial_genomes(space: SpaceConfig, search: SearchConfig, *, named: Sequence
 def random_genomes(
     space: SpaceConfig, count: int, *, seen: Sequence[str], generator: np.random.Generator, density: Density
 ) -> list[Genome]:
-    """Random genomes with phenotypes that differ from each other and from those with `seen` keys.
+    """Random genomes with different phenotypes whose keys are not in `seen`.
 
-    Where no more new phenotypes are found, there are fewer than `count`. `density`: see `Genome.random`.
+    There are fewer than `count` if no more new phenotypes are found. `density`: see `Genome.random`.
     """
     known = set(seen)
     chosen: dict[str, Genome] = {}
@@ -135,28 +134,27 @@ def offspring_genomes(
 ) -> list[Genome]:
     """The offspring of a population: binary tournament by rank and crowding, crossover, mutation.
 
-    Those of a random search have no parents: they are drawn anew (`random_genomes`, the density of each phase first),
-    the same for each random search of a seed and generation as long as they have seen the same.
+    Genomes of a random search have no parents: they are drawn by `random_genomes` with a random density for each phase.
 
     Args:
         parents: the survivors of the generation before.
         kind: what the search minimises, and by which method.
-        seen: keys of all phenotypes that the search evaluated; none of them comes again.
+        seen: keys of all phenotypes that the search has evaluated; none of them comes again.
         space: phases and nodes.
         search: how many offspring, and which operators.
         seed: of the search.
-        generation: that the offspring belong to.
+        generation: of the offspring.
 
     Returns:
-        `search.offspring` genomes, or fewer where no more new phenotypes are found.
+        `search.offspring` genomes, or fewer if no more new phenotypes are found.
     """
     if kind.method == "random":
         generator = numpy_generator("random genomes", seed, generation)
-        # Light and heavy ones alike often: a control that never sees a light network says nothing of those that do.
+        # Light and heavy networks equally often: a control must see light networks, as the other searches do.
         return random_genomes(space, search.offspring, seen=seen, generator=generator, density="uniform")
     problem = SearchProblem(space.phases * bits_per_phase(space.nodes), len(kind.objectives))
     generator = numpy_generator("offspring", seed, generation)
-    # Ranks and crowding distances are those of this population on its own, as Algorithm 1 has it.
+    # Ranks and crowding distances within this population alone, as in Algorithm 1.
     ranked = survive(to_pymoo(parents, kind.objectives), problem, size=len(parents), generator=generator)
     nsga_net = search.variation == "nsga_net"
     mating = Mating(
@@ -177,8 +175,4 @@ def offspring_genomes(
 
 def _warn_if_fewer(made: int, wanted: int) -> None:
     if made < wanted:
-        log.warning(
-            "no more new phenotypes were found: %d genomes instead of %d; going on with fewer",
-            made,
-            wanted,
-        )
+        log.warning("no more new phenotypes were found: %d genomes instead of %d; going on with fewer", made, wanted)

@@ -1,4 +1,4 @@
-"""A worker of pool.py: `python -m roco.search.worker` evaluates the genomes that it reads, a list a line.
+"""A worker of pool.py: `python -m roco.search.worker` evaluates the genomes that it reads, one list per line.
 
 Torch is imported when there is something to train.
 """
@@ -16,13 +16,13 @@ from roco.storage.store import Store
 
 
 def main() -> None:
-    """Reads settings from the first line of stdin, then genomes, a list a line.
+    """Reads settings from the first line of stdin, then genomes, one list per line.
 
-    Prints `done` for each list, and behind it, as JSON by key, the evaluations that the store does not keep; or `error`
-    and a reason, and ends.
+    For each list it prints `done` and, as JSON by key, the evaluations that the store does not keep; or it prints
+    `error` with a reason and ends.
     """
     configure_logging(None)
-    # What libraries print must not be taken for an answer.
+    # Keeps output of libraries out of the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     request = json.loads(sys.stdin.readline())

@@ -1,8 +1,8 @@
 """Types of budgets and steps of Linf attacks. They are numbers of levels, each 1/255 of the range of pixels.
 
-Other libraries give them in [0, 1], where 8/255 is 0.031. Taken for levels, that number would make an attack that does
-nothing, and a network that looks robust. So a number that is too small to be meant in levels is refused where a user
-wrote it. A text such as 0.1/255 is always clear.
+Other libraries give them in [0, 1], where 8/255 is 0.031. Read as levels, this number would make an attack that does
+nothing and a network that looks robust. So a number that a user wrote is refused if it is too small to be levels. A
+text such as 0.1/255 is always clear.
 """
 
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 # Smaller numbers are refused: 0.3, for example, is a usual budget on MNIST in [0, 1].
 SMALLEST_BUDGET, SMALLEST_STEP = 1.0, 0.2
-# The validation context that says: a user wrote these values, the program has not computed them.
+# The validation context of values that a user wrote, unlike those that the program computed.
 WRITTEN = {"written": True}
 
 
@@ -38,7 +38,7 @@ _AS_WRITTEN = Annotated[float, Field(gt=0)] | Annotated[str, Field(pattern=r"^[0
 
 
 def _levels(smallest: float) -> tuple[BeforeValidator, PlainSerializer]:
-    """How levels are read, and dumped in the form that a user has to write, so that they can be read again."""
+    """How levels are read, and written in the form that a user has to write, so that they can be read again."""
 
     def read(value: Any, info: ValidationInfo) -> Any:
         return _in_levels(value, smallest=smallest, written=bool(info.context and info.context.get("written")))

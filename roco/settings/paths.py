@@ -19,11 +19,11 @@ def plain_path(text: str) -> str:
         ValueError: no such user or variable, or the path begins with a space.
     """
     expanded = text
-    if found := _VARIABLE.match(text):
-        value = os.environ.get(found[1] or found[2])
+    if variable := _VARIABLE.match(text):
+        value = os.environ.get(variable[1] or variable[2])
         if not value:
             raise ValueError(f"expected a path, got '{text}', whose variable is not set; write ./$ for a folder")
-        expanded = value + text[found.end() :]
+        expanded = value + text[variable.end() :]
     if expanded.startswith("~"):
         expanded = os.path.expanduser(expanded)  # noqa: PTH111 (Path.expanduser raises what is no ValueError)
         if expanded.startswith("~"):
@@ -32,7 +32,7 @@ def plain_path(text: str) -> str:
             )
     if expanded[:1].isspace():
         raise ValueError(f"expected a path, got '{text}', which begins with a space")
-    # Path keeps two slashes at the beginning, which mean the same as one to Linux.
+    # Path keeps two slashes at the beginning, which Linux reads as one.
     plain = str(Path(re.sub("^/+", "/", expanded))) if expanded else expanded
     # Jobs read the path again, and must not expand it a second time.
     return str(Path(plain).absolute()) if plain.startswith(("~", "$")) else plain

@@ -1,7 +1,7 @@
 """Parameters and FLOPs of a phenotype's network, from its graph alone: neither torch nor ptflops is imported.
 
 FLOPs are those of ptflops 0.7.5 with its pytorch backend, for one image: multiply-adds of convolutions and the linear
-layer (its bias counted), 2 per value of a batch normalisation, 2 per value of a ReLU, 2 per value that enters a pool.
+layer (with its bias), 2 per value of a batch normalisation, 2 per value of a ReLU, 2 per value that enters a pool.
 ptflops counts a ReLU or a pool twice, as a module and as the function in it; this is kept, so that others get the same
 numbers from ptflops. The tests compare both numbers with ptflops and torch. Differs from the paper: the authors' own
 counter gives 32.2237M and 34.2289M for the networks of Table V, ptflops 32.3640M and 34.3836M.
@@ -24,7 +24,7 @@ def widths_of(channels: Channels, phases: int) -> list[int]:
     """The widths of so many active phases, in order: c, 2c, 4c and so on, or the first of the given widths.
 
     Raises:
-        ValueError: fewer are given than there are phases.
+        ValueError: there are more phases than widths.
     """
     if isinstance(channels, int):
         return [channels * 2**number for number in range(phases)]
@@ -59,13 +59,13 @@ class Complexity:
 
 
 def convolution(inputs: int, outputs: int, kernel: int, area: int) -> Complexity:
-    """Of a convolution of `kernel` x `kernel` pixels without bias, for maps of `area` pixels."""
+    """The cost of a convolution of `kernel` x `kernel` pixels without bias, for maps of `area` pixels."""
     weights = inputs * outputs * kernel * kernel
     return Complexity(weights, weights * area)
 
 
 def normalise_and_rectify(channels: int, area: int) -> Complexity:
-    """Of a batch normalisation and a ReLU."""
+    """The cost of a batch normalisation and a ReLU."""
     return Complexity(2 * channels, 4 * channels * area)
 
 
@@ -90,10 +90,10 @@ def _convolution_node(channels: int, area: int) -> Complexity:
 
 
 def phase_of(node: Callable[[int, int], Complexity], graph: PhaseGraph, channels: int, area: int) -> Complexity:
-    """Of a phase whose nodes all have its width, and whose several inputs are joined by a 1x1 convolution.
+    """The cost of a phase of nodes that all have its width; several inputs of a node join by a 1x1 convolution.
 
     Args:
-        node: the cost of one node, from its channels and the pixels of its maps.
+        node: the cost of a node, from its channels and the pixels of its maps.
         graph: of the phase.
         channels: the width.
         area: pixels of a map.
@@ -104,8 +104,8 @@ def phase_of(node: Callable[[int, int], Complexity], graph: PhaseGraph, channels
     return total
 
 
-# The cost of a phase without the convolution to its width, by the kind of its nodes: a function of the graph, the
-# width, and the pixels of a map. roco.networks.decoder has the modules of the same names.
+# For each kind of node, the cost of a phase without the convolution to its width: a function of the graph, the width,
+# and the pixels of a map. roco.networks.decoder has the modules of the same names.
 PHASE_COSTS: Mapping[str, Callable[[PhaseGraph, int, int], Complexity]] = {
     "residual": partial(phase_of, _convolution_node),
     "preactivation": partial(phase_of, _convolution_node),
@@ -132,10 +132,10 @@ def complexity(
 
     Args:
         phenotype: the active phases.
-        channels: the width of the first active phase, or of each.
+        channels: the width of the first active phase, or of each active phase.
         classes: the number of logits.
         stem_padding: 0 or 1.
-        image_size: pixels a side.
+        image_size: height and width in pixels.
         image_channels: 3 for colour.
         node: what a node computes.
     """

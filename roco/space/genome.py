@@ -56,8 +56,8 @@ class Genome:
 
         Args:
             text: one group of bits for each phase, joined by '-'.
-            phases: the expected number of phases; any, if not given.
-            nodes: the expected number of nodes; by default the one that fits the length of the first group.
+            phases: the expected number of phases; any number if not given.
+            nodes: the expected number of nodes; by default the number that fits the length of the first group.
 
         Raises:
             GenomeError: the text is malformed.
@@ -79,7 +79,7 @@ class Genome:
 
     @classmethod
     def from_bits(cls, bits: Iterable[Any], *, phases: int, nodes: int) -> "Genome":
-        """The genome of `phases * bits_per_phase(nodes)` bits in one row.
+        """The genome of `phases * bits_per_phase(nodes)` bits in a row.
 
         Raises:
             GenomeError: the number of bits differs, or a bit is neither 0 nor 1.
@@ -199,7 +199,7 @@ def _canonical(size: int, edges: Sequence[tuple[int, int]]) -> tuple[tuple[int, 
 
     Nodes are sorted by colours, which are refined from their neighbourhoods (Weisfeiler and Leman). All orders of nodes
     with equal colours are tried, and the smallest adjacency is taken. Colours start as the depths of the nodes, so
-    every order is a topological one.
+    every order is topological.
     """
     before: list[list[int]] = [[] for _ in range(size)]
     after: list[list[int]] = [[] for _ in range(size)]

@@ -12,7 +12,7 @@ PUBLISHED_GENOMES = {
     "paper_baseline": "0010000010000000-0001100101011101-0100011100010101",
 }
 
-# Of the first active phase, or of each in order.
+# The width of the first active phase, or of each active phase in order.
 Widths = Count | Annotated[list[Count], Field(min_length=1)]
 
 

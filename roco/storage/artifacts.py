@@ -55,34 +55,25 @@ def _damaged(path: str | Path, reason: str) -> ArtifactError:
     return ArtifactError(f"{path}: {reason}; delete it and run the same command again to make it anew")
 
 
-def _check_kind(path: str | Path, found: object, kind: str) -> None:
-    if found != kind:
-        raise _damaged(path, f"expected an artifact of kind '{kind}', found '{found}'")
+def _check_kind(path: str | Path, actual: object, kind: str) -> None:
+    if actual != kind:
+        raise _damaged(path, f"expected an artifact of kind '{kind}', found '{actual}'")
 
 
-def check_provenance(path: str | Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Refuses a file that is whole but was made for something else.
-
-    Args:
-        path: of the file.
-        found: the file's own attributes.
-        expected: the values that some of them must have.
-
-    Raises:
-        ArtifactError: they differ.
-    """
+def check_provenance(path: str | Path, attributes: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raises ArtifactError unless a file has the expected attributes: otherwise it was made for something else."""
     for name, value in expected.items():
-        if name not in found or found[name] != value:
-            was = f"{found[name]!r:.80}" if name in found else "nothing"
-            reason = f"expected {name} {value!r:.80}, found {was}: it was made for something else"
+        if name not in attributes or attributes[name] != value:
+            actual = f"{attributes[name]!r:.80}" if name in attributes else "nothing"
+            reason = f"expected {name} {value!r:.80}, found {actual}: it was made for something else"
             raise _damaged(path, reason)
 
 
 @contextlib.contextmanager
 def schema(path: str | Path, kind: str) -> Iterator[None]:
-    """Turns errors about content that is missing or of a wrong type into ArtifactError.
+    """Turns errors about missing content or wrong types into ArtifactError.
 
-    For use on files whose checksum is right, so that their content was written by another version of the program.
+    For files whose checksum is right: another version of the program must have written them.
     """
     try:
         yield
@@ -110,11 +101,11 @@ def read_json(path: str | Path, kind: str) -> Any:
         data = file.read()
     try:
         document = json.loads(data)
-        found, checksum, content = document["kind"], document["sha256"], document["content"]
+        actual_kind, checksum, content = document["kind"], document["sha256"], document["content"]
         actual = digest(content)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, f"not a whole JSON artifact ({type(error).__name__})") from None
-    _check_kind(path, found, kind)
+    _check_kind(path, actual_kind, kind)
     if actual != checksum:
         raise _damaged(path, "its content does not match its checksum")
     return content
@@ -193,9 +184,9 @@ def _from_hdf5(path: str | Path, take: "Callable[[h5py.File], Taken]") -> Taken:
     """Applies `take` to an open HDF5 file.
 
     The file is opened without a lock: not every file system has locks, and artifacts do not need them because they are
-    replaced as a whole. An error of HDF5 does not tell whether the system failed or the content is damaged. So the file
+    replaced as a whole. An error of HDF5 does not say whether the system failed or the content is damaged. So the file
     is then read again without HDF5, where errors of the system are clear. If HDF5 fails on those bytes too, they are
-    damaged. It succeeds if HDF5 had refused a file that is open for writing, or if the system has recovered.
+    damaged. It succeeds if another program had the file open for writing, or if the system has recovered.
     """
     import h5py
 
@@ -219,9 +210,9 @@ def _from_hdf5(path: str | Path, take: "Callable[[h5py.File], Taken]") -> Taken:
 def _attributes(path: str | Path, file: "h5py.File", kind: str) -> tuple[dict[str, Any], str]:
     """The attributes and the checksum of an open HDF5 artifact."""
     stored = {name: bytes(file.attrs[name]).decode() for name in file.attrs}
-    found, checksum = stored.pop("kind"), stored.pop("sha256")
+    actual_kind, checksum = stored.pop("kind"), stored.pop("sha256")
     attributes = {name: json.loads(text) for name, text in stored.items()}
-    _check_kind(path, found, kind)
+    _check_kind(path, actual_kind, kind)
     return attributes, checksum
 
 
@@ -280,13 +271,13 @@ def read_checksum(path: str | Path, kind: str) -> str:
 
 
 def _safetensors_metadata(path: str | Path, file: BinaryIO, kind: str) -> dict[str, Any]:
-    """What `write_tensors` writes to the header, which is the length of a JSON text in eight bytes and that text."""
+    """What `write_tensors` wrote to the header: eight bytes with the length of a JSON text, then the text."""
     try:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length)) if length <= LONGEST_HEADER else {}
         metadata: dict[str, Any] = json.loads(header["__metadata__"]["roco"])
-        found, _ = metadata["kind"], metadata["sha256"]
+        actual_kind, _ = metadata["kind"], metadata["sha256"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, f"not a whole safetensors artifact ({type(error).__name__})") from None
-    _check_kind(path, found, kind)
+    _check_kind(path, actual_kind, kind)
     return metadata

@@ -59,19 +59,19 @@ def problems(root: str | Path) -> Iterator[ArtifactError | FileAccessError]:
 
 def _check(kind: str, path: Path) -> None:
     if path.suffix == ".h5":
-        found: Mapping[str, Any] = read_arrays(path, kind)[1]
+        content: Mapping[str, Any] = read_arrays(path, kind)[1]
     elif path.suffix == ".safetensors":
-        found = read_tensors(path, kind)[1]
+        content = read_tensors(path, kind)[1]
     else:
-        found = read_json(path, kind)
+        content = read_json(path, kind)
     # A checkpoint has its name as an attribute, other entries their key.
     name = "name" if kind == "checkpoint" else "key"
     with schema(path, kind):
-        check_provenance(path, found, {name: path.stem})
+        check_provenance(path, content, {name: path.stem})
 
 
 def evaluation_table(root: str | Path) -> "pd.DataFrame":
-    """All evaluations of a store, one row each, by the key of their entry; entries that are damaged are left out.
+    """All evaluations of a store, one row each, by the key of their entry; damaged entries are left out.
 
     After COLUMNS come `adversarial_error_{target}_{norm}_{threshold}` for each part of the adversarial set, the
     objectives that were measured, and the last training loss. Rows with the same `settings_hash` have the same recipe,
@@ -102,10 +102,10 @@ def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_table(table: "pd.DataFrame", path: str | Path) -> None:
-    """Writes a table as CSV, or as Parquet where the file's name ends so.
+    """Writes a table as CSV or Parquet, by the ending of the file's name.
 
     Raises:
-        ConfigError: the ending is another, or Parquet needs pyarrow, which is not installed.
+        ConfigError: the ending is neither, or pyarrow, which Parquet needs, is not installed.
     """
     suffix = Path(path).suffix
     if suffix not in (".csv", ".parquet"):

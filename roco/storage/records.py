@@ -1,7 +1,4 @@
-"""Records: typed contents of JSON artifacts, checked when they are read and unchanging afterwards.
-
-What each record holds is known where it is made; here is how records are read, checked and written.
-"""
+"""Records: typed, immutable contents of JSON artifacts, and how they are read, checked and written."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +12,7 @@ Content = TypeVar("Content")
 
 
 class Frozen(BaseModel):
-    """Data that never changes once it is checked. A field named in `optional` is not written where it is empty."""
+    """Immutable, checked data. A field named in `optional` is not written if it is empty."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,7 +35,7 @@ class Record(Frozen):
 
         Args:
             path: of the file.
-            made_for: fields that the record has to have, with their values.
+            made_for: values that some of its fields must have.
 
         Raises:
             ArtifactError: the file is missing or damaged, is no such record, or was made for something else.
@@ -54,13 +51,13 @@ class Record(Frozen):
 def read_content(
     path: str | Path, kind: str, validate: Callable[[Any], Content], made_for: Mapping[str, object] | None = None
 ) -> Content:
-    """The checked content of a JSON artifact; see `Record.load`, of which it is the form for unions and lists.
+    """The checked content of a JSON artifact; like `Record.load`, for unions and lists.
 
     Args:
         path: of the file.
         kind: of the artifact.
         validate: from plain data to the content; raises pydantic's ValidationError.
-        made_for: attributes that the content has to have, with their values.
+        made_for: values that some attributes of the content must have.
     """
     content = check_content(path, kind, validate, read_json(path, kind))
     if made_for:
@@ -69,7 +66,7 @@ def read_content(
 
 
 def check_content(path: str | Path, kind: str, validate: Callable[[Any], Content], plain: object) -> Content:
-    """The typed form of plain data that was read from a file; raises ArtifactError where it does not fit."""
+    """The typed form of plain data from a file; raises ArtifactError if it does not fit."""
     with schema(path, kind):
         try:
             return validate(plain)

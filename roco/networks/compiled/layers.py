@@ -11,10 +11,10 @@ from roco.networks.compiled.calls import call, takes
 class FusedSequential(nn.Sequential):
     """`nn.Sequential` that computes `BatchNorm2d` with `ReLU`, and `MaxPool2d(2)`, by faster kernels if it can.
 
-    It can in training, on a CPU, with channels last, in bfloat16 or float32, and with a C compiler on the machine.
-    Otherwise, and in evaluation, it is `nn.Sequential`. Parameters, running statistics and their names are those of the
-    modules. Results are equal up to rounding, those of pooling to the bit. Hooks of modules that a kernel computes are
-    not called.
+    Kernels are used in training, on a CPU, with channels last, in bfloat16 or float32, if the machine has a C compiler.
+    Otherwise, and in evaluation, this is `nn.Sequential`. Parameters, running statistics and their names are those of
+    the modules. Results are equal up to rounding; pooling is equal to the bit. Hooks of the replaced modules are not
+    called.
     """
 
     def forward(self, images: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ def batch_norm_relu(module: nn.BatchNorm2d, images: Tensor) -> Tensor:
     Raises:
         RuntimeError: no memory was left.
 
-    Source: Ioffe and Szegedy 2015, Algorithm 1; the running variance is the unbiased one, as in torch.
+    Source: Ioffe and Szegedy 2015, Algorithm 1; the running variance is unbiased, as in torch.
     """
     assert module.num_batches_tracked is not None
     module.num_batches_tracked.add_(1)

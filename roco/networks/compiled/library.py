@@ -1,7 +1,7 @@
-"""Compiled kernels: the machine's own compiler builds the C code at its first use, in a second, for its processor.
+"""Compiled kernels: at its first use the C code is built for this processor by the machine's compiler, in a second.
 
-The library is kept in the user's cache folder, under a hash of source, compiler and processor. If there is no compiler,
-or it fails, or the folder cannot be written, `library` gives None, and torch's own operations are used. They give the
+The library is kept in the user's cache folder, under a hash of source, compiler and processor. Without a compiler, if
+it fails, or if the folder cannot be written, `library` gives None, and torch's own operations are used. They give the
 same results up to rounding.
 """
 
@@ -29,7 +29,7 @@ SECONDS_TO_COMPILE = 120
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """The compiled kernels, which are built if the cache has none for such a machine; None if that is not possible."""
+    """The compiled kernels, built if the cache does not have them; None if that is not possible."""
     if os.environ.get(OFF) == "1":
         return None
     compiler = shlex.split(os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), ""))
@@ -41,8 +41,8 @@ def library() -> ctypes.CDLL | None:
         return _loaded(path) or ctypes.CDLL(str(_build(compiler, path)))
     # RuntimeError: the user has no home folder.
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        told = getattr(error, "stderr", None) or error
-        log.info("no compiled kernels, going on with torch's own operations, which are slower: %s", str(told).strip())
+        reason = str(getattr(error, "stderr", None) or error).strip()
+        log.info("no compiled kernels, going on with torch's own operations, which are slower: %s", reason)
         return None
 
 
@@ -61,9 +61,9 @@ def cache_folder() -> Path:
 
 def _fingerprint(compiler: Sequence[str]) -> str:
     """A hash of source, options, compiler and processor, because machines may share a cache."""
-    told = subprocess.run([*compiler, "--version"], check=True, capture_output=True, timeout=SECONDS_TO_COMPILE)
+    version = subprocess.run([*compiler, "--version"], check=True, capture_output=True, timeout=SECONDS_TO_COMPILE)
     code = b"".join(source.read_bytes() for source in _sources())
-    parts = (code, repr((*compiler, *OPTIONS)).encode(), told.stdout, _processor().encode())
+    parts = (code, repr((*compiler, *OPTIONS)).encode(), version.stdout, _processor().encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:20]
 
 
@@ -77,8 +77,8 @@ def _processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
         lines = cpuinfo.read_text().splitlines()
     except OSError:
         lines = []
-    told = [line for line in lines if line.startswith(("model name", "flags", "Features"))]
-    return "\n".join([platform.machine(), platform.processor(), *sorted(set(told))])
+    kept = {line for line in lines if line.startswith(("model name", "flags", "Features"))}
+    return "\n".join([platform.machine(), platform.processor(), *sorted(kept)])
 
 
 def _build(compiler: Sequence[str], path: Path) -> Path:
