@@ -16,7 +16,7 @@ def load(path: str | Path) -> "nn.Module":
     This is the calling convention of RobustBench and AutoAttack.
 
     Args:
-        path: a `network.safetensors` below `retrained/` or `targets/`, or what `roco export` made of it in that format.
+        path: a `network.safetensors` below `retrained/` or `targets/`, or its copy by `roco export`.
 
     Raises:
         ArtifactError: the file is missing, damaged, or holds no network.

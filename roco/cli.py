@@ -1,4 +1,4 @@
-"""The command line's frame. It reads and shows; making results is Snakemake's part."""
+"""The command line. Its commands read and show results; Snakemake makes them."""
 
 import argparse
 import importlib
@@ -12,13 +12,13 @@ from roco.errors import RocoError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; a wrong call or what a command cannot do gives exit code 2 and one line."""
+    """Runs a command; an error gives exit code 2 and one line."""
     options = make_parser().parse_args(arguments)
     try:
         options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read has seen enough, as `head` has; Python's own flush at the end must not fail again.
+        # The reader, such as `head`, has closed the pipe; Python's own flush at the end must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Every error that roco raises on purpose. A message is one line: what, what was expected, what came, what to do.
+"""Every error that roco raises on purpose. A message is one line: the thing, what was expected, what came, what to do.
 
 RocoError
 ├── ConfigError      a setting that cannot be right
@@ -11,7 +11,7 @@ RocoError
 └── TrainingFailed   a network whose training did not end (NaN, out of memory, killed, too slow)
 """
 
-# The beginning of the reason of a training that failed because memory ran out.
+# The reason of a training that ran out of memory begins with these words.
 OUT_OF_MEMORY = "out of memory"
 
 
@@ -32,7 +32,7 @@ class DatasetError(RocoError):
 
 
 class ArtifactError(RocoError):
-    """A result file that is missing, damaged, or of another kind than was asked for."""
+    """A result file that is missing, damaged, or of another kind."""
 
 
 class FileAccessError(RocoError):
@@ -48,4 +48,4 @@ class ClusterError(RocoError):
 
 
 class TrainingFailed(RocoError):
-    """A training that did not reach its end; the message is the reason that stands in the record."""
+    """A training that did not reach its end; the message is the reason in its record."""

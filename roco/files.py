@@ -22,8 +22,8 @@ MOST_ATTEMPTS = 100
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yields the name of an empty file, which is renamed to `path` at the end if nothing is raised.
 
-    The file lies in a folder of its own, `.{name}.partial`, beside `path`. So files that killed processes left there
-    are found without searching all that lies beside `path`. The folder is deleted at the end.
+    The file lies in the folder `.{name}.partial` beside `path`, so that files of killed processes are found without
+    searching all files beside `path`. The folder is deleted at the end.
 
     Raises:
         FileAccessError: it cannot be written (no space, no permission); `path` is unchanged.

@@ -1,7 +1,7 @@
-"""A GPU for each job: on a machine with several, each job takes one by a lock that ends with the job; its energy.
+"""A GPU for each job: on a machine with several GPUs, each job locks one until it ends. And the energy of a GPU.
 
-The lock is the operating system's (flock), so a job that is killed leaves nothing behind. Jobs of different studies and
-of different users see each other's locks, as they lie in the machine's folder for temporary files.
+The lock is the operating system's (flock), so that a killed job leaves nothing behind. Jobs of different studies and
+users see each other's locks, which lie in the machine's folder for temporary files.
 """
 
 import contextlib
@@ -22,20 +22,20 @@ from typing import IO
 log = logging.getLogger("roco")
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
-# So many jobs at most share a GPU before a further one takes none and uses the first.
+# The most jobs that share a GPU by locks; a further job uses the first GPU without a lock.
 MOST_JOBS = 64
-# Others hold the common lock for milliseconds.
+# Other jobs hold the common lock for milliseconds.
 SECONDS_TO_WAIT = 10.0
 
 
 @dataclass
 class GpuLock:
-    """A GPU that this process has taken; others count it until the file is closed or the process ends.
+    """A GPU that this process has locked, until the file is closed or the process ends.
 
     Attributes:
-        gpu: its name as CUDA_VISIBLE_DEVICES takes it: a UUID or a number.
-        shared_with: how many jobs had it already.
-        file: the open file that holds the lock.
+        gpu: its name for CUDA_VISIBLE_DEVICES: a UUID or a number.
+        shared_with: how many other jobs use it.
+        file: the open file with the lock.
     """
 
     gpu: str
@@ -46,11 +46,11 @@ class GpuLock:
 def choose_gpu() -> GpuLock | None:
     """Takes the least used of the GPUs that this process may use, and hides the others from it and its children.
 
-    To be called before CUDA starts in this process, which reads CUDA_VISIBLE_DEVICES once.
+    Call it before CUDA starts in this process, because CUDA reads CUDA_VISIBLE_DEVICES once.
 
     Returns:
-        The lock, to be held as long as the GPU is used; None, and nothing is hidden, where there are less than two GPUs
-        to choose from or the locks cannot be written.
+        The lock, to be held as long as the GPU is used; None, and nothing is hidden, if there are fewer than two GPUs
+        or the locks cannot be written.
     """
     gpus = visible_gpus()
     if len(gpus) < 2:
@@ -58,20 +58,20 @@ def choose_gpu() -> GpuLock | None:
     try:
         lock = take_gpu(gpus, lock_folder())
     except OSError as error:
-        log.warning("the GPUs of this machine cannot be shared out (%s): using the first one", error)
+        log.warning("the GPUs of this machine cannot be shared out (%s): using the first GPU", error)
         return None
     os.environ[VARIABLE] = lock.gpu
-    # Numbers then mean the same to CUDA as to nvidia-smi.
+    # With it CUDA numbers the GPUs like nvidia-smi.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     log.info("GPU %s%s", lock.gpu, f", shared with {lock.shared_with} other jobs" if lock.shared_with else "")
     return lock
 
 
 def take_gpu(gpus: Sequence[str], folder: Path) -> GpuLock:
-    """The least used of some GPUs, the first of equals, counted as used from now on.
+    """Locks the least used of some GPUs, the first of equals.
 
     Args:
-        gpus: their names, the same for the same GPU in all processes.
+        gpus: their names, which must be the same in all processes.
         folder: where the locks are.
 
     Raises:
@@ -89,13 +89,13 @@ def take_gpu(gpus: Sequence[str], folder: Path) -> GpuLock:
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, by UUID where that is known: of CUDA_VISIBLE_DEVICES, else all.
+    """The GPUs that this process may use, by UUID if known: those of CUDA_VISIBLE_DEVICES, else all.
 
-    Those of a machine with a single GPU, between which there is nothing to choose, are not looked up.
+    On a machine with a single GPU, where there is no choice, it is not looked up.
     """
     given = os.environ.get(VARIABLE)
     names = [name.strip() for name in (given or "").split(",") if name.strip()]
-    # Every job of a study asks, so a program is started only where its answer can matter.
+    # Every job of a study asks, so nvidia-smi runs only if its answer can matter.
     if (given is not None and len(names) < 2) or _has_one_gpu():
         return names
     listed = _listed_gpus()
@@ -107,7 +107,7 @@ def visible_gpus() -> list[str]:
 def gpu_joules() -> float | None:
     """Joules that the GPU of this process has taken since its driver was loaded, by NVML's counter of the whole device.
 
-    None where there is no such counter: without NVML, before the Volta generation, for a MIG instance.
+    None without such a counter: without NVML, before the Volta generation, and for a MIG instance.
     """
     name = os.environ.get(VARIABLE, "0").partition(",")[0].strip()
     handle, millijoules = ctypes.c_void_p(), ctypes.c_ulonglong()
@@ -127,13 +127,13 @@ def gpu_joules() -> float | None:
 
 
 def _has_one_gpu(system: Path = Path("/")) -> bool:
-    """Whether this machine has a single GPU that is not cut into MIG instances, by the driver's files alone."""
+    """Whether this machine has a single GPU without MIG instances, by the driver's files alone."""
     instances = any(system.glob("proc/driver/nvidia/capabilities/gpu*/mig/gi*"))
     return len(list(system.glob("dev/nvidia[0-9]*"))) == 1 and not instances
 
 
 def lock_folder() -> Path:
-    """The folder of the locks, which every user of this machine may write."""
+    """The folder of the locks, in which every user of this machine may write."""
     folder = Path(tempfile.gettempdir()) / "roco-gpus"
     with contextlib.suppress(FileExistsError):
         folder.mkdir()
@@ -142,22 +142,21 @@ def lock_folder() -> Path:
 
 
 def _listed_gpus() -> list[str]:
-    """UUIDs in the order of nvidia-smi, of a GPU that is cut into MIG instances those of the instances."""
     try:
-        said = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
+        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return gpus_in(said.stdout) if said.returncode == 0 else []
+    return gpus_in(listing.stdout) if listing.returncode == 0 else []
 
 
 def gpus_in(listing: str) -> list[str]:
-    """The UUIDs in the output of `nvidia-smi -L`, of a GPU with MIG instances theirs."""
-    found: list[str] = []
+    """The UUIDs in the output of `nvidia-smi -L`, in its order; of a GPU with MIG instances, those of the instances."""
+    gpus: list[str] = []
     for kind, uuid in re.findall(r"UUID: ((?:GPU|MIG)-)([^)\s]+)\)", listing):
-        if kind == "MIG-" and found and found[-1].startswith("GPU-"):
-            found.pop()
-        found.append(kind + uuid)
-    return found
+        if kind == "MIG-" and gpus and gpus[-1].startswith("GPU-"):
+            gpus.pop()
+        gpus.append(kind + uuid)
+    return gpus
 
 
 def _slots(folder: Path, gpu: str) -> Iterator[Path]:
@@ -168,7 +167,7 @@ def _slots(folder: Path, gpu: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """The common lock, under which a process counts and takes."""
+    """Holds the common lock, so that only one process at a time counts and locks."""
     with _open(folder / "all") as file:
         until = time.monotonic() + SECONDS_TO_WAIT
         while not _lock(file):

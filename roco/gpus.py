@@ -1,6 +1,6 @@
-"""What this machine computes with: whether torch can use its GPU, and the precision that is fast here.
+"""Whether torch can use this machine's GPU, and the precision that is fast here; without torch if the answer is clear.
 
-Asked where a job runs, and without torch where the answer is clear.
+For use on the machine on which the job runs.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ CAPABILITY_ATTRIBUTES = (75, 76)
 
 
 def has_bfloat16_instructions(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this machine's processor multiplies bfloat16 in hardware; asks the system, not torch."""
+    """Whether this machine's processor multiplies bfloat16 in hardware."""
     try:
         flags = next(line for line in cpuinfo.read_text().splitlines() if line.startswith("flags"))
     except (OSError, StopIteration):
@@ -31,11 +31,11 @@ def has_bfloat16_instructions(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 
 
 def resolve_precision(precision: Literal["auto", "fp32", "bf16"], device: Device) -> Literal["fp32", "bf16"]:
-    """What `auto` means on this machine: bf16 where it was measured to be faster, fp32 elsewhere.
+    """The precision that `auto` means on this machine: bf16 on hardware where it is faster, else fp32.
 
-    Decided by what the hardware is, never by a stopwatch: the answer must not change from run to run. Processors with
-    AVX-512 BF16 instructions train 1.7 times as fast in bf16 (benchmarks/README.md), others many times slower. GPUs
-    with matrix units for bf16 train 3.4 times as fast.
+    It depends on the hardware alone, because a measurement could change from run to run. Processors with AVX-512 BF16
+    instructions train 1.7 times as fast in bf16 (benchmarks/README.md), others many times slower. GPUs with matrix
+    units for bf16 train 3.4 times as fast.
     """
     if precision != "auto":
         return precision
@@ -45,10 +45,9 @@ def resolve_precision(precision: Literal["auto", "fp32", "bf16"], device: Device
 
 
 def usable_device(device: Device) -> Literal["cpu", "cuda"]:
-    """The kind of device that a job with this setting works on, on this machine.
+    """The kind of device that a job with this setting uses on this machine.
 
-    Unlike `resolve_device` it does not trust a driver that torch cannot use: `auto` is the CPU then, which is logged.
-    `cuda` stays what was asked for.
+    Unlike `resolve_device`, `auto` means the CPU, with a warning, if torch cannot use the driver. `cuda` stays `cuda`.
     """
     kind = resolve_device(device)
     if device != "auto" or kind == "cpu" or driver_serves_torch():
@@ -62,9 +61,9 @@ def usable_device(device: Device) -> Literal["cpu", "cuda"]:
 
 
 def driver_serves_torch() -> bool:
-    """Whether the driver has a GPU for this process, and is new enough for torch's CUDA; False, where that is unclear.
+    """Whether the driver has a GPU for this process and is new enough for torch's CUDA; False if that is unclear.
 
-    Asks the driver's library, as an import of torch takes seconds that every job would wait for.
+    It asks the driver's library, because importing torch takes seconds.
     """
     needed = cuda_of_torch()
     try:
@@ -82,7 +81,7 @@ def driver_serves_torch() -> bool:
 
 @cache
 def compute_capability() -> tuple[int, int]:
-    """Of the first GPU that this process sees, such as (9, 0); (0, 0), if it sees none. Asked as above."""
+    """The capability of the first GPU that this process sees, such as (9, 0); (0, 0) if it sees none."""
     device, numbers = ctypes.c_int(), (ctypes.c_int(), ctypes.c_int())
     try:
         driver = ctypes.CDLL("libcuda.so.1")
@@ -99,7 +98,7 @@ def compute_capability() -> tuple[int, int]:
 
 
 def cuda_of_torch() -> int | None:
-    """The first number of the CUDA version that torch was built for; None, if it has none or does not say."""
+    """The first number of the CUDA version that torch was built for; None if there is none."""
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return None
@@ -107,5 +106,5 @@ def cuda_of_torch() -> int | None:
         text = Path(spec.origin).with_name("version.py").read_text()
     except OSError:
         return None
-    found = re.search(r"^cuda\b[^=\n]*= *['\"](\d+)\.", text, re.MULTILINE)
-    return None if found is None else int(found[1])
+    match = re.search(r"^cuda\b[^=\n]*= *['\"](\d+)\.", text, re.MULTILINE)
+    return None if match is None else int(match[1])

@@ -1,4 +1,4 @@
-"""What a job needs around its work: device, seeds, logging, progress and one-line errors. Nothing of the method."""
+"""The frame of a job: device, seeds, logging, progress and one-line errors. Nothing of the method."""
 
 import atexit
 import contextlib
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("roco")
 
-# Names the progress file of the job that a process works for.
+# The environment variable with the progress file of the present job.
 PROGRESS_VARIABLE = "ROCO_PROGRESS_FILE"
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -52,23 +52,22 @@ def torch_generator(*parts: object, device: "torch.device | str" = "cpu") -> "to
 
 
 def has_nvidia_driver() -> bool:
-    """Whether an NVIDIA driver is loaded on this machine; asks the system, not torch, so that it costs nothing."""
+    """Whether an NVIDIA driver is loaded on this machine; looks at files of the system, without importing torch."""
     return Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidiactl").exists()
 
 
 def resolve_device(device: Device) -> Literal["cpu", "cuda"]:
-    """The kind of device that `auto` means on this machine: a GPU where there is an NVIDIA driver."""
+    """The kind of device that `auto` means on this machine: a GPU if there is an NVIDIA driver."""
     if device == "auto":
         return "cuda" if has_nvidia_driver() else "cpu"
     return device
 
 
 def keep_freed_memory() -> None:
-    """Tells the C library to keep what this process frees, for its next use.
+    """Tells glibc to keep memory that this process frees; does nothing with other C libraries.
 
-    A training step allocates and frees gigabytes. By default glibc gives large blocks back to the system at once and
-    gets them anew, page by page, which costs up to a fifth of a training (benchmarks/README.md). Nothing happens where
-    the C library is another one.
+    A training step allocates and frees gigabytes. By default glibc gives large blocks back to the system and gets them
+    again, page by page, which costs up to a fifth of a training (benchmarks/README.md).
     """
     never_by_mmap, never_trim = (-4, 0), (-1, -1)
     with contextlib.suppress(AttributeError, OSError):
@@ -80,16 +79,16 @@ def keep_freed_memory() -> None:
 def pause_collection() -> None:
     """Pauses Python's garbage collection for imports, until `start_torch` or the job's end resumes it.
 
-    What is imported stays: to look through it for what could be freed is a sixth of the time of `import torch`.
+    Imported modules stay in memory; looking for garbage among them takes a sixth of the time of `import torch`.
     """
     gc.disable()
 
 
 def resume_collection() -> None:
-    """Ends `pause_collection`; what there is by now is not looked through again before the process ends."""
+    """Ends `pause_collection`; present objects are not searched again until the process ends."""
     if not gc.isenabled():
         gc.freeze()
-        # Extensions call it a leak, on stderr, if their modules are still there at the very end.
+        # Otherwise extensions report a leak on stderr at the very end.
         atexit.register(gc.unfreeze)
         gc.enable()
 
@@ -100,7 +99,7 @@ def start_torch(device: Device) -> "torch.device":
     One thread per process: parallel work is spread over processes, and results do not depend on the number of cores.
 
     Raises:
-        ConfigError: `cuda` was asked for and torch sees no GPU.
+        ConfigError: `device` is `cuda` and torch sees no GPU.
     """
     import torch
 
@@ -120,9 +119,9 @@ def start_torch(device: Device) -> "torch.device":
         torch.backends.cudnn.benchmark = False
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
-    # Not torch.use_deterministic_algorithms, which does the same and imports the whole compiler (seconds a process).
+    # Not torch.use_deterministic_algorithms: it does the same, and imports torch's compiler, which takes seconds.
     torch.set_deterministic_debug_mode("warn" if use_cuda else "error")
-    # Else every tensor that is made is first filled with NaN, which costs a tenth of a training and changes no result.
+    # Otherwise every new tensor is filled with NaN first, which costs a tenth of a training and changes no result.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return torch.device("cuda" if use_cuda else "cpu")
 
@@ -150,7 +149,7 @@ def versions() -> dict[str, str]:
 
 
 class _ProgressLine(logging.Formatter):
-    """A log record as a line of JSON: its time, level and message, and what its `progress` adds."""
+    """A log record as a line of JSON: its time, level, message, and the facts in its `progress`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -159,19 +158,19 @@ class _ProgressLine(logging.Formatter):
 
 
 def progress(*, state: State | None = None, networks: int | None = None, joules: float | None = None) -> dict[str, Any]:
-    """What a log line says as data, for its `extra`: `log.info("trained", extra=progress(networks=1))`.
+    """The facts of a log line as data, for its `extra`: `log.info("trained", extra=progress(networks=1))`.
 
     Args:
-        state: how the job is from now on.
+        state: the new state of the job.
         networks: how many more networks are trained.
-        joules: that the job's GPU took while it ran, for all jobs that it had.
+        joules: the energy that the job's GPU took while the job ran, for all jobs on it.
     """
     facts = {"state": state, "networks": networks, "joules": joules}
     return {"progress": {name: value for name, value in facts.items() if value is not None}}
 
 
 def progress_file(log_file: str | Path) -> Path:
-    """The file beside a log that has its lines as JSON, with what they say as data; `roco status` reads it."""
+    """The file beside a log with its lines as JSON and their facts as data; `roco status` reads it."""
     return Path(log_file).with_suffix(".progress.jsonl")
 
 
@@ -181,13 +180,13 @@ def _empty(path: str | Path) -> None:
 
 
 def configure_logging(log_file: str | Path | None = None) -> None:
-    """Sends roco's log lines to a new `log_file`, or to stderr; those of a job also to its progress file."""
+    """Sends log lines to a new `log_file`, or to stderr; in a job also to its progress file."""
     handler: logging.Handler
     if log_file is None:
         handler = logging.StreamHandler()
     else:
         _empty(log_file)
-        # Worker processes append to it as well; with a position of its own this one would overwrite their lines.
+        # In append mode: otherwise this process would overwrite the lines that worker processes append.
         handler = logging.FileHandler(log_file, mode="a")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     handlers = [handler]
@@ -195,16 +194,16 @@ def configure_logging(log_file: str | Path | None = None) -> None:
         handlers.append(logging.FileHandler(path, mode="a"))
         handlers[-1].setFormatter(_ProgressLine())
     logging.captureWarnings(True)
-    # On a full disk a log line is lost; it must not bury the line that says so under tracebacks.
+    # On a full disk log lines are lost; tracebacks about that must not hide the error message.
     logging.raiseExceptions = False
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
 
 
 @contextlib.contextmanager
 def job(snakemake: Any) -> Iterator[None]:
-    """The frame of a workflow script: its log file, and one line instead of a traceback for a RocoError.
+    """The context of a workflow script: its log file, and one line instead of a traceback for a RocoError.
 
-    Imports in it are faster than before it, and a script ends with it.
+    Imports inside it are faster, and the script ends with it.
     """
     pause_collection()
     # Worker processes of the job inherit it.
@@ -212,7 +211,7 @@ def job(snakemake: Any) -> Iterator[None]:
     _empty(os.environ[PROGRESS_VARIABLE])
     configure_logging(snakemake.log[0])
     log.info("rule %s %s", snakemake.rule, dict(snakemake.wildcards), extra=progress(state="running"))
-    # The lock is held to the job's end, however that comes.
+    # The lock is held until the job ends in whatever way.
     wants_gpu = bool(getattr(snakemake.resources, "gpu", 0))
     gpu = choose_gpu() if wants_gpu else None
     began = gpu_joules() if wants_gpu else None
@@ -235,14 +234,14 @@ def job(snakemake: Any) -> Iterator[None]:
         if gpu is not None:
             gpu.file.close()
     log.info("done", extra=progress(state="done"))
-    # Not where a test or a notebook is the process.
+    # Not in the process of a test or a notebook.
     if getattr(sys.modules["__main__"], "snakemake", None) is snakemake:
         leave()
 
 
 def leave() -> NoReturn:
-    """Ends this process with success and without taking its modules down, which takes 0.4 s for torch's."""
-    # What was registered for the end still has to run (logs, temporary files), and Python has no public call for it.
+    """Ends this process successfully without freeing its modules, which would take 0.4 s for torch."""
+    # Runs the functions of `atexit` (logs, temporary files), for which Python has no public call.
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

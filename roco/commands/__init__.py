@@ -1,8 +1,8 @@
-"""The commands of `roco`, a module each: a module here is a command, unless its name begins with an underscore.
+"""The commands of `roco`: each module here is a command, unless its name begins with an underscore.
 
 Each has `add_command(commands)`, which adds its parser to argparse's subparsers and sets `run`: a function of the
-parsed options that prints what was asked for, and raises RocoError for what cannot be done. All are imported when
-one is called: what is slow to import (torch, pandas, matplotlib, pymoo) belongs into `run`.
+parsed options that prints the result, and raises RocoError if it cannot. All modules are imported for any command: slow
+imports (torch, pandas, matplotlib, pymoo) belong into `run`.
 """
 
 import argparse

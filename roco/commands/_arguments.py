@@ -11,13 +11,13 @@ def positive(text: str) -> int:
 
 
 def widths(text: str) -> int | list[int]:
-    """A width, or one for each phase as in `16,32,64`."""
-    found = [positive(part.strip()) for part in text.split(",")]
-    return found[0] if len(found) == 1 else found
+    """A width, or a width for each phase as in `16,32,64`."""
+    numbers = [positive(part.strip()) for part in text.split(",")]
+    return numbers[0] if len(numbers) == 1 else numbers
 
 
 def image_size(text: str) -> int:
-    """Pixels a side that a network can be built for."""
+    """A height and width in pixels that a network can be built for."""
     size = positive(text)
     if size < 16:
         raise argparse.ArgumentTypeError(f"expected 16 or more, got '{text}'")
@@ -25,7 +25,7 @@ def image_size(text: str) -> int:
 
 
 def add_configfile(parser: argparse.ArgumentParser) -> None:
-    """Adds --configfile, with the default that Snakemake takes too."""
+    """Adds --configfile, with Snakemake's default."""
     parser.add_argument(
         "--configfile", default="config.yaml", metavar="FILE", help="the study's configuration (default: config.yaml)"
     )

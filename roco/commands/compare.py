@@ -48,7 +48,7 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _facts(config: "StudyConfig", network: "KnownNetwork") -> dict[str, str]:
-    """What is known of a network, by name; accuracies are means over its retrainings."""
+    """The facts about a network by name; accuracies are means over its retrainings."""
     from roco.study.images import images_of
 
     images = images_of(config)
@@ -56,7 +56,7 @@ def _facts(config: "StudyConfig", network: "KnownNetwork") -> dict[str, str]:
     facts = {"key": network.genome.key, "phases": "; ".join(_phase(graph) for graph in graphs) or "none"}
     parts: tuple[Part, Part] = ("evaluation", "retraining")
     for part in parts:
-        # What is not known yet changes the last layer alone.
+        # The number of classes, if not known yet, changes the last layer alone.
         shape = {"classes": images.classes if images else 10, "image_size": config.dataset.image_size}
         cost = config.decoder_of(part).spec(network.genome, **shape).cost
         facts[f"MFLOPs at {config.width_in_words(part)}"] = f"{cost.flops / 1e6:.2f}"
@@ -77,24 +77,24 @@ def _phase(graph: Any) -> str:
 def _measured(trainings: "Sequence[MeasuredNetwork]") -> dict[str, str]:
     counts = [_counts(training) for training in trainings]
     facts = {"retrainings": str(len(trainings))}
-    return facts | {name: _share([found[name] for found in counts if name in found]) for name in counts[0]}
+    return facts | {name: _share([each[name] for each in counts if name in each]) for name in counts[0]}
 
 
 def _counts(training: "MeasuredNetwork") -> "dict[str, tuple[Counts, Counts]]":
-    """Of one training, by what it was measured on: right images and all of each cluster."""
+    """For each measurement of a training: the right images and all images of each cluster."""
     from roco.report.numbers.shares import from_marks
 
     attacks, sources = training.white_box.attacks, training.adversarial_sources
-    marked = {"test accuracy, retrained": from_marks(training.right_images)}
+    right = {"test accuracy, retrained": from_marks(training.right_images)}
     under = {f"under {name}": from_marks(attack.robust_images) for name, attack in attacks.items()}
-    test, attacked = ({k: (v, np.ones_like(v)) for k, v in found.items()} for found in (marked, under))
+    test, attacked = ({name: (each, np.ones_like(each)) for name, each in marks.items()} for marks in (right, under))
     return test | {"adversarial test set": (np.array(sources.right), np.array(sources.images))} | attacked
 
 
 def _share(counts: "Sequence[tuple[Counts, Counts]]") -> str:
     from roco.report.numbers.statistics import network_interval
 
-    found = network_interval(np.stack([right for right, _ in counts]), counts[0][1].astype(float))
-    if np.isnan(found.value):
+    interval = network_interval(np.stack([right for right, _ in counts]), counts[0][1].astype(float))
+    if np.isnan(interval.value):
         return "-"
-    return f"{100 * found.value:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"
+    return f"{100 * interval.value:.1f} % ({100 * interval.low:.1f} to {100 * interval.high:.1f})"

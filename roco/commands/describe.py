@@ -24,9 +24,9 @@ def add_command(commands: "Commands") -> None:
         "--channels",
         type=widths,
         default=16,
-        help="width of the first phase, which the next double, or of each active phase as 16,32,64 (default: 16)",
+        help="width of the first phase, doubled with each later phase, or of each phase as 16,32,64 (default: 16)",
     )
-    describe.add_argument("--image-size", type=image_size, default=32, help="pixels a side (default: 32)")
+    describe.add_argument("--image-size", type=image_size, default=32, help="height and width in pixels (default: 32)")
     describe.add_argument("--classes", type=positive, default=10, help="number of classes (default: 10)")
     describe.add_argument("--stem-padding", type=int, choices=(0, 1), default=0, help="(default: 0)")
     describe.add_argument("--node", choices=get_args(NodeKind), default="residual", help="(default: residual)")
@@ -50,7 +50,7 @@ def _describe(options: argparse.Namespace) -> None:
 
 
 def _check_size(genome: Genome, padded: int) -> None:
-    """An image without a pixel left after the stem and a halving between active phases gives no network."""
+    """Raises ConfigError if no pixel is left after the stem and a halving between active phases."""
     halvings = max(0, len(genome.phenotype.phases) - 1)
     if (padded - 2) >> halvings < 1:
         raise ConfigError(f"--image-size: too small for a network of {halvings + 1} active phases")
@@ -62,12 +62,7 @@ def _check_widths(genome: Genome, channels: Channels) -> None:
 
 
 def description_of(spec: GenomeSpec) -> dict[str, Any]:
-    """What a genome decodes to, as plain data.
-
-    Returns:
-        `genome`, `key`, `phases` (a dict for each active one), `parameters`, and `flops` as ptflops counts them with
-        its pytorch backend.
-    """
+    """What a genome decodes to, as plain data; `flops` as ptflops counts them with its pytorch backend."""
     graphs, cost = spec.phenotype.phases, spec.cost
     phases = [
         {
@@ -114,7 +109,7 @@ def _as_text(facts: dict[str, Any]) -> str:
 
 
 def _row_of_columns(inputs: list[list[int]]) -> str:
-    """A phase from left to right: nodes of one depth stand together, as in `in > 1 2 > 3 > out`."""
+    """A phase from left to right, with nodes of equal depth side by side: `in > 1 2 > 3 > out`."""
     depths = PhaseGraph(tuple(map(tuple, inputs)), residual=False).depths
     columns = [
         " ".join(str(node) for node, depth in enumerate(depths, start=1) if depth == column)

@@ -23,13 +23,13 @@ def add_command(commands: "Commands") -> None:
         "--images",
         required=True,
         metavar="IMAGES",
-        help="test images: cifar10 and other published sets, an .npz, a folder with a folder a class, a dataset.h5",
+        help="test images: cifar10 or another published set, an .npz, a folder with a folder per class, a dataset.h5",
     )
     command.add_argument("--attacks", metavar="FILE", help="a configuration, for its section robustness")
     command.add_argument("--number", type=positive, help="how many images to attack (default: 1000, or FILE's)")
-    command.add_argument("--image-size", type=image_size, help="pixels a side to bring images to (default: their own)")
+    command.add_argument("--image-size", type=image_size, help="resize images to N x N pixels (default: their size)")
     command.add_argument("--mean", type=_numbers, default=(0.0,), help="of the network's normalisation, as 0.5,0.5,0.5")
-    command.add_argument("--std", type=_positive_numbers, default=(1.0,), help="of the same")
+    command.add_argument("--std", type=_positive_numbers, default=(1.0,), help="of the network's normalisation")
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: auto)")
     command.add_argument("--output", metavar="FOLDER", help="of the results (default: results/evaluated/MODEL)")
     command.add_argument("--results", default="results", help="where a key of roco is looked up (default: results)")
@@ -69,7 +69,7 @@ def _folder_name(network: str) -> str:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    """A number, or one for each of three channels."""
+    """A number, or three for the channels."""
     try:
         numbers = tuple(float(part) for part in text.split(","))
     except ValueError:

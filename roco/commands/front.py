@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def add_command(commands: "Commands") -> None:
     """Adds the command's parser."""
-    front = commands.add_parser("front", help="the Pareto-optimal networks of a search, as far as it is")
+    front = commands.add_parser("front", help="the Pareto-optimal networks of a search so far")
     front.add_argument("search", nargs="?", help="its name (default: all searches of the configuration)")
     add_configfile(front)
     front.add_argument("--seed", type=int, help="(default: the first of the configuration)")

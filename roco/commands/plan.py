@@ -1,4 +1,4 @@
-"""`roco plan`: what a run will do before it is started, and how long it would take here."""
+"""`roco plan`: what a run will do, and how long it would take on this machine."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from roco.config import StudyConfig
     from roco.study.plan import Plan
 
-# What measuring may take, roughly. From LONG_SECONDS on a plan names smaller studies.
+# The rough time for measurements. From LONG_SECONDS on a plan names smaller studies.
 MEASURING_SECONDS, LONG_SECONDS = 50.0, 2 * 86400.0
 
 
@@ -89,7 +89,7 @@ def _show(plan: "Plan", *, sources: list[str]) -> None:
 
 
 def _verdict(config: "StudyConfig") -> str:
-    """What the study's main comparison can show with its seeds; nothing for a single search."""
+    """What the study's main comparison can show with its seeds; empty for a single search."""
     from roco.report.measures.compare import roles_of
     from roco.report.numbers.power import seeds_wanted, spread_seen
     from roco.report.numbers.statistics import FEWEST_SEEDS

@@ -1,4 +1,4 @@
-"""`roco set`: what an adversarial set holds, from its file alone."""
+"""`roco set`: the content of an adversarial set, from its file alone."""
 
 import argparse
 import json
@@ -28,15 +28,12 @@ def _set(options: argparse.Namespace) -> None:
 
 
 def contents_of(adversarial: "AdversarialSet") -> dict[str, Any]:
-    """What a set holds, as plain data.
-
-    Args:
-        adversarial: any.
+    """The content of a set as plain data.
 
     Returns:
-        `split`, `images`, `clean_images` (different ones behind them), `seed`, `dataset_fingerprint`, `settings`,
-        `versions`, and `cells`: target, norm, threshold, attacked, successes, success_rate (a fraction; None if none
-        was attacked), and the quartiles of the margins in logits, `margins` (None without successes).
+        `split`, `images`, `clean_images` (how many different images they come from), `seed`, `dataset_fingerprint`,
+        `settings`, `versions`, and `cells`: target, norm, threshold, attacked, successes, success_rate (a fraction;
+        None if no image was attacked), and the quartiles of the margins in logits, `margins` (None without successes).
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""`roco status`: how far a study is, from its files alone, beside a running one or after it."""
+"""`roco status`: the progress of a study, from its files alone, while it runs or later."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from roco.study.progress import StageState, StudyState
     from roco.study.search_progress import SearchProgress
 
-# So many of the jobs at work are shown.
+# The largest number of running jobs that are shown.
 MOST_JOBS = 8
 
 
@@ -57,7 +57,7 @@ def _status(options: argparse.Namespace) -> None:
 
 
 def _changed_images(config: "StudyConfig") -> str | None:
-    """What a run will do as the images are no longer those that the data set was made from, in a sentence."""
+    """A sentence if a run will make the data set anew because its source has changed."""
     from roco.data.origin import change_since
     from roco.errors import RocoError
 
@@ -68,7 +68,7 @@ def _changed_images(config: "StudyConfig") -> str | None:
 
 
 def _as_plain(study: "StudyState", searches: "Sequence[SearchProgress]") -> dict[str, Any]:
-    """The same as data: times in seconds, errors as shares, one object a line with --watch."""
+    """The status as data: times in seconds, errors as shares."""
     stages = [
         {
             **{name: getattr(stage, name) for name in ("title", "unit", "done", "total", "jobs_left", "job_seconds")},
@@ -94,7 +94,7 @@ def _job(job: "Job") -> dict[str, Any]:
 
 
 def render(study: "StudyState", searches: "Sequence[SearchProgress]") -> "RenderableType":
-    """What is printed: 80 columns are enough for it."""
+    """The status as text for 80 columns."""
     from rich.console import Group
     from rich.text import Text
 
@@ -106,7 +106,7 @@ def render(study: "StudyState", searches: "Sequence[SearchProgress]") -> "Render
 
 
 def _lines_of_jobs(stages: "Sequence[StageState]") -> "list[RenderableType]":
-    """What runs and what has failed; of many running jobs those that wrote last."""
+    """Running and failed jobs; of many running jobs those that wrote last."""
     from rich.text import Text
 
     running = [pair for stage in stages for pair in stage.running]

@@ -1,4 +1,4 @@
-"""`roco store`: what is kept of finished work; its check; its evaluations as one table."""
+"""`roco store`: lists, verifies and exports finished work."""
 
 import argparse
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""What each key of a configuration means: the one source of the settings reference and of the JSON schema.
+"""The meaning of each key of a configuration: the single source of the settings reference and of the JSON schema.
 
-A key that stands in `config.yaml` is explained by its comment there. The others, such as the settings of attacks that
-the default study does not run, are explained by their model's docstring, under `Attributes:`, or by `COMMON`.
+A key in `config.yaml` is explained by its comment there. The other keys, such as settings of attacks that the default
+study does not run, are explained by their model's docstring, under `Attributes:`, or by `COMMON`.
 """
 
 import inspect
@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-# Keys that mean the same in every section that does not say more.
+# Keys with the same meaning in every section that does not explain them.
 COMMON: Mapping[str, str] = {
     "method": "the method, on which the other keys depend",
     "eps": "the budget, in 1/255",
@@ -63,7 +63,7 @@ def _shipped() -> Mapping[str, str]:
 
 
 def comments_of(configuration: str) -> dict[str, str]:
-    """What the comments of a YAML text say of each key, by its path: those right above it, and the one behind it."""
+    """The comments of each key of a YAML text, by its path: those directly above the key, and behind it."""
     comments, above, path = {}, list[str](), list[tuple[int, str]]()
     for line in configuration.splitlines():
         if match := re.match(r"( *)(\w+):(.*)", line):
@@ -77,9 +77,9 @@ def comments_of(configuration: str) -> dict[str, str]:
 
 
 def meaning_at(path: str) -> str:
-    """What `config.yaml` says of the key at a path such as `search.population`; empty where it says nothing.
+    """The meaning of the key at a path such as `search.population`, from `config.yaml`; empty if it says nothing.
 
-    A recipe's keys are explained where the first recipe stands; the others add the paper's value.
+    Keys of recipes are explained at the first recipe; the others only add the paper's value.
     """
     meaning, (section, _, key) = _shipped().get(path, ""), path.rpartition(".")
     if section.endswith(".training") and not meaning.partition("[")[0]:
@@ -88,12 +88,12 @@ def meaning_at(path: str) -> str:
 
 
 def description_of(model: type[BaseModel]) -> str:
-    """What a section is, by its model's docstring, as one line."""
+    """The description of a section, from its model's docstring, as one line."""
     return " ".join((inspect.getdoc(model) or "").partition("\nAttributes:\n")[0].split())
 
 
 def meanings_of(model: type[BaseModel]) -> dict[str, str]:
-    """What its models say of a section's keys, wherever the section stands; empty for a key that none explains."""
+    """The meanings of a section's keys, from its models; empty for a key that none explains."""
     explained: dict[str, str] = {}
     for each in (each for each in reversed(model.__mro__) if issubclass(each, BaseModel)):
         attributes = (inspect.getdoc(each) or "").partition("\nAttributes:\n")[2]

@@ -39,14 +39,14 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
     """The first problem, with the number of others.
 
     Args:
-        error: what `model` raised on a configuration.
+        error: from `model`, for a configuration.
         model: the root of the configuration, whose sections say which keys there are.
     """
     problems: dict[str, list[str]] = {}
     for problem in error.errors(include_url=False):
         key, message = _describe(problem, model)
         problems.setdefault(key, []).append(message)
-    # For a union of a value and a list, the error inside the list says more than the one that the list is no value.
+    # For a union of a value and a list, the error inside the list says more than "not a value".
     deepest = {key: m for key, m in problems.items() if not any(other.startswith(f"{key}.") for other in problems)}
     (key, messages), *others = deepest.items()
     more = f" (and {len(others)} more)" if others else ""
@@ -75,7 +75,7 @@ def _describe(problem: Mapping[str, Any], model: type[BaseModel]) -> tuple[str, 
     if kind == "union_tag_not_found":
         return f"{key}.method", f"expected one of {', '.join(_tags(section))}, got nothing"
     if kind == "value_error":
-        # The message of a validator of roco may begin with the key that is wrong, if pydantic cannot know it.
+        # A message of roco's own validators may begin with the wrong key if pydantic cannot know it.
         own_key, message = re.findall(r"^(?:([a-z_0-9.]+): )?(.*)", str(context["error"]), re.DOTALL)[0]
         return ".".join(filter(None, [*keys, own_key])), message
     if kind in _EXPECTED:
@@ -104,8 +104,8 @@ def _hint(problem: Mapping[str, Any]) -> str:
 def _locate(location: Iterable[int | str], model: type[BaseModel]) -> tuple[list[str], list[Any]]:
     """The keys of a location as a user wrote them, and the types in which its last key was looked up.
 
-    Pydantic puts labels between the keys (the tag of a union's member, `[key]`, `constrained-int`). They are left out,
-    because they are no keys of the section, except for an unknown key at the end.
+    Pydantic's labels between the keys (the tag of a union's member, `[key]`, `constrained-int`) are left out, because
+    no section has such a key; an unknown key at the end is kept.
     """
     parts, keys, types = list(location), list[str](), list[Any]([model])
     for position, part in enumerate(parts):

@@ -1,4 +1,4 @@
-"""Settings of the report. They stand here because roco.config cannot import roco.report, which imports it."""
+"""Settings of the report. They are here because roco.config cannot import roco.report, which imports it."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -24,7 +24,7 @@ class MainComparison(Section):
     Attributes:
         search: the search that is judged; null: the first with the adversarial objective.
         reference: the search that it is compared with; null: the first without that objective.
-        networks: pairs at equal FLOPs, interpolated fronts, or so many lightest networks; null: chosen by FLOPs alone.
+        networks: pairs at equal FLOPs, interpolated fronts, or the N lightest networks; null: chosen by FLOPs alone.
         measure: an attack's name, `test`, `adversarial_set`, or a radius of the curve in 1/255; null: the radius at
             which the networks of both searches together have nearest to half of the images right, or without a curve
             the strongest attack that tells networks apart.

@@ -7,14 +7,14 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from roco.config.meanings import description_of, meaning_at, meanings_of
 from roco.config.study import StudyConfig
 
-# The newest version that yaml-language-server reads as a whole.
+# The newest version that yaml-language-server supports completely.
 VERSION = "http://json-schema.org/draft-07/schema#"
 # Pydantic's own titles repeat the keys; its discriminators point into the definitions, which are written out here.
 LEFT_OUT = ("title", "discriminator", "$defs", "$ref")
 
 
 class _Explained(GenerateJsonSchema):
-    """Adds to each section and its keys what their model's docstring says."""
+    """Adds to each section and its keys their meanings from the model's docstring."""
 
     def model_schema(self, schema: Any) -> JsonSchemaValue:
         made, meanings = super().model_schema(schema), meanings_of(schema["cls"])
@@ -25,21 +25,21 @@ class _Explained(GenerateJsonSchema):
 def schema() -> dict[str, Any]:
     """The schema of a whole configuration.
 
-    Each section is written out where it stands, so that it has the meanings and the defaults of that place: a
-    network's training has other ones in the search than when it is retrained.
+    Each section is written out wherever it appears, because its meanings and defaults differ: the recipe of the search
+    has other defaults than that of retraining.
     """
     made = StudyConfig.model_json_schema(schema_generator=_Explained)
     return {"$schema": VERSION, "title": "A study of roco-nas", **_written_out(made, made["$defs"], path="")}
 
 
 def _written_out(node: Any, definitions: dict[str, Any], *, path: str, defaults: Any = None) -> Any:
-    """A part of a schema with all definitions that it refers to put in.
+    """A part of a schema, with definitions instead of references to them.
 
     Args:
         node: the part, as pydantic made it.
         definitions: by name.
         path: of the key that it describes, such as `search.population`.
-        defaults: of the keys of the section that it describes, where they are not those of the section's model.
+        defaults: of the keys of its section, if they differ from the defaults of the section's model.
     """
     if isinstance(node, list):
         return [_written_out(each, definitions, path=path, defaults=defaults) for each in node]
@@ -60,7 +60,7 @@ def _written_out(node: Any, definitions: dict[str, Any], *, path: str, defaults:
 
 
 def _key(name: str, node: dict[str, Any], definitions: dict[str, Any], path: str, defaults: Any) -> dict[str, Any]:
-    """The schema of a section's key, with what it means there."""
+    """The schema of a section's key, with its meaning in this section."""
     if isinstance(defaults, dict) and name in defaults:
         node = node | {"default": defaults[name]}
     path = f"{path}.{name}".lstrip(".")

@@ -24,7 +24,7 @@ from roco.space.complexity import NodeKind, channels_in_words
 from roco.space.genome import Genome
 from roco.space.settings import PUBLISHED_GENOMES, SpaceConfig
 
-# The two sections that say how wide a genome's network is and how it is trained.
+# The two sections that decide how wide a genome's network is and how it is trained.
 Part = Literal["evaluation", "retraining"]
 
 # The name of the store's folder, which lies beside the folders of experiments.
@@ -83,7 +83,7 @@ class StudyConfig(Section):
         return self
 
     def _check_widths(self) -> None:
-        """Raises ValueError for widths of more or fewer phases than there are."""
+        """Raises ValueError unless there are as many widths as phases."""
         for name, section in (("evaluation", self.evaluation), ("retraining", self.retraining)):
             if isinstance(section.channels, list) and len(section.channels) != self.space.phases:
                 raise ValueError(
@@ -92,7 +92,7 @@ class StudyConfig(Section):
                 )
 
     def _check_main(self) -> None:
-        """Raises ValueError for a main comparison of what the study does not have."""
+        """Raises ValueError if the main comparison names something that the study does not have."""
         main, curve = self.report.main, self.robustness.curve
         radii: list[float] = curve.radii if curve else []
         known: dict[str, list[Any]] = {
@@ -103,11 +103,11 @@ class StudyConfig(Section):
         }
         for key, allowed in known.items():
             if (got := getattr(main, key)) is not None and got not in allowed:
-                expected = ", ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in allowed)
+                expected = ", ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in allowed)
                 raise ValueError(f"report.main.{key}: expected one of {expected}, got '{got}'")
 
     def _check_selections(self) -> None:
-        """Raises ValueError for an objective on a target or threshold that the study does not have."""
+        """Raises ValueError if an objective names a target or threshold that the study does not have."""
         known: dict[str, list[Any]] = {
             "target": list(self.targets.architectures()),
             "threshold": self.adversarial.thresholds,
@@ -150,23 +150,23 @@ class StudyConfig(Section):
         return list(self.search.searches) if chosen == "all" else list(chosen)
 
     def node_of(self, part: Part) -> NodeKind:
-        """What a node computes in the search (`evaluation`) or when its networks are retrained (`retraining`)."""
+        """The kind of nodes in the search (`evaluation`) or in retraining."""
         return self.space.node if part == "evaluation" else self.retraining.node or self.space.node
 
     def decoder_of(self, part: Part) -> DecoderSettings:
-        """How genomes are decoded there."""
+        """How genomes are decoded in the search or in retraining."""
         channels = getattr(self, part).channels
         return DecoderSettings(channels=channels, stem_padding=self.space.stem_padding, node=self.node_of(part))
 
     def width_in_words(self, part: Part) -> str:
-        """The width of the networks in that section, and the kind of node if the study uses others than the paper."""
+        """The width of the networks in that section; with the kind of nodes unless all nodes are the paper's."""
         words, node = channels_in_words(getattr(self, part).channels), self.node_of(part)
         usual = {self.node_of("evaluation"), self.node_of("retraining")} == {"residual"}
         return words if usual else f"{words}, {node} nodes"
 
     @property
     def slots(self) -> int:
-        """The largest number of networks of one front that are retrained."""
+        """The largest number of retrained networks per front."""
         networks = self.retraining.networks
         return self.search.population if networks == "all" else min(networks, self.search.population)
 

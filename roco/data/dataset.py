@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 SplitName = Literal["train", "validation", "test"]
 
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
-# What a file has of each split, and of the data set as a whole.
+# What a file holds for each split, and for the data set as a whole.
 _PARTS = ("images", "labels")
 _FACTS = (
     "name", "class_names", "image_size", "channel_mean", "channel_std", "fingerprint", "notes", "source_fingerprint",
@@ -52,11 +52,11 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """The images of a study with everything that later steps need to know of them.
+    """The images of a study with everything that later steps need to know about them.
 
     Attributes:
         name: the name in the configuration.
-        class_names: one for each label.
+        class_names: in the order of the labels.
         train: the images that networks are trained on.
         validation: images cut from the training images, on which choices are made.
         test: images that only the report uses.
@@ -112,12 +112,12 @@ class Dataset:
             for split in SPLITS:
                 fields[split] = Split(*(arrays[f"{split}_{part}"] for part in _PARTS))
             for name in _FACTS:
-                # The first versions did not keep it.
+                # The first versions did not keep the source's fingerprint.
                 fact = attributes.get(name) if name == "source_fingerprint" else attributes[name]
                 fields[name] = tuple(fact) if isinstance(fact, list) else fact
         except KeyError as error:
             raise ArtifactError(f"{path}: expected a data set, found no {error}; delete it and make it anew") from None
-        # It is that of the images.
+        # A property of the images.
         del fields["image_size"]
         return cls(**fields)
 
@@ -130,7 +130,7 @@ def make_dataset(config: DatasetConfig) -> Dataset:
     Raises:
         DatasetError: the images are missing or damaged, or are too few for what is asked.
     """
-    # Other sources may be downloaded while they are read.
+    # Published sources may be downloaded while they are read.
     before = source_fingerprint(config) if config.source.users_own else None
     source = read_source(config)
     notes = list(source.notes)

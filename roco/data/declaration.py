@@ -25,20 +25,20 @@ def _no_files(_: Path) -> list[NamedFile]:
 
 @dataclass(frozen=True)
 class DataSet:
-    """What `dataset.name` in a configuration can name.
+    """A data set that `dataset.name` in a configuration can name.
 
-    Paths that the functions get are `dataset.path`, or `data` where the configuration gives none.
+    The functions get `dataset.path`, or `data` if the configuration gives no path.
 
     Attributes:
         name: in a configuration.
-        title: for people.
-        read: reads the images, downloading them first if that is needed. Called with the path and the height and width
-            in pixels that images are to have. Raises DatasetError with one line where the images cannot be used.
-        pixels: the height, width and channels of the original images; None where they differ.
-        sizes: known without reading, for `roco plan`; None where only reading tells.
-        read_sizes: finds the sizes in the path where `sizes` is None; gives None where it cannot.
-        files: the files in the path that are there. When they change, the data set is made anew. A data set that comes
-            with a package has none.
+        title: its name in the report.
+        read: reads the images, and downloads them first if necessary. Called with the path and the wanted height and
+            width in pixels. Raises DatasetError with one line if the images cannot be used.
+        pixels: the height, width and channels of the original images; None if they differ.
+        sizes: if they are known without reading, for `roco plan`.
+        read_sizes: finds the sizes in the path if `sizes` is None; gives None if it cannot.
+        files: the existing files in the path. When they change, the data set is made anew. A data set that comes with a
+            package has none.
         users_own: whether the path names the user's own images; the configuration must then give it.
     """
 

@@ -31,7 +31,7 @@ def fit(images: Array, size: int, *, pad: bool = True) -> Array:
 
 
 def describe_fit(shape: Sequence[int], size: int, *, pad: bool = True) -> tuple[str, ...]:
-    """One sentence for each change that `fit` makes to images of this shape."""
+    """A sentence for each change that `fit` makes to images of this shape."""
     height, width = shape[1:3]
     notes = []
     if len(shape) == 3 or shape[3] == 1:

@@ -27,7 +27,7 @@ def source_fingerprint(config: DatasetConfig) -> str | None:
     cache folder.
 
     Returns:
-        None if there are no files: digits come with a package, and published ones may not have been downloaded yet.
+        None if there are no files: digits come with a package, and published sets may not have been downloaded yet.
 
     Raises:
         DatasetError: they cannot be read.
@@ -81,14 +81,14 @@ def _state(files: Sequence[NamedFile]) -> str:
     """A digest of names, sizes, times and inodes. They include ctime, which `cp -p` cannot set."""
     checksum = hashlib.sha256()
     for name, path in files:
-        found = path.stat()
-        facts = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+        status = path.stat()
+        facts = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
         checksum.update(os.fsencode(name) + b"\0" + repr(facts).encode())
     return checksum.hexdigest()
 
 
 def _newest(files: Sequence[NamedFile]) -> float:
-    return max(max(found.st_mtime, found.st_ctime) for found in (path.stat() for _, path in files))
+    return max(max(status.st_mtime, status.st_ctime) for status in (path.stat() for _, path in files))
 
 
 def _content(files: Sequence[NamedFile]) -> str:

@@ -93,7 +93,7 @@ def read_picture(path: Path, size: int) -> Array:
     """The pixels of an image as viewers show it, turned by its EXIF orientation, on white: uint8 `(3, size, size)`.
 
     Raises:
-        DatasetError: it cannot be read, or has more than 8 bits a channel.
+        DatasetError: it cannot be read, or has more than 8 bits per channel.
     """
     from PIL import Image, ImageOps
 
@@ -102,7 +102,7 @@ def read_picture(path: Path, size: int) -> Array:
             bits = _bits_per_channel(image, path)
             if bits > 8:
                 raise DatasetError(
-                    f"{told(path)}: expected 8 bits a channel, got {bits}; convert it first, as only you know which "
+                    f"{told(path)}: expected 8 bits per channel, got {bits}; convert it first, as only you know which "
                     f"of its values are black and white"
                 )
             resized = _on_white(ImageOps.exif_transpose(image)).resize((size, size), Image.Resampling.BILINEAR)
@@ -123,20 +123,20 @@ def _on_white(image: "Image") -> "Image":
 
 
 def _bits_per_channel(image: "Image", path: Path) -> int:
-    """The bits of the file. Pillow's mode does not tell, because it cuts colours of 16 bits to 8 when it reads."""
+    """The bits in the file. Pillow's mode does not say, because Pillow cuts colours of 16 bits to 8 as it reads."""
     if image.mode[0] in "IF":
         return 16 if ";16" in image.mode else 32
     tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
-    found: list[int] = [8, *(tags.get(_TIFF_BITS, (8,)) if tags is not None else ())]
+    depths: list[int] = [8, *(tags.get(_TIFF_BITS, (8,)) if tags is not None else ())]
     for tile in getattr(image, "tile", ()):
         arguments = tile.args if isinstance(tile.args, tuple) else (tile.args,)
-        found += [16 for value in arguments if isinstance(value, str) and ";16" in value]
+        depths += [16 for value in arguments if isinstance(value, str) and ";16" in value]
         # The largest value of a PPM or PGM.
-        found += [value.bit_length() for value in arguments if image.format == "PPM" and isinstance(value, int)]
+        depths += [value.bit_length() for value in arguments if image.format == "PPM" and isinstance(value, int)]
     if image.format in ("JPEG2000", "AVIF"):
         with path.open("rb") as file:
-            found.append(bits_in_head(file.read(_HEAD_BYTES)))
-    return max(found)
+            depths.append(bits_in_head(file.read(_HEAD_BYTES)))
+    return max(depths)
 
 
 def bits_in_head(head: bytes) -> int:

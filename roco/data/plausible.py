@@ -47,7 +47,7 @@ def check_difference(name: str, images: Array, labels: Array, class_names: Seque
         name: of the data set.
         images: of training, uint8 `(n, 3, h, w)`.
         labels: int64 `(n,)`.
-        class_names: one for each label.
+        class_names: in the order of the labels.
 
     Raises:
         DatasetError: all images are equal, or all of a class that has several.

@@ -60,5 +60,5 @@ class DatasetConfig(Section):
 
     @property
     def title(self) -> str:
-        """The name of the images in the report: that of the user's own file or folder, or of the data set."""
+        """The name of the images in the report: the user's file or folder, or the data set."""
         return Path(self.path).absolute().name if self.path and self.source.users_own else self.name

@@ -1,4 +1,4 @@
-"""What the data sets that torchvision reads share: the download of what is missing, and errors of one line."""
+"""What the data sets that torchvision reads share: the download of missing files, and errors of one line."""
 
 import contextlib
 import logging
@@ -13,12 +13,10 @@ log = logging.getLogger("roco")
 
 
 def found_or_downloaded(maker: Callable[..., Any], path: Path, **part: object) -> Any:
-    """What torchvision's class `maker` reads from a folder, downloaded to it first if it is missing or damaged there.
+    """The images that a class `maker` of torchvision.datasets reads from a folder.
 
-    Args:
-        maker: of `torchvision.datasets`.
-        path: the folder.
-        part: which images, by the keyword that `maker` has for it.
+    They are downloaded to the folder first if they are missing or damaged there. `part` says which images, by the
+    keyword that `maker` has for it.
     """
     try:
         return maker(path, **part)

@@ -1,9 +1,8 @@
-"""Whether a network can be attacked as it is: an error where it cannot, a flag where its accuracies mean less.
+"""Whether a network can be attacked as it is: an error if it cannot, a flag if its accuracies mean less.
 
 Source of the flags for randomness, probabilities and gradients: AutoAttack's own checks (Croce et al., 2020).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -17,17 +16,17 @@ from roco.training.batches import to_unit
 
 # Images that the checks look at.
 LOOKED_AT = 64
-# A clean accuracy below so many times that of guessing says that classes or inputs are confused.
+# A clean accuracy below so many times that of guessing means that classes or inputs are confused.
 TIMES_CHANCE = 1.5
 SAME_LOGITS = 1e-4
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a network is, by its answers to a few images.
+    """What a network's answers to a few images say about it.
 
     Attributes:
-        classes: how many logits it returns.
+        classes: the number of its logits.
         has_gradients: whether they have a gradient at the images.
         flags: signs that its accuracies under attack mean less; raised or not.
     """
@@ -42,12 +41,12 @@ def inspect_network(network: nn.Module, split: Split, *, class_names: tuple[str,
 
     Args:
         network: float32 images in [0, 1] to logits.
-        split: the images that it is to be attacked on.
+        split: the images for the attacks.
         class_names: in the order of the labels, if they are known.
         name: of the network, for messages.
 
     Raises:
-        ConfigError: it cannot take the images, or returns something else than logits of their classes.
+        ConfigError: it cannot take the images, or does not return logits of their classes.
     """
     device = next((tensor.device for tensor in network.buffers()), torch.device("cpu"))
     images = to_unit(torch.from_numpy(split.images[:LOOKED_AT]).to(device))
@@ -57,13 +56,13 @@ def inspect_network(network: nn.Module, split: Split, *, class_names: tuple[str,
     first = _logits(network, images[:1], name=name)
     classes, known = logits.shape[1], len(class_names) or int(split.labels.max()) + 1
     if classes < known or (class_names and classes != known):
-        raise ConfigError(f"{name}: expected {known} logits, a class each of the images, got {classes}")
+        raise ConfigError(f"{name}: expected {known} logits, one per class of the images, got {classes}")
     has_gradients, why_not = _gradients(network, images, labels)
     flags = (
-        *_random(logits, _logits(network, images, name=name)),
-        *_batches(logits[:1], first),
-        *_probabilities(logits),
-        *_chance(logits, labels, classes),
+        _random(logits, _logits(network, images, name=name)),
+        _batches(logits[:1], first),
+        _probabilities(logits),
+        _chance(logits, labels, classes),
         Flag(name="no_gradients", raised=not has_gradients, detail=why_not or "its logits have gradients"),
     )
     return Inspection(classes, has_gradients, flags)
@@ -76,10 +75,10 @@ def _logits(network: nn.Module, images: Tensor, *, name: str) -> Tensor:
         logits = network(images)
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:  # a network of anybody's raises anything
-        told = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        advice = "; export it for batches of any size (torch.export.Dim)" if "Guard" in told else ""
-        raise ConfigError(f"{name}: cannot take images {shape} in [0, 1] ({told}){advice}") from None
+    except Exception as error:  # a foreign network can raise anything
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        advice = "; export it for batches of any size (torch.export.Dim)" if "Guard" in reason else ""
+        raise ConfigError(f"{name}: cannot take images {shape} in [0, 1] ({reason}){advice}") from None
     if not isinstance(logits, Tensor):
         raise ConfigError(f"{name}: expected a tensor of logits back, got {type(logits).__name__}")
     if logits.dim() != 2 or len(logits) != len(images) or not logits.is_floating_point():
@@ -104,35 +103,34 @@ def _gradients(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[bool
     return True, ""
 
 
-def _random(logits: Tensor, again: Tensor) -> Iterator[Flag]:
+def _random(logits: Tensor, again: Tensor) -> Flag:
     moved = float((logits - again).abs().max())
     detail = f"the same images again: logits differ by up to {moved:.3g}"
     if moved > 0:
-        detail += "; attacks that do not average over its randomness say too much for it"
-    yield Flag(name="random", raised=moved > 0, detail=detail)
+        detail += "; attacks that do not average over this randomness overrate its robustness"
+    return Flag(name="random", raised=moved > 0, detail=detail)
 
 
-def _batches(logits: Tensor, alone: Tensor) -> Iterator[Flag]:
+def _batches(logits: Tensor, alone: Tensor) -> Flag:
     moved = float((logits - alone).abs().max())
     detail = f"an image alone and in a batch: logits differ by up to {moved:.3g}"
-    yield Flag(
-        name="depends_on_batch", raised=moved > SAME_LOGITS * float(logits.abs().max().clamp(min=1)), detail=detail
-    )
+    raised = moved > SAME_LOGITS * float(logits.abs().max().clamp(min=1))
+    return Flag(name="depends_on_batch", raised=raised, detail=detail)
 
 
-def _probabilities(logits: Tensor) -> Iterator[Flag]:
+def _probabilities(logits: Tensor) -> Flag:
     low, high, total = float(logits.min()), float(logits.max()), logits.sum(dim=1)
     raised = low >= 0 and high <= 1 and bool((total - 1).abs().max() < 1e-3)
     detail = f"outputs from {low:.3g} to {high:.3g}"
     if raised:
         detail += ", which sum to 1: probabilities, whose gradients vanish where the network is sure; return logits"
-    yield Flag(name="probabilities", raised=raised, detail=detail)
+    return Flag(name="probabilities", raised=raised, detail=detail)
 
 
-def _chance(logits: Tensor, labels: Tensor, classes: int) -> Iterator[Flag]:
+def _chance(logits: Tensor, labels: Tensor, classes: int) -> Flag:
     right = float((logits.argmax(dim=1) == labels).double().mean())
     detail = f"{100 * right:.0f} % of the first {len(labels)} images are right, guessing has {100 / classes:.0f} %"
     raised = right < TIMES_CHANCE / classes
     if raised:
         detail += "; are --mean and --std the network's, and its classes in the order of the labels?"
-    yield Flag(name="guesses", raised=raised, detail=detail)
+    return Flag(name="guesses", raised=raised, detail=detail)

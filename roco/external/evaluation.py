@@ -25,19 +25,16 @@ class Evaluation(Record):
     """A network of any origin under the protocol.
 
     Attributes:
-        network: as the user called it.
-        origin: what it was read from, in words.
-        sha256: of its file, or of its weights and its factory's source.
-        mean: that was taken from each channel of images in [0, 1].
-        std: by which they were divided then.
+        network: the name that the user gave.
+        origin: the kind of file or function that it was read from.
+        sha256: of its file, or of its weights and the source of its factory.
+        mean: of the normalisation of images in [0, 1].
+        std: of the normalisation.
         images: the title of the data set.
         images_sha256: of all test images and labels.
-        classes: how many logits the network returns.
-        device: that it was attacked on.
+        classes: the number of its logits.
         settings: of the attacks that were run.
         inspection: flags of the network itself, raised or not.
-        white_box: what the attacks did.
-        versions: of the software.
     """
 
     kind: ClassVar[str] = "evaluation"
@@ -78,10 +75,10 @@ def evaluate(
     Args:
         name: of the network.
         images: of which `config.images` are drawn.
-        config: the attacks; those that need gradients are left out where the network has none.
+        config: the attacks; those that need gradients are left out if the network has none.
         store: where finished chunks of attacks are looked up and kept.
-        mean: of the network's normalisation, one or a number for each channel.
-        std: of the same.
+        mean: of the network's normalisation, a single number or one per channel.
+        std: of the network's normalisation.
         device: auto, cpu or cuda.
         results: where the key of a retrained network is looked up.
 

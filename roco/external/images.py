@@ -15,7 +15,7 @@ from roco.errors import DatasetError
 
 Array = np.ndarray[Any, Any]
 
-# What an npz calls its images and labels: Keras's test set first.
+# Names of images and labels in an npz: Keras's test set first.
 ARRAYS = (("x_test", "y_test"), ("images", "labels"), ("x", "y"))
 USUAL_SIZE = 32
 # How far a float may be from a multiple of 1/255.
@@ -29,7 +29,7 @@ class TestImages:
     Attributes:
         title: of the data set.
         split: images uint8 `(n, 3, size, size)`, and labels.
-        class_names: in the order of the labels; empty where nobody says.
+        class_names: in the order of the labels; empty if unknown.
     """
 
     title: str
@@ -43,7 +43,7 @@ def read_images(name: str, *, image_size: int | None = None) -> TestImages:
     Args:
         name: a published data set (`cifar10`), an .npz file, a folder with a folder for each class (perhaps below
             `test/`), or the dataset.h5 of a study.
-        image_size: the height and width that images are brought to; their own where not given, for folders 32.
+        image_size: height and width of the result; if not given, that of the images, for folders 32.
 
     Raises:
         DatasetError: there are no such images, or they cannot be used.
@@ -70,7 +70,7 @@ def read_images(name: str, *, image_size: int | None = None) -> TestImages:
 def _published(config: DatasetConfig) -> TestImages:
     source = read_source(config)
     if source.test is None:
-        # Without test images of its own it is cut as a study cuts it.
+        # Without own test images it is split as a study splits it.
         return TestImages(config.source.title, make_dataset(config).test, source.class_names)
     everything = np.arange(len(source.test.labels))
     return TestImages(config.source.title, Split(source.test.take(everything), source.test.labels), source.class_names)
@@ -78,7 +78,7 @@ def _published(config: DatasetConfig) -> TestImages:
 
 def _check_size(path: Path, size: int, wanted: int | None) -> None:
     if wanted not in (None, size):
-        raise DatasetError(f"{path}: its images have {size} pixels a side, and --image-size asks for {wanted}")
+        raise DatasetError(f"{path}: its images have {size} x {size} pixels, and --image-size asks for {wanted}")
 
 
 def _from_npz(path: Path, image_size: int | None) -> Split:
@@ -98,13 +98,13 @@ def _from_npz(path: Path, image_size: int | None) -> Split:
     height, width = images.shape[1:3]
     if height != width and image_size is None:
         raise DatasetError(
-            f"{path}: its images have {height} x {width} pixels; say with --image-size what to make them"
+            f"{path}: its images have {height} x {width} pixels; choose a height and width with --image-size"
         )
     return Split(fit(images, image_size or height), labels.astype(np.int64))
 
 
 def _channels_last(path: Path, images: Array) -> Array:
-    """Images `(n, h, w)` or `(n, h, w, 1 or 3)` from these or from torch's order of channels."""
+    """Images `(n, h, w)` or `(n, h, w, 1 or 3)`; also from torch's order of channels."""
     if images.ndim == 4 and images.shape[1] in (1, 3) and images.shape[3] not in (1, 3):
         images = images.transpose(0, 2, 3, 1)
     if images.ndim not in (3, 4) or images.shape[3:] not in ((), (1,), (3,)) or not images.size:

@@ -25,25 +25,17 @@ KINDS = "a .pt2 file of torch.export, an .onnx or .safetensors file, a key of ro
 
 @dataclass(frozen=True)
 class Model:
-    """A network as it was read.
-
-    Attributes:
-        network: images to logits, whatever it expects of them.
-        origin: what it was read from, in words.
-        sha256: of its file, or of its weights and its factory's source.
-        has_gradients: False where no gradient can pass through it.
-    """
+    """A network as it was read, without normalisation; see `Evaluation` for the fields."""
 
     network: nn.Module
     origin: str
     sha256: str
-    has_gradients: bool = True
 
 
 class Normalised(nn.Module):
     """A network as attacks call it: float32 images in [0, 1] to logits, always in evaluation mode.
 
-    It never passes `train()` on: exported networks refuse it, and nothing here trains.
+    It does not pass `train()` on: exported networks refuse it, and nothing here trains.
     """
 
     def __init__(self, network: nn.Module, *, mean: Sequence[float], std: Sequence[float]) -> None:
@@ -56,7 +48,7 @@ class Normalised(nn.Module):
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).reshape(1, -1, 1, 1))
 
     def train(self, mode: bool = True) -> "Normalised":
-        """Notes the mode, for whoever asks, and changes nothing."""
+        """Sets `training` and changes nothing else."""
         self.training = mode
         return self
 
@@ -79,12 +71,12 @@ class _OnnxRuntime(nn.Module):
             ) from None
         try:
             self.session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has errors of its own for each fault
-            raise ConfigError(f"{path}: cannot be read as an ONNX file ({_told(error)})") from None
+        except Exception as error:  # onnxruntime has own errors for each fault
+            raise ConfigError(f"{path}: cannot be read as an ONNX file ({_in_one_line(error)})") from None
         self.input = self.session.get_inputs()[0].name
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits of a batch; computed on the CPU."""
+        """Logits of a batch, computed on the CPU."""
         logits = self.session.run(None, {self.input: images.detach().cpu().numpy()})[0]
         return torch.from_numpy(logits).to(images.device)
 
@@ -95,7 +87,7 @@ def read_model(name: str, *, device: torch.device, results: str | Path = "result
     Args:
         name: a .pt2 file of torch.export, an .onnx file, a .safetensors file of roco, the key of a retrained network,
             or `package.module:factory`, a function without arguments that returns a torch module.
-        device: where it computes; of ONNX always the CPU.
+        device: where it computes; an ONNX network always uses the CPU.
         results: where a key is looked up.
 
     Raises:
@@ -113,7 +105,7 @@ def read_model(name: str, *, device: torch.device, results: str | Path = "result
     if path.suffix == ".pt2":
         return Model(_exported(path, device), "torch.export file", _sha256(path))
     if path.suffix == ".onnx":
-        return Model(_OnnxRuntime(path), "ONNX file, without gradients", _sha256(path), has_gradients=False)
+        return Model(_OnnxRuntime(path), "ONNX file, without gradients", _sha256(path))
     if ":" in name:
         network, source = _made_by(name)
         return Model(
@@ -125,7 +117,7 @@ def read_model(name: str, *, device: torch.device, results: str | Path = "result
     return Model(load_network(path)[0].to(device), "network file of roco", checksum_of(path))
 
 
-def _told(error: BaseException) -> str:
+def _in_one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
@@ -143,13 +135,13 @@ def _exported(path: Path, device: torch.device) -> nn.Module:
             program = move_to_device_pass(program, device)
         return program.module()
     except Exception as error:  # a damaged archive raises anything
-        raise ConfigError(f"{path}: cannot be read as a torch.export file ({_told(error)})") from None
+        raise ConfigError(f"{path}: cannot be read as a torch.export file ({_in_one_line(error)})") from None
 
 
 def _made_by(name: str) -> tuple[nn.Module, bytes]:
-    """What a factory returns, and the source of its file."""
+    """The network that a factory returns, and the source of the factory's file."""
     module_name, _, attribute = name.partition(":")
-    # As for `python -m`: modules of the folder where one is.
+    # Like `python -m`: modules in the current folder can be imported.
     sys.path.insert(0, str(Path.cwd()))
     try:
         factory: Any = importlib.import_module(module_name)
@@ -159,7 +151,7 @@ def _made_by(name: str) -> tuple[nn.Module, bytes]:
     except RocoError:
         raise
     except Exception as error:
-        raise ConfigError(f"{name}: cannot be called ({_told(error)})") from error
+        raise ConfigError(f"{name}: cannot be called ({_in_one_line(error)})") from error
     finally:
         sys.path.remove(str(Path.cwd()))
     if not isinstance(network, nn.Module):

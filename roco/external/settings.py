@@ -1,4 +1,4 @@
-"""Which attacks `roco evaluate` runs: those of a configuration, or the protocol below."""
+"""The attacks of `roco evaluate`: from a configuration, or the protocol below."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from roco.config.reading import read_yaml
 from roco.errors import ConfigError
 from roco.settings.levels import WRITTEN
 
-# AutoAttack at 8/255 is RobustBench's; 1/255 is where networks without adversarial training differ.
+# AutoAttack at 8/255 as in RobustBench; 1/255 because there networks without adversarial training differ.
 PROTOCOL = RobustnessConfig(
     attacks={
         "pgd_1": PGD(method="pgd", eps=1.0, alpha=0.25, steps=40),
@@ -31,7 +31,7 @@ def attacks_of(path: str | Path | None, *, images: int | None = None) -> Robustn
 
     Args:
         path: of the YAML file.
-        images: how many images to attack, instead of what the configuration says.
+        images: how many images to attack; if not given, as many as the configuration says.
 
     Raises:
         ConfigError: the file is missing, is no YAML, or a setting is not valid.
@@ -53,13 +53,13 @@ def attacks_of(path: str | Path | None, *, images: int | None = None) -> Robustn
 
 
 def black_box(config: RobustnessConfig) -> RobustnessConfig:
-    """What of the attacks can be run without gradients; Square for AutoAttack, of which it is a part.
+    """The attacks that work without gradients; of AutoAttack only Square is left.
 
     Raises:
-        ConfigError: none can.
+        ConfigError: there are none.
     """
     kept = {name: part for name, attack in config.attacks.items() if (part := attack.without_gradients())}
-    # What is left of AutoAttack must not be called so.
+    # Square alone must not be called AutoAttack.
     names = {name: _name_of(name, config) for name in kept}
     attacks = {names[name]: attack for name, attack in kept.items()}
     if not attacks:

@@ -1,1 +1,1 @@
-"""A whole study: where its files are, how far it is, what it will cost. Nothing here computes a result."""
+"""A whole study: its files, its progress, and what it will cost. Nothing here computes a result."""

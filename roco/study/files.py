@@ -1,4 +1,4 @@
-"""The files of a study, each declared once: its path with wildcards, and what the logs of its rules are called."""
+"""The files of a study, each declared once: their paths with wildcards, and the names of the rules' logs."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -41,11 +41,11 @@ class File(StrEnum):
     PAGE = "report.html"
 
     def at(self, **wildcards: object) -> str:
-        """The path with values in the place of wildcards; those without a value stay in braces."""
+        """The path with the values of wildcards; a wildcard without a value stays in braces."""
         return filled(self.value, wildcards)
 
 
-# What the log and the benchmark of a rule's job are called, within logs/ and benchmarks/.
+# The names of the log and the benchmark of each rule, within logs/ and benchmarks/.
 JOB_NAMES = {
     "dataset": "dataset",
     "target": "{targets}/{target}",
@@ -67,7 +67,7 @@ JOB_NAMES = {
 
 
 def filled(pattern: str, wildcards: Mapping[str, object]) -> str:
-    """A pattern with values in the place of wildcards; those without a value stay in braces, as a rule wants them."""
+    """A pattern with the values of wildcards; a wildcard without a value stays in braces, for rules."""
     texts = {
         name: f"{int(str(value)):03d}" if name in THREE_DIGITS else str(value) for name, value in wildcards.items()
     }
@@ -75,14 +75,14 @@ def filled(pattern: str, wildcards: Mapping[str, object]) -> str:
 
 
 class _Open(dict[str, str]):
-    """Values of wildcards; a wildcard without one stands for itself."""
+    """Values of wildcards; a wildcard without a value stands for itself."""
 
     def __missing__(self, name: str) -> str:
         return f"{{{name}}}"
 
 
 def in_words(wildcards: Mapping[str, object]) -> str:
-    """Wildcards for people to read, such as `roco, seed 0, generation 2`; the standard training is not named."""
+    """Wildcards in words, such as `roco, seed 0, generation 2`; the standard training is not named."""
     named = [(name, value) for name, value in wildcards.items() if value != STANDARD]
     return ", ".join(
         str(each) if name in SELF_EXPLANATORY else f"{name.replace('_', ' ')} {each}" for name, each in named

@@ -1,4 +1,4 @@
-"""Genomes that a study is measured with before it has any of its own."""
+"""Genomes for the measurements of `roco plan`, before a study has any."""
 
 from roco.config import Part, StudyConfig
 from roco.networks.spec import GenomeSpec
@@ -13,7 +13,7 @@ TYPICAL_GENOMES = 9
 def typical_genomes(
     config: StudyConfig, images: Images, count: int, *, rank: int = TYPICAL_GENOMES // 2
 ) -> list[Genome]:
-    """Random genomes as in a first population, that of a rank by FLOPs first; the others can be one stack with it."""
+    """Random genomes as in a first population: first that of a rank by FLOPs, then others for the same stack."""
     generator = numpy_generator(0, "typical genome")
     shape = {"phases": config.space.phases, "nodes": config.space.nodes}
 
@@ -31,5 +31,5 @@ def typical_genomes(
 
 
 def spec_of(config: StudyConfig, genome: Genome, images: Images, part: Part) -> GenomeSpec:
-    """A genome's network as it is in the search or as it is retrained."""
+    """A genome's network in the search or in retraining."""
     return config.decoder_of(part).spec(genome, classes=images.classes, image_size=images.size)

@@ -1,4 +1,4 @@
-"""How many images a study has, before its data set is made or after."""
+"""The numbers of a study's images, before or after its data set is made."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from roco.files import is_there
 
 @dataclass(frozen=True)
 class Images:
-    """How many images a study has in each split, of how many classes and pixels a side."""
+    """The numbers of images in each split, the number of classes, and the height and width in pixels."""
 
     train: int
     validation: int
@@ -20,7 +20,7 @@ class Images:
 
 
 def images_of(config: StudyConfig) -> Images | None:
-    """The numbers of images, from dataset.h5; before it is made, from what is known of the data set, if anything is."""
+    """The numbers of images from dataset.h5; before it is made, from the data set's declaration, if that knows them."""
     size = config.dataset.image_size
     if is_there(made := Path(config.folder) / "dataset.h5"):
         facts, counts = dataset_facts(made)

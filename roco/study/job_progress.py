@@ -1,4 +1,4 @@
-"""How far a job is, from the progress file beside its log: a line of JSON for each log line; roco.runtime writes it."""
+"""The progress of a job, from the file beside its log, with a line of JSON per log line; roco.runtime writes it."""
 
 import json
 from collections.abc import Iterator
@@ -12,16 +12,16 @@ from roco.runtime import State
 
 @dataclass(frozen=True)
 class JobProgress:
-    """How far a job is.
+    """The progress of a job.
 
     Attributes:
-        begun: when its first line was written.
-        written: when its last line was.
-        message: what its last line says.
-        state: as the job said last.
-        error: the last line that is an error, which says why it failed; empty if there is none.
-        networks: how many networks are trained, those that the store had included.
-        joules: that the job's GPU took while it ran, for all jobs that it had; None where that is not known.
+        begun: the time of its first line.
+        written: the time of its last line.
+        message: its last line.
+        state: its last state.
+        error: its last error, which says why it failed; empty if there is none.
+        networks: the number of trained networks, including those from the store.
+        joules: the energy that its GPU took while it ran, for all jobs on it; None if unknown.
     """
 
     begun: datetime
@@ -34,7 +34,7 @@ class JobProgress:
 
     @property
     def ended(self) -> bool:
-        """Whether it ended well."""
+        """Whether it ended without an error."""
         return self.state == "done"
 
     @property
@@ -45,10 +45,10 @@ class JobProgress:
 
 @dataclass
 class ProgressFiles:
-    """Progress files, each read again only when it has changed: a study has many, and most of their jobs have ended.
+    """Progress files, each read again only after a change: a study has many, and most of their jobs have ended.
 
     Attributes:
-        known: by path, the time and size that a file had when it was read, and what it said.
+        known: by path, the time and size of a file when it was read, and its content.
     """
 
     known: dict[Path, tuple[tuple[int, int], JobProgress | None]] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class ProgressFiles:
 
 
 def read_progress(path: str | Path) -> JobProgress | None:
-    """A job's progress; None if there is no such file yet, or nothing in it."""
+    """A job's progress; None if the file does not exist or is empty."""
     lines = list(_lines(path))
     if not lines:
         return None
@@ -84,7 +84,7 @@ def read_progress(path: str | Path) -> JobProgress | None:
 
 
 def _lines(path: str | Path) -> Iterator[dict[str, Any]]:
-    """The lines that are whole: the last one may just be written, and a full disk may have cut one short."""
+    """The complete lines: the last line may just be written, and a full disk may have cut a line short."""
     try:
         text = Path(path).read_text(errors="replace")
     except OSError:

@@ -1,6 +1,6 @@
-"""Which files and jobs a study has, from its configuration alone, before any job has run.
+"""The files and jobs of a study, from its configuration alone, before any job has run.
 
-The rules take inputs, outputs, logs and benchmarks from here, and `roco status` and `roco plan` count by the same.
+The rules take inputs, outputs, logs and benchmarks from here, and so do `roco status` and `roco plan`.
 """
 
 import itertools
@@ -28,9 +28,9 @@ class Job:
     Attributes:
         rule: its name in rules/.
         wildcards: of its rule, by name.
-        output: a file that is there when the job is done, and not before.
+        output: a file that exists if and only if the job is done.
         log: its log file.
-        networks: how many networks it trains, where it can train many.
+        networks: how many networks it trains; 0 for rules that train a single network or none.
     """
 
     rule: str
@@ -41,22 +41,22 @@ class Job:
 
     @property
     def done(self) -> bool:
-        """Whether its output is there."""
+        """Whether its output exists."""
         return is_there(self.output)
 
     @property
     def progress(self) -> Path:
-        """The file that it writes its progress to."""
+        """Its progress file."""
         return progress_file(self.log)
 
     @property
     def title(self) -> str:
-        """Its wildcards for people to read, or its rule, where a rule has one job."""
+        """Its wildcards in words; its rule if it has no wildcards."""
         return in_words(self.wildcards) or self.rule
 
     @property
     def search(self) -> str:
-        """The search that it belongs to; empty, if it belongs to none."""
+        """Its search; empty if it belongs to none."""
         return str(self.wildcards.get("search", ""))
 
     @property
@@ -77,7 +77,7 @@ class Layout:
         return self.config.folder
 
     # -----------------------------------------------------------------------------------------------------------
-    # Paths; wildcards without a value stay in braces, as a rule wants them
+    # Paths; wildcards without a value stay in braces, for rules
 
     def path(self, file: File, **wildcards: object) -> str:
         """A file."""
@@ -88,15 +88,15 @@ class Layout:
         return f"{self.folder}/logs/{filled(JOB_NAMES[rule], wildcards)}.log"
 
     def benchmark(self, rule: str) -> str:
-        """What a rule's job took, as Snakemake measures it: seconds, memory, input and output, CPU."""
+        """The file for Snakemake's measurements of a rule's jobs: seconds, memory, input and output, CPU."""
         return f"{self.folder}/benchmarks/{JOB_NAMES[rule]}.tsv"
 
     def target_folder(self, split: SplitName) -> str:
-        """The folder of the networks that a split's adversarial images are made from, from the study's folder."""
+        """The folder, within the study's, of the networks that a split's adversarial images are made from."""
         return "test_targets" if split == "test" and self.config.targets.test is not None else "targets"
 
     def target_metrics(self) -> list[str]:
-        """The measurements of all targets, those of the search first."""
+        """The measurements of all targets, the search's targets first."""
         return [str(job.output) for job in self._targets()]
 
     def target_networks(self, split: SplitName) -> list[str]:
@@ -105,7 +105,7 @@ class Layout:
         return [self.path(File.TARGET_NETWORK, targets=folder, target=name) for name in names]
 
     def adversarial_cells(self, split: SplitName) -> list[str]:
-        """The adversarial images of a split, a file for each target, norm and threshold."""
+        """The adversarial images of a split: one file per target, norm and threshold."""
         parts = (self.config.targets.architectures(split), NORMS, self.config.adversarial.thresholds)
         return [
             self.path(File.ADVERSARIAL_CELL, split=split, target=target, norm=norm, threshold=threshold)
@@ -121,12 +121,12 @@ class Layout:
         return [self.population(search, seed, int(generation) - 1)] if int(generation) else []
 
     def genomes(self, search: str, seed: int | str, generation: int | str) -> str:
-        """The genomes of a generation; the first one's are shared by all searches of a seed."""
+        """The genomes of a generation; all searches of a seed share those of the first."""
         search = search if int(generation) else INITIAL
         return self.path(File.GENOMES, search=search, seed=seed, generation=generation)
 
     def shards(self, search: str, seed: int | str, generation: int | str) -> list[str]:
-        """The evaluation files of a generation; the first one's are shared by all searches of a seed."""
+        """The evaluation files of a generation; all searches of a seed share those of the first."""
         jobs = self._shards(search if int(generation) else INITIAL, int(seed), int(generation))
         return [str(job.output) for job in jobs]
 
@@ -151,25 +151,25 @@ class Layout:
         return [(search, seed) for search in self.config.search.searches for seed in self.config.seeds]
 
     def all_shards(self) -> list[str]:
-        """Of all generations, the shared ones once."""
+        """The evaluation files of all generations; shared files appear once."""
         return [str(job.output) for job in self._evaluations()]
 
     def all_populations(self) -> list[str]:
-        """Of all searches, seeds and generations."""
+        """The populations of all searches, seeds and generations."""
         generations = range(self.config.search.generations + 1)
         return [self.population(*search, generation) for search in self.all_seeds() for generation in generations]
 
     @property
     def ways(self) -> tuple[str, ...]:
-        """The ways in which networks are retrained, by their folders; all of them train the same networks."""
+        """The ways of retraining, by their folders; all ways train the same networks."""
         return (STANDARD,) if self.config.retraining.adversarial is None else (STANDARD, ADVERSARIAL)
 
     def all_retrainings(self, way: str = STANDARD) -> list[Wildcards]:
-        """The wildcards of all retrainings of a way: of each front that is to be, and of the published networks."""
+        """The wildcards of all retrainings of a way: of each future front, and of the published networks."""
         return [wildcards for front in self._fronts() for wildcards in front if wildcards["retrained"] == way]
 
     def all_of_retrainings(self, file: File, way: str = STANDARD) -> list[str]:
-        """A file of each retraining of a way; none where the study does not train in it."""
+        """A file of each retraining of a way; none if the study does not train that way."""
         return [self.path(file, **wildcards) for wildcards in self.all_retrainings(way)]
 
     def all_robustness(self, way: str = STANDARD) -> list[str]:
@@ -198,7 +198,7 @@ class Layout:
         yield self._job("report_page", File.PAGE, {})
 
     def _targets(self) -> Iterator[Job]:
-        # Of the first split that has them, where both have the same.
+        # If both splits have the same targets, those of the first.
         splits = {self.target_folder(split): split for split in reversed(SPLITS)}
         for folder, split in reversed(splits.items()):
             for name in self.config.targets.architectures(split):
@@ -219,7 +219,7 @@ class Layout:
             yield self._job("evaluate", File.EVALUATIONS, of_rule, networks=min(size, genomes - first))
 
     def _fronts(self) -> Iterator[list[Wildcards]]:
-        """Each front that is retrained, in each way, as the wildcards of its trainings: as many as there may become."""
+        """The wildcards of each front's trainings, for each way, and for as many networks as the front may have."""
         fronts = [(*each, self.config.slots) for each in self.all_seeds() if each[0] in self.config.retrained_searches]
         if published := len(self.config.retraining.references):
             fronts.append((REFERENCES, self.config.seeds[0], published))

@@ -1,7 +1,7 @@
-"""The lock of a results folder, and who holds it. It is the system's own lock on a file, and ends with its process.
+"""The lock of a results folder, and its holder. It is the system's lock on a file, which ends with its process.
 
 Snakemake's lock file outlives a killed process. The library filelock has no shared lock and opens the file for writing:
-`roco status` could then look only where it may write, and would keep a run from starting while it looks.
+`roco status` could then look only at folders that it may write, and no run could start at that moment.
 """
 
 import fcntl
@@ -16,16 +16,16 @@ from roco.errors import ConfigError
 log = logging.getLogger("roco")
 
 NAME = ".running"
-# `running_process` holds the lock for far less.
+# `running_process` holds the lock for a far shorter time.
 PATIENCE_SECONDS = 1.0
 
 
 def lock_results(folder: str | Path) -> int | None:
-    """Locks a results folder for this process, until it ends, however it ends.
+    """Locks a results folder for this process, until it ends in whatever way.
 
     Returns:
-        The descriptor of the lock file. To close it would give the lock back; only tests do. None where the file system
-        has no such locks, which is logged.
+        The descriptor of the lock file; closing it releases the lock, which only tests do. None if the file system has
+        no such locks, which is logged.
 
     Raises:
         ConfigError: another process has the lock, or the folder cannot be written.
@@ -51,7 +51,7 @@ def lock_results(folder: str | Path) -> int | None:
 
 
 def _lock(descriptor: int) -> None:
-    """Takes the lock of a file, and waits a little for those that only look whether it is held.
+    """Takes the lock of a file, and waits a little for processes that only look whether it is held.
 
     Raises:
         BlockingIOError: another process keeps it.
@@ -70,7 +70,7 @@ def _lock(descriptor: int) -> None:
 def running_process(folder: str | Path) -> str:
     """The process that has locked a results folder, in words; empty if there is none.
 
-    To see whether the lock is held it is taken, shared, and given back at once: a run that starts waits for that.
+    It takes a shared lock and releases it at once; a run that starts at that moment waits.
     """
     try:
         with (Path(folder) / NAME).open() as file:

@@ -1,4 +1,4 @@
-"""Looks up the networks of a study, by key, name or genome, with what was measured of them so far."""
+"""Looks up the networks of a study by key, name or genome, with their measurements so far."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class KnownNetwork:
     """A network of a study.
 
     Attributes:
-        genome: what it decodes from.
-        individual: its entry in a population; None where the study's searches never had it.
-        retrainings: what was measured of each of its retrainings, once a training seed; empty before that.
+        genome: its genome.
+        individual: its entry in a population; None if no search of the study had it.
+        retrainings: the measurements of its retrainings, one per training seed.
     """
 
     genome: Genome
@@ -29,10 +29,10 @@ class KnownNetwork:
 
 
 def last_population(config: StudyConfig, search: str, seed: int) -> Population | None:
-    """The last population of a search, None before the first.
+    """The last population of a search; None before the first.
 
     Raises:
-        ConfigError: there is no such search or seed in the configuration.
+        ConfigError: the configuration has no such search or seed.
     """
     if search not in config.search.searches:
         raise ConfigError(f"{search}: expected one of {', '.join(config.search.searches)}")
@@ -46,7 +46,7 @@ def last_population(config: StudyConfig, search: str, seed: int) -> Population |
 
 
 def look_up(config: StudyConfig, name: str) -> KnownNetwork:
-    """The network of a key (or of the beginning of one), a published name or a genome's text.
+    """The network of a key (or the beginning of a key), a published name or a genome's text.
 
     Raises:
         ConfigError: no network of the study has this key, or several have.
@@ -66,7 +66,7 @@ def look_up(config: StudyConfig, name: str) -> KnownNetwork:
             several = f"several: {', '.join(keys[:5])}" if keys else "none"
             raise ConfigError(f"{name}: expected a network's key in {config.folder}, found {several}; see roco front")
         genome = Genome.parse(texts[keys[0]])
-    # Several searches may have it: with one training seed it is one training.
+    # Several searches may have the network; its trainings with the same seed are equal.
     by_seed = {each.training_seed: each for each in reversed(retrainings) if each.key == genome.key}
     return KnownNetwork(genome, individuals.get(genome.key), tuple(by_seed[seed] for seed in sorted(by_seed)))
 

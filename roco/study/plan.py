@@ -1,4 +1,4 @@
-"""What a run of a study will do before it is started: its stages, what is done already, and the time it would take."""
+"""What a run of a study will do: its stages, what is done already, and an estimate of the time."""
 
 import csv
 import io
@@ -20,14 +20,14 @@ from roco.study.progress import STAGES, front_share
 from roco.study.shortened import attack_parts
 from roco.study.slices import Kind
 
-# Rules whose jobs train or attack; the others take seconds each.
+# Rules whose jobs train or attack; jobs of other rules take seconds.
 HEAVY = ("target", "adversarial_cells", "evaluate", "retrain", "robustness")
 LIGHT = "light steps"
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Where jobs run: on cores, or on GPUs with a job each; and the seconds until a process has imported torch."""
+    """The machine: jobs run on cores, or on GPUs, one job each. `start_seconds`: until a process has imported torch."""
 
     name: str
     cores: int
@@ -41,14 +41,14 @@ class Pending:
 
     Attributes:
         open: output files that a run would make, by rule.
-        start_seconds: CPU time that Snakemake took to find out, as it does again at the start of every job.
+        start_seconds: CPU time of Snakemake's start, which every job repeats.
     """
 
     open: Mapping[str, frozenset[str]]
     start_seconds: float
 
     def has(self, job: Job) -> bool:
-        """Whether a job is to be done."""
+        """Whether a run would do the job."""
         return str(job.output) in self.open.get(job.rule, frozenset())
 
 
@@ -57,12 +57,11 @@ class StagePlan:
     """A stage of a run.
 
     Attributes:
-        title: its name.
-        jobs: how many it has.
-        open: how many of them are to be done.
-        networks: how many networks they train; of a front the most that it may have.
+        jobs: the number of its jobs.
+        open: the number of jobs that a run would do.
+        networks: how many networks these train at most.
         work: seconds of all jobs with all cores or GPUs at work.
-        chain: seconds of the longest row of jobs of which each waits for the one before.
+        chain: seconds of the longest chain of jobs that wait for each other.
     """
 
     title: str
@@ -74,15 +73,15 @@ class StagePlan:
 
     @property
     def seconds(self) -> float:
-        """That it takes if nothing else runs."""
+        """The duration if nothing else runs."""
         return max(self.work, self.chain)
 
 
 def pending_jobs(configfile: str) -> Pending:
-    """Asks Snakemake what is done and what is not; nothing is run.
+    """Asks Snakemake what is left to do; nothing is run.
 
     Raises:
-        ConfigError: Snakemake cannot be asked; with its reason.
+        ConfigError: Snakemake fails; with its reason.
     """
     snakefile = next((path for path in (Path("Snakefile"), _beside_package()) if path.exists()), None)
     if snakefile is None:
@@ -98,7 +97,7 @@ def pending_jobs(configfile: str) -> Pending:
     todo: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         if row["plan"] == "update pending":
-            # The retraining of published networks is a rule of its own to Snakemake only.
+            # For Snakemake alone, the retraining of published networks is a separate rule.
             todo[row["rule"].removesuffix("_references")].add(row["output_file"])
     return Pending({rule: frozenset(files) for rule, files in todo.items()}, seconds)
 
@@ -108,7 +107,7 @@ def _beside_package() -> Path:
 
 
 def everything_pending(config: StudyConfig) -> Pending:
-    """As if nothing were done, and Snakemake took no time."""
+    """All jobs of a study, with a Snakemake that takes no time."""
     files: dict[str, set[str]] = defaultdict(set)
     for job in Layout(config).jobs():
         files[job.rule].add(str(job.output))
@@ -124,12 +123,12 @@ def cpu_seconds_of(command: list[str]) -> tuple[float, subprocess.CompletedProce
 
 
 def this_machine(config: StudyConfig, *, cores: int) -> Machine:
-    """Where this process runs; a GPU counts where torch can use it."""
+    """The machine of this process; a GPU counts if torch can use it."""
     import torch
 
     from roco.runtime import start_torch
 
-    # What every job does at its start and its end.
+    # The start and the end of every job.
     code = "from roco.runtime import leave, pause_collection; pause_collection(); import roco.training.loop; leave()"
     seconds, _ = cpu_seconds_of([sys.executable, "-c", code])
     if start_torch(config.device).type == "cuda":
@@ -139,13 +138,13 @@ def this_machine(config: StudyConfig, *, cores: int) -> Machine:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study's jobs and what they take on a machine.
+    """A study's jobs and their durations on a machine.
 
     Attributes:
         config: of the study.
-        pending: what is to be done.
-        machine: where.
-        measured: seconds of the kinds of jobs in `kinds_to_measure`, as roco.study.slices gives them.
+        pending: what is left to do.
+        machine: where it runs.
+        measured: seconds of the kinds of jobs in `kinds_to_measure`, from roco.study.slices.
     """
 
     config: StudyConfig
@@ -155,7 +154,7 @@ class Plan:
 
     @cached_property
     def stages(self) -> list[StagePlan]:
-        """In the order of the workflow; light steps together at the end."""
+        """The stages in the order of the workflow; light steps together at the end."""
         jobs = list(Layout(self.config).jobs())
         heavy = [self._stage(rule, [job for job in jobs if job.rule == rule]) for rule in STAGES if rule in HEAVY]
         return [*heavy, self._light()]
@@ -172,11 +171,11 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Of all stages: jobs of one stage run beside those of another, unless they wait for each other."""
+        """The duration of the run: stages overlap unless they wait for each other."""
         return max(sum(stage.work for stage in self.stages), sum(stage.chain for stage in self.stages))
 
     def _stage(self, rule: str, jobs: Sequence[Job]) -> StagePlan:
-        """A stage of jobs that run beside each other, except that the generations of a search follow each other."""
+        """A stage of jobs that run side by side, except that the generations of a search follow each other."""
         todo = [job for job in jobs if self.pending.has(job)]
         seconds = [self._seconds(job) for job in todo]
         at_once = self.machine.gpus or max(1, self.machine.cores // max(map(self._processes, todo), default=1))
@@ -189,19 +188,19 @@ class Plan:
         return StagePlan(STAGES[rule], len(jobs), len(todo), networks, sum(seconds) / at_once, chain)
 
     def _processes(self, job: Job) -> int:
-        """How many processes share a job's networks on a CPU; they take a core each."""
+        """The number of processes that share a job's networks on a CPU; each takes a core."""
         if job.rule not in ("evaluate", "retrain"):
             return 1
         section = self.config.evaluation if job.rule == "evaluate" else self.config.retraining
         return min(section.processes, job.networks, self.machine.cores)
 
     def _seconds(self, job: Job) -> float:
-        """From a job's start to its end."""
+        """The duration of a job."""
         recorded = self.recorded.get(kind_of(job))
-        # A front may have fewer networks than slots; the last population tells how many.
+        # A front may have fewer networks than slots; the last population says how many.
         share = self.front_share if job.rule in ("retrain", "robustness") and job.search != REFERENCES else 1.0
         if recorded is not None:
-            # Of a job that retrains a front the seconds for each slot are known, filled or not.
+            # For retraining, the recorded seconds per slot include empty slots.
             share = share if job.rule == "robustness" else 1.0
             return share * max(1, job.networks) * recorded + self.pending.start_seconds
         seconds = sum(self.measured[kind] for kind in slices_of(job, self.config))
@@ -214,16 +213,16 @@ class Plan:
         return share * seconds + start + self.pending.start_seconds
 
     def _light(self) -> StagePlan:
-        """The steps that only read and write: they import no torch, and take about as long as Snakemake to start."""
+        """The steps that only read and write: without torch, they take about as long as Snakemake's start."""
         open_files = self.pending.open.items()
-        # Each of these jobs writes into a folder of its own.
+        # Each of these jobs writes to its own folder.
         folders = {(rule, Path(file).parent) for rule, files in open_files if rule not in HEAVY for file in files}
         work = len(folders) * self.pending.start_seconds / self.machine.cores
         return StagePlan(LIGHT, len(folders), len(folders), 0, work, 0.0)
 
 
 def kind_of(job: Job) -> Kind:
-    """Jobs of a kind take about as long as each other."""
+    """The kind of a job: jobs of one kind take about the same time."""
     of_kind = [str(job.wildcards[name]) for name in ("norm", "target", "retrained") if name in job.wildcards]
     return (job.rule, *(name for name in of_kind if name != STANDARD))
 
@@ -239,7 +238,7 @@ def slices_of(job: Job, config: StudyConfig) -> list[Kind]:
 
 
 def kinds_to_measure(config: StudyConfig, pending: Pending) -> list[Kind]:
-    """The slices of jobs that are to be done and of which no job of their kind has ended in this study."""
+    """The slices of jobs that are left to do, without kinds of which a job of this study has ended."""
     known = recorded_seconds(config)
     todo = [job for job in Layout(config).jobs() if job.rule in HEAVY and pending.has(job)]
     kinds = [kind for job in todo if kind_of(job) not in known for kind in slices_of(job, config)]
@@ -247,13 +246,13 @@ def kinds_to_measure(config: StudyConfig, pending: Pending) -> list[Kind]:
 
 
 def recorded_seconds(config: StudyConfig) -> dict[Kind, float]:
-    """Seconds of jobs of this study that ended, by kind; of jobs that train many networks, for each.
+    """Mean seconds of the ended jobs of this study, by kind; for jobs that train many networks, seconds per network.
 
-    Jobs that took less than half as long as the longest do not count: they met an empty slot or the store.
+    Jobs that took less than half as long as the longest do not count: they had an empty slot or used the store.
     """
     seconds: dict[Kind, list[float]] = defaultdict(list)
     for job in Layout(config).jobs():
         if job.rule in HEAVY and job.done and (progress := read_progress(job.progress)) and progress.ended:
             seconds[kind_of(job)].append(progress.seconds / max(1, job.networks))
-    whole = {kind: [each for each in found if each >= max(found) / 2] for kind, found in seconds.items()}
-    return {kind: sum(found) / len(found) for kind, found in whole.items()}
+    whole = {kind: [each for each in times if each >= max(times) / 2] for kind, times in seconds.items()}
+    return {kind: sum(times) / len(times) for kind, times in whole.items()}

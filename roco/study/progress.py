@@ -1,4 +1,4 @@
-"""How far a study is, from its files alone: beside a running one or after it. Nothing is written or computed anew."""
+"""The progress of a study, from its files alone, while it runs or later. Nothing is written."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ STAGES = {
     "robustness": "white-box attacks",
     "report_page": "report",
 }
-# Between two jobs of one run there are seconds, between two runs there is more.
+# A longer pause between two jobs means that a new run began.
 LONGEST_PAUSE = 120.0
 
 
@@ -29,13 +29,12 @@ class StageState:
     """A stage of the workflow.
 
     Attributes:
-        title: its name.
         unit: what is counted: jobs, genomes, or networks.
-        done: how many are done; of genomes and networks also those of jobs that still run.
+        done: how many are done; genomes and networks of running jobs count too.
         total: how many there are; retrained networks are counted as slots of the fronts, some of which stay empty.
-        running: jobs at work, with their progress.
+        running: running jobs with their progress.
         failed: jobs that ended with an error and have not been run again, with the error.
-        job_seconds: how long a job took on average; None where none was seen to end.
+        job_seconds: the mean duration of a job; None if none has ended.
         jobs_left: jobs that have not ended.
     """
 
@@ -56,10 +55,10 @@ class StudyState:
     Attributes:
         name: of the experiment.
         folder: of its results.
-        holder: the process that is running it, in words; empty if none is.
+        holder: the process that runs it, in words; empty if none does.
         stages: in the order of the workflow.
-        seconds_left: estimated from jobs that ended; None if nothing is left or nothing is known yet.
-        unmeasured: titles of stages that are not in `seconds_left`, as none of their jobs has ended yet.
+        seconds_left: estimated from jobs that ended; None if nothing is left or nothing is known.
+        unmeasured: titles of stages without an ended job, which `seconds_left` leaves out.
     """
 
     name: str
@@ -80,15 +79,15 @@ class StudyState:
 
 
 def study_state(config: StudyConfig, *, files: ProgressFiles | None = None, now: datetime | None = None) -> StudyState:
-    """How far the study of a configuration is.
+    """The progress of the study of a configuration.
 
     Args:
         config: of the study.
-        files: what is known of its jobs' progress; given again and again, only files that have changed are read.
-        now: the time; the clock's, if not given.
+        files: progress files that were read before, so that only changed files are read again.
+        now: the time; the clock's if not given.
 
-    Files count as done when they are there; whether Snakemake would make them again, because a setting has changed
-    since, `roco plan` tells.
+    Files count as done if they exist. `roco plan` says whether Snakemake would make them again after a change of
+    settings.
     """
     holder, files = running_process(config.folder), files or ProgressFiles()
     progress = {job: files.read(job.progress) for job in Layout(config).jobs()}
@@ -103,7 +102,7 @@ def study_state(config: StudyConfig, *, files: ProgressFiles | None = None, now:
 
 
 def summary(study: StudyState) -> str:
-    """A running study in one line: the stage that is worked on, how far it is, the time left."""
+    """A running study in one line: the present stage, its progress, the time left."""
     stage = next((stage for stage in study.stages if stage.jobs_left), study.stages[-1])
     generation = max((job.generation for job, _ in stage.running), default=None)
     parts = [f"{study.name}: {stage.title} {stage.done} of {stage.total}"]
@@ -124,10 +123,7 @@ def duration(seconds: float) -> str:
 
 
 def front_share(config: StudyConfig) -> float:
-    """The share of slots that hold a network: from the fronts where they are, from the last populations before.
-
-    1 as long as there is no population.
-    """
+    """The share of slots that hold a network, from the last populations; 1 if there is none yet."""
     layout, shares = Layout(config), []
     for search, seed in layout.all_seeds():
         for generation in reversed(range(config.search.generations + 1)):
@@ -165,7 +161,7 @@ def _stage(
 def _time_left(
     stages: Sequence[StageState], *, ended: Sequence[JobProgress], now: datetime
 ) -> tuple[float | None, tuple[str, ...]]:
-    """Seconds that the open jobs take at the pace of those that ended, and the stages that nothing is known of."""
+    """Seconds that the open jobs take at the pace of the ended jobs, and the titles of stages without ended jobs."""
     work, jobs, unmeasured = 0.0, 0, []
     for rule, stage in zip(STAGES, stages, strict=True):
         seconds = stage.job_seconds
@@ -186,8 +182,8 @@ class _Pace:
     """How jobs followed each other.
 
     Attributes:
-        at_once: how many ran at once, on average over the time in which any ran.
-        idle_seconds: the time in which none ran, a job; starting one takes time that its progress does not show.
+        at_once: the mean number of running jobs, over the time in which any ran.
+        idle_seconds: the time without a running job, per job: the start of a job does not show in its progress.
     """
 
     at_once: float
@@ -195,7 +191,7 @@ class _Pace:
 
 
 def _pace(ended: Sequence[JobProgress]) -> _Pace | None:
-    """The pace of jobs that ended; None if there are none that took a second."""
+    """The pace of jobs that ended; None if none took any time."""
     spans = sorted((job.begun.timestamp(), job.written.timestamp()) for job in ended)
     busy = covered = idle = 0.0
     end = spans[0][0] if spans else 0.0

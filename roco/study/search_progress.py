@@ -1,4 +1,4 @@
-"""How far the searches of a study are, from their populations: for `roco status`."""
+"""The progress of a study's searches, from their populations: for `roco status`."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,18 +13,16 @@ from roco.study.layout import Layout
 
 @dataclass(frozen=True)
 class SearchProgress:
-    """A search with one seed, as far as its last population.
+    """A search with one seed, up to its last population.
 
     Attributes:
-        search: its name.
-        seed: its seed.
         generation: of the last population; None if there is none.
         generations: how many there will be.
-        evaluated: different networks that it has seen.
-        failed: evaluations that failed, of those records that are written.
-        front: how many networks of the last population are Pareto-optimal.
+        evaluated: the number of different networks so far.
+        failed: the number of failed evaluations so far.
+        front: the number of Pareto-optimal networks in the last population.
         best: the smallest value of each objective in that population, by name, without failed networks.
-        hypervolume: of the last population, on the scale of all populations of the study so far; None without one.
+        hypervolume: of the last population, on the scale of all populations of the study so far; None if there is none.
     """
 
     search: str
@@ -42,7 +40,7 @@ def search_progress(config: StudyConfig) -> list[SearchProgress]:
     """All searches of a study with all their seeds.
 
     Raises:
-        ArtifactError: a file of theirs is damaged.
+        ArtifactError: one of their files is damaged.
     """
     layout = Layout(config)
     courses = {

@@ -6,20 +6,17 @@ from typing import TypeVar
 from roco.attacks.settings import RobustnessConfig
 from roco.settings import Section
 
-# A slice has no fewer images on a CPU, and no attack fewer steps or queries, unless it has fewer anyway.
+# The fewest images of a slice on a CPU, and the fewest steps or queries of an attack, unless it has fewer anyway.
 FEWEST = 4
 
 SomeSection = TypeVar("SomeSection", bound=Section)
 
 
 def attack_parts(config: RobustnessConfig) -> dict[str, RobustnessConfig]:
-    """The attacks on a network as protocols of their own, by name."""
+    """A protocol's attacks as separate protocols, by name."""
     nothing: dict[str, object] = {
-        "attacks": {},
-        "curve": None,
-        "smallest_perturbations": {},
-        "checks": None,
-        "fewer": None,
+        **{"attacks": {}, "smallest_perturbations": {}},
+        **dict.fromkeys(("curve", "checks", "fewer")),
     }
     parts: dict[str, dict[str, object]] = {name: {"attacks": {name: each}} for name, each in config.attacks.items()}
     for name, attack in config.smallest_perturbations.items():
@@ -34,7 +31,7 @@ def attack_parts(config: RobustnessConfig) -> dict[str, RobustnessConfig]:
 
 
 def shortened(section: SomeSection, share: float) -> SomeSection:
-    """An attack's settings, or a protocol's, with a share of all `steps` and `queries`."""
+    """The settings of an attack or a protocol, with a share of all `steps` and `queries`."""
 
     def shorter(name: str, value: object) -> object:
         if isinstance(value, int) and name in ("steps", "queries"):
@@ -49,5 +46,5 @@ def shortened(section: SomeSection, share: float) -> SomeSection:
 
 
 def longest(section: Section) -> int:
-    """The largest number of steps or queries in an attack's settings, or a protocol's; at least `FEWEST`."""
+    """The largest number of steps or queries in the settings of an attack or a protocol; at least `FEWEST`."""
     return max([FEWEST, *map(int, re.findall(r'"(?:steps|queries)":(\d+)', section.model_dump_json()))])

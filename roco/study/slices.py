@@ -1,8 +1,8 @@
-"""How long each kind of job of a study takes on this machine: its own code on a slice of it, drawn out to the whole.
+"""How long each kind of job of a study takes on this machine: measured on slices of the work, then extrapolated.
 
-Networks are trained for some seconds on the study's images, or on random ones with something to learn. Attacks begin
-with few images and steps and go on with more while there is time; the last two runs say what the rest takes. The
-labels of attacked images are what the network says of them, so that all of them are attacked.
+Networks are trained for some seconds on the study's images, or on random images with something to learn. Attacks begin
+with few images and steps and go on with more while there is time; the last two runs give the estimate. The labels of
+attacked images are the network's predictions, so that all images are attacked.
 """
 
 import itertools
@@ -31,13 +31,13 @@ from roco.study.shortened import FEWEST, attack_parts, longest, shortened
 if TYPE_CHECKING:
     import torch
 
-# The images of a slice are drawn from so many; the first of this share are attacked, and not trained on.
+# The number of images for slices; this share, the first of them, is attacked and not trained on.
 MOST_IMAGES, HELD_OUT = 5120, 0.2
-# A run is at least and at most so many times as large as the one before; the first has this share of the steps.
+# Each run is larger than the run before by a factor between these two; the first has this share of the steps.
 SMALLEST_GROWTH, GROWTH, FIRST_STEPS = 1.25, 4, 1 / 64
-# So many images on a CPU are an epoch of the first steps.
+# The images of the first epochs on a CPU.
 FEWEST_TRAINED = 64
-# A slice is given at least this time.
+# The shortest time for a slice.
 SHORTEST_SECONDS = 0.1
 
 Kind = tuple[str, ...]
@@ -51,48 +51,48 @@ def seconds_by_kind(
     seconds: float,
     tell: Callable[[str], None] = lambda _: None,
 ) -> dict[Kind, float]:
-    """Seconds of a job of each kind without the start of its process; of `evaluate` and `retrain` for each network.
+    """Seconds of a job of each kind, without the start of its process; for `evaluate` and `retrain` per network.
 
     Args:
         config: of the study.
         images: their numbers and sizes.
         kinds: of `("target", name)`, `("adversarial_cells", norm, name)`, `("evaluate",)`, `("retrain",)`, and
             `("robustness", part)` with the parts of `attack_parts`.
-        seconds: that measuring may take, roughly; on a CPU those of this process.
-        tell: is called with what is measured next.
+        seconds: the rough time for all measurements; on a CPU the time of this process.
+        tell: is called with the name of each measurement.
 
     Raises:
         ConfigError: a GPU is asked for and there is none.
         TrainingFailed: a network diverged, or a stack does not fit into memory.
     """
     slices = _Slices(config, images, count=len(kinds), seconds=seconds, tell=tell)
-    found: dict[Kind, float] = {}
+    measured: dict[Kind, float] = {}
     for name in dict.fromkeys(kind[-1] for kind in kinds if kind[0] in ("target", "adversarial_cells")):
-        found["target", name], network = slices.target(name)
+        measured["target", name], network = slices.target(name)
         for kind in kinds:
             if kind[0] == "adversarial_cells" and kind[-1] == name:
-                found[kind] = slices.cells(network, *kind[1:])
+                measured[kind] = slices.cells(network, *kind[1:])
     if ("evaluate",) in kinds:
-        found["evaluate",], _ = slices.genomes("evaluation", at_once=config.evaluation.genomes_per_job)
+        measured["evaluate",], _ = slices.genomes("evaluation", at_once=config.evaluation.genomes_per_job)
     if any(kind[0] in ("retrain", "robustness") for kind in kinds):
         trainings = config.slots * len(config.retraining.seeds)
-        found["retrain",], network = slices.genomes("retraining", at_once=trainings)
-        found |= {kind: slices.attacks(network, kind[1]) for kind in kinds if kind[0] == "robustness"}
-    return found
+        measured["retrain",], network = slices.genomes("retraining", at_once=trainings)
+        measured |= {kind: slices.attacks(network, kind[1]) for kind in kinds if kind[0] == "robustness"}
+    return measured
 
 
 def whole_seconds(run: Callable[[float], float], *, first: float, limit: float) -> float:
-    """Seconds of a whole, drawn out from slices of it that grow until the next would take longer than `limit`.
+    """Seconds of the whole work, extrapolated from growing shares, until the next would take longer than `limit`.
 
-    `run` does a share of the whole and returns the seconds it took; `first` is the smallest share.
+    `run` does a share of the work and returns its seconds; `first` is the smallest share.
     """
     share, took, following, spent = 0.0, 0.0, min(1.0, first), 0.0
-    # Imports, and what a device makes ready.
+    # The first run includes imports and preparations of the device.
     if (warm := run(following)) > limit:
         return warm / following
     while True:
         seconds = run(following)
-        # What each run has to do once drops out from one to the next. Noise must not make the rest free.
+        # The difference of two runs leaves out what every run does once. Noise must not make the rest free.
         rate = max((seconds - took) / (following - share), 0.1 * seconds / following)
         share, took, spent = following, seconds, spent + seconds
         following = min(1.0, GROWTH * share, share + (limit - took) / rate)
@@ -117,7 +117,7 @@ def _drawn(config: StudyConfig, images: Images) -> tuple[Split, list[float], lis
 
 
 class _Slices:
-    """Measures one slice after the other; `limit` is that of the present one, in seconds."""
+    """Measures slice after slice; `limit` is the limit of the present slice in seconds."""
 
     def __init__(
         self, config: StudyConfig, images: Images, *, count: int, seconds: float, tell: Callable[[str], None]
@@ -134,13 +134,13 @@ class _Slices:
         self.labels = torch.from_numpy(drawn.labels[held_out:]).to(self.device)
 
     def tell(self, what: str) -> None:
-        """Begins a slice, which gets its share of the time that is left: about half of it for its longest run."""
+        """Begins a slice with its share of the remaining time, about half of it for its longest run."""
         self._tell(what)
         self.limit = max(SHORTEST_SECONDS, (self.until - self.clock()) / max(self.left, 1) / 2)
         self.left -= 1
 
     def clock(self) -> float:
-        """Seconds: on a CPU those of this process, so that other programs do not count."""
+        """Seconds; on a CPU the time of this process, so that other programs do not count."""
         import torch
 
         if self.device.type == "cpu":
@@ -158,7 +158,7 @@ class _Slices:
         return self.training([network], self.config.targets.training, self.images.train, predicted), network
 
     def genomes(self, part: Part, *, at_once: int) -> "tuple[float, torch.nn.Module]":
-        """Seconds of a typical genome in the search or in retraining, and its network; on a GPU as part of a stack."""
+        """Seconds of a typical genome in the search or in retraining, on a GPU within a stack; and its network."""
         config, images, section = self.config, self.images, getattr(self.config, part)
         count = min(at_once, section.largest_stack) if self.device.type == "cuda" else 1
         self.tell(f"{part} of {count} genomes" if count > 1 else part)
@@ -182,7 +182,7 @@ class _Slices:
         self.tell(f"{norm} images of {target}")
         config, count, seconds = self.config.adversarial, self.cell_images, 0.0
         if norm == "l0" and getattr(config.l0_attack, "exhaustive", False) and config.thresholds[0] == 1:
-            # Too many passes for a slice; what they cost is known from a few of them.
+            # Too many passes for a slice: a few of them give their cost.
             seconds = count * CORNERS * self.images.size**2 * self.pass_seconds(network)
             inexhaustive = config.l0_attack.model_copy(update={"exhaustive": False})
             config = config.model_copy(update={"l0_attack": inexhaustive})
@@ -198,11 +198,11 @@ class _Slices:
 
     @property
     def cell_images(self) -> int:
-        """How many images are attacked for a cell."""
+        """The number of attacked images of a cell."""
         return min(self.config.adversarial.images, self.images.validation)
 
     def pass_seconds(self, network: "torch.nn.Module") -> float:
-        """Seconds of an image's forward pass in a full batch."""
+        """Seconds of a forward pass, per image in a full batch."""
         from roco.attacks.norms import forward_batch
         from roco.training.prediction import logits_of
 
@@ -235,7 +235,7 @@ class _Slices:
         batch: int,
         config: Section,
     ) -> float:
-        """Seconds of attacking `count` images: at first few on a CPU, and on a GPU as many at once as time allows."""
+        """Seconds of an attack on `count` images; it begins with few images on a CPU, on a GPU with a full batch."""
         import torch
 
         from roco.training.prediction import predict
@@ -251,7 +251,7 @@ class _Slices:
 
         steps = max(FIRST_STEPS, min(1, FEWEST / longest(config)))
         if few < batch:
-            # What the device makes ready is no reason to attack fewer at once.
+            # Preparations of the device must not count below.
             run(steps * few / count)
         while few < batch and run(steps * few / count) < self.limit / 8:
             few = min(GROWTH * few, batch)
@@ -265,7 +265,7 @@ class _Slices:
         return network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def training(self, networks: "list[torch.nn.Module]", recipe: Recipe, trained: int, predicted: int) -> float:
-        """Trains networks for about the limit; seconds of a whole training on so many images, and of predictions."""
+        """Trains networks for about the limit; gives the seconds of the whole training and of its predictions."""
         few = min(len(self.labels), 32 * recipe.batch_size if self.device.type == "cuda" else FEWEST_TRAINED)
         first, second = self.epochs(networks, recipe, few, epochs=2)
         # As many images as fit into two epochs, and as many epochs as then fit.
@@ -276,7 +276,7 @@ class _Slices:
         return max(0.0, first - few * an_image) + (recipe.epochs * trained + predicted / 3) * an_image
 
     def epochs(self, networks: "list[torch.nn.Module]", recipe: Recipe, count: int, *, epochs: int) -> list[float]:
-        """Seconds of each epoch, two at least, of a training on `count` images."""
+        """Seconds of each epoch of a training on `count` images, at least two epochs."""
         from roco.training.loop import Training, train_together
 
         ends = [self.clock()]

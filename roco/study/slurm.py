@@ -1,7 +1,7 @@
-"""What an earlier run of a study left in SLURM's queue, so that a new run does no work twice.
+"""Jobs that an earlier run of a study left in SLURM's queue, so that a new run does no work twice.
 
-A Snakemake that is killed leaves its jobs behind: queued ones would start beside those that the new run submits.
-Nothing here submits a job; that is Snakemake's SLURM plugin, which gives all jobs of a run one name.
+A killed Snakemake leaves its jobs behind: queued jobs would start beside those that the new run submits. Jobs are
+submitted by Snakemake's SLURM plugin, which gives all jobs of a run the same name.
 """
 
 import logging
@@ -20,19 +20,18 @@ SECONDS_BETWEEN_REMINDERS = 600.0
 
 
 def note_run(folder: str | Path, run: str) -> None:
-    """Keeps the name that the jobs of a run have in SLURM's queue, for the next run in this results folder."""
+    """Keeps the name of a run's jobs in SLURM's queue, for the next run in this results folder."""
     with atomic(Path(folder) / NOTE) as temporary:
         temporary.write_text(f"{run}\n")
 
 
 def settle_earlier_run(folder: str | Path, *, seconds_between_looks: float = 10.0) -> None:
-    """Brings the jobs of the run before to an end: cancels those that are queued, waits for those that run.
+    """Cancels the queued jobs of the run before, and waits for its running jobs, whose results go to the store.
 
-    What a running job has begun is worth more than the time until it ends, and what it finishes is in the store.
-    Whoever cancels a job with scancel does not wait for it.
+    A user who does not want to wait cancels them with scancel.
 
     Raises:
-        ClusterError: SLURM does not answer, so that two jobs could be at work on the same files.
+        ClusterError: SLURM does not answer, so that two jobs could work on the same files.
         FileAccessError: the note of that run cannot be read now.
     """
     note = Path(folder) / NOTE
@@ -44,7 +43,7 @@ def settle_earlier_run(folder: str | Path, *, seconds_between_looks: float = 10.
     while run and (jobs := jobs_of_run(run)):
         running = [number for number, state in jobs.items() if state != "PENDING"]
         if queued := [number for number in jobs if number not in running]:
-            # Only in this state: a job that starts at this moment is left to run and waited for.
+            # Only pending jobs: a job that starts at this moment runs on.
             _ask("scancel", "--state=PENDING", *queued)
             log.warning("jobs of the run before, cancelled in the queue: %s", " ".join(queued))
         if running and time.monotonic() - reminded >= SECONDS_BETWEEN_REMINDERS:
@@ -59,7 +58,7 @@ def _noted(note: Path) -> str:
 
 
 def jobs_of_run(run: str) -> dict[str, str]:
-    """The state of each job of a run that has not ended, by the job's number.
+    """The state of each unfinished job of a run, by the job's number.
 
     Raises:
         ClusterError: SLURM does not answer.
@@ -69,7 +68,7 @@ def jobs_of_run(run: str) -> dict[str, str]:
 
 
 def _ask(*command: str) -> str:
-    """What a SLURM command prints."""
+    """The output of a SLURM command."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     except subprocess.CalledProcessError as error:

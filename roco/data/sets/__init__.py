@@ -1,4 +1,4 @@
-"""All data sets by name: one module each. A new one is a module here and its entry in `DATA_SETS`."""
+"""All data sets by name. A new data set is a module here and its entry in `DATA_SETS`."""
 
 from collections.abc import Mapping
 

@@ -10,7 +10,7 @@ from roco.data.torchvision_files import found_or_downloaded, one_line
 
 
 def _cifar(name: str, title: str, *, maker: str, folder: str, classes: int) -> DataSet:
-    """One of both: torchvision's class `maker` reads it from `folder` below the given path."""
+    """CIFAR-10 or CIFAR-100: torchvision's class `maker` reads it from `folder` below the given path."""
 
     def read(path: Path, image_size: int) -> Source:
         from torchvision import datasets

@@ -9,18 +9,13 @@ from roco.data.declaration import DataSet, NamedFile, Sizes
 from roco.data.pools import LabelledArrays, Source, source_of_arrays
 from roco.data.torchvision_files import found_or_downloaded, one_line
 
-FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
+FILES = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
 # Where torchvision keeps them below the given folder.
 BELOW = Path("FashionMNIST") / "raw"
 
 
 def read_fashion_mnist(path: Path, image_size: int) -> Source:
-    """Where torchvision keeps it, or four IDX files (plain or .gz) right in the given folder."""
+    """Reads torchvision's folder, or four IDX files (plain or .gz) in the given folder itself."""
     from torchvision.datasets import FashionMNIST
 
     advice = f"put {FILES[0]}.gz and its three companions into a folder and set dataset.path to it"

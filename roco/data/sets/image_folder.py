@@ -156,15 +156,16 @@ def _check_equal(root: Path, train: Sequence[str], test: Sequence[str]) -> None:
     raise DatasetError(f"{root}: expected the same classes in train and test, only one of them has '{name}' ({here})")
 
 
-def _forms(one: str, other: str) -> str:
+def _forms(first: str, second: str) -> str:
     """Two names that look the same, with the character and the Unicode form in which they differ."""
-    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    pairs = enumerate(zip(first, second, strict=False))
+    start = next((index for index, (a, b) in pairs if a != b), min(len(first), len(second)))
     forms = []
-    for name in (one, other):
+    for name in (first, second):
         form = next((form for form in ("NFC", "NFD") if unicodedata.is_normalized(form, name)), "mixed")
         codes = " ".join(f"U+{ord(c):04X}" for c in name[start : start + 2])
         forms.append(f"in Unicode's {form} form with {codes}" if codes else f"in Unicode's {form} form")
-    return f"'{one}' {forms[0]} and '{other}' {forms[1]}"
+    return f"'{first}' {forms[0]} and '{second}' {forms[1]}"
 
 
 def _files_below(folder: Path, left_out: list[Path], above: frozenset[str] = frozenset()) -> Iterator[Path]:
@@ -206,13 +207,13 @@ def _describe_resizing(headers: Sequence[Header | None], size: int) -> tuple[str
 
 def _describe_changes(root: Path, files: Sequence[Path], headers: Sequence[Header | None]) -> tuple[str, ...]:
     """A note on how many images were converted in which way, with the names of the first."""
-    found: dict[str, list[Path]] = {}
+    changed: dict[str, list[Path]] = {}
     for path, header in zip(files, headers, strict=True):
         for change in header.changes if header else ():
-            found.setdefault(change, []).append(path)
-    if not found:
+            changed.setdefault(change, []).append(path)
+    if not changed:
         return ()
-    parts = [f"{len(paths)} {change} ({_first_names(root, paths)})" for change, paths in sorted(found.items())]
+    parts = [f"{len(paths)} {change} ({_first_names(root, paths)})" for change, paths in sorted(changed.items())]
     return (f"of {len(files)} images: {'; '.join(parts)}",)
 
 

@@ -25,7 +25,7 @@ def read_npz(path: Path, image_size: int) -> Source:
         )
         for part in ("train", "test")
     )
-    # Labels have to be contiguous, so the largest one gives the number of classes. If a label is far too large, the
+    # Labels have to be contiguous, so the largest label gives the number of classes. If a label is far too large, the
     # error is that a class has no images.
     classes = min(int(train.labels.max()) + 1, len(train.labels) + 1)
     names = tuple(map(str, range(classes)))
@@ -68,7 +68,7 @@ def _checked_labels(labels: Array, where: str) -> Array:
 
 
 def _read_sizes(path: Path) -> Sizes | None:
-    """Numbers of images without reading the images, and ten classes, which are not known so far."""
+    """Numbers of images without reading the images; the number of classes is not known, so ten are assumed."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             return Sizes(len(archive["y_train"]), len(archive["y_test"]), classes=10)
