@@ -1,27 +1,27 @@
-# RoCo-NAS: robust and compact neural architecture search. The stages are in rules/, what they call is in roco/.
+# RoCo-NAS: robust and compact neural architecture search. The stages are in rules/, the library is in roco/.
 from pathlib import Path
 
 from snakemake.utils import min_version
 
 min_version("9.19")
 
-# The default configuration is that of the working directory, where it has one, else this repository's.
+# The default configuration is config.yaml in the working directory, or else in this repository.
 DEFAULT_CONFIG = "config.yaml"
 if not Path(DEFAULT_CONFIG).exists():
     DEFAULT_CONFIG = str(Path(workflow.basedir, DEFAULT_CONFIG))
 
-# A configuration given with --configfile stands alone: the default one is not mixed into it.
+# A configuration given with --configfile stands alone: nothing of the default is mixed into it.
 if not workflow.overwrite_configfiles:
 
     configfile: DEFAULT_CONFIG
 
 
 # The workflow runs in the environment that `make` builds. With `--software-deployment-method apptainer`, jobs start from
-# this image instead, in which requirements.lock and the package are then to be installed.
+# this image instead; requirements.lock and the package must be installed in it.
 container: "docker://python:3.11-bookworm"
 
 
-# A number of GPUs is what this machine has; it does not limit the jobs that are sent elsewhere.
+# `gpu` is the number of GPUs of this machine; it does not limit jobs on a cluster.
 resource_scopes:
     gpu="local",
 
@@ -42,7 +42,7 @@ rule all:
     localrule: True
 
 
-# Only the process that was called locks the folder, not those that it starts for its jobs.
+# Only the main process locks the folder, not the processes of its jobs.
 onstart:
     if workflow.is_main_process:
         begin_run()

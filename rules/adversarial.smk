@@ -1,6 +1,6 @@
-# Adversarial images: a job for each split, target and norm, a file for each threshold, and all of a split in one file.
+# Adversarial images: a job for each split, target and norm, a file for each threshold, and a file with all of a split.
 #
-# One job goes through the thresholds from the smallest on, because each starts from the solution before.
+# A job goes through the thresholds from the smallest on, because each starts from the solution of the one before.
 rule adversarial_cells:
     input:
         dataset=LAYOUT.path(File.DATASET),
@@ -18,7 +18,7 @@ rule adversarial_cells:
         LAYOUT.log("adversarial_cells"),
     benchmark:
         LAYOUT.benchmark("adversarial_cells")
-    # The search waits for validation images; test images are for the report, and fill what the search leaves idle.
+    # The search waits for validation images; test images are for the report, and use cores that the search leaves idle.
     priority: lambda wildcards: SEARCH_PRIORITY * (wildcards.split == "validation")
     threads: 1
     resources:
@@ -47,7 +47,7 @@ rule adversarial_set:
         "../workflow_scripts/adversarial_set.py"
 
 
-# What fools one target, how often does it fool another? Test images, for the report only.
+# How often images that fool one target fool another target; test images, for the report only.
 rule transfer:
     input:
         dataset=LAYOUT.path(File.DATASET),

@@ -1,4 +1,4 @@
-# The checked configuration, and what the rules derive from it: paths, counts, resources. There is no rule here.
+# The checked configuration, and the paths, counts and resources that rules derive from it. There is no rule here.
 import shlex
 import sys
 
@@ -15,13 +15,13 @@ except ModuleNotFoundError as error:
         f"roco: {error.name} is not installed here; run `make` once, then use .venv/bin/snakemake"
     )
 
-# Snakemake writes this path into the shell commands of jobs as it stands, and no job would start from a clone in a folder
-# with a space, a parenthesis, a quote or an ampersand in its name. Nothing else reads it in Snakemake's own processes.
+# Snakemake writes this path into the shell commands of jobs without quotes, so that no job would start from a clone in a
+# folder with a space, a parenthesis, a quote or an ampersand in its name. Nothing else in its processes reads it.
 if Path(sys.executable).exists():
     sys.executable = shlex.quote(sys.executable)
 
 try:
-    # Read once more: Snakemake takes the last of two equal keys.
+    # Read again, because Snakemake silently takes the last of two equal keys.
     for path in workflow.configfiles:
         read_yaml(path)
     CONFIG = check_config(
@@ -30,30 +30,30 @@ try:
 except ConfigError as error:
     sys.exit(f"roco: {error}")
 
-# Paths, logs, benchmarks and counts; `roco status` and `roco plan` use the same.
+# Paths, logs, benchmarks and counts; `roco status` and `roco plan` use them too.
 LAYOUT = Layout(CONFIG)
 FOLDER = LAYOUT.folder
 STORE = CONFIG.store
 DEVICE = resolve_device(CONFIG.device)
-# How many GPUs a job asks for that trains or attacks.
+# How many GPUs a job that trains or attacks asks for.
 GPU = 1 if DEVICE == "cuda" else 0
 
 
 def threads_of(rule, processes):
     """The cores of a job that trains: one beside a GPU, else one for each process.
 
-    A profile says whether there is a GPU where the job runs; this machine may only submit it.
+    A profile says whether the job's machine has a GPU; this machine may only submit the job.
     """
-    # As part of another workflow the rule may have another name there.
+    # In another workflow the rule may have another name.
     name = workflow.modifier.modify_rulename(rule)
     asked = workflow.resource_settings.overwrite_resources.get(name, {})
-    # As the profile has it: it may be an expression that only a job can evaluate.
+    # The text of the profile, which may be an expression that only a job can evaluate.
     asked = {name: str(getattr(value, "raw", value)) for name, value in asked.items()}
     gpu, gres = asked.get("gpu", str(GPU)), asked.get("gres", "")
     return 1 if gpu != "0" or "gpu" in gres else processes
 
 
-# Jobs that the search waits for start before others that are ready.
+# Jobs that the search waits for start before other jobs.
 SEARCH_PRIORITY = 5
 SEARCHES = list(CONFIG.search.searches)
 TARGETS = {
@@ -76,12 +76,11 @@ wildcard_constraints:
 
 
 def begin_run():
-    """Keeps other runs out of the results folder while this process lives, and settles what an earlier run left on SLURM."""
+    """Locks the results folder while this process lives, and ends the jobs that an earlier run left on SLURM."""
     try:
         lock_results(FOLDER)
         settle_earlier_run(FOLDER)
-        # The name of this run's jobs in SLURM's queue. Snakemake tells it to nobody, so it is taken from the executor, which
-        # has one with the SLURM plugin only.
+        # The name of this run's jobs in SLURM's queue, from the executor of the SLURM plugin: there is no public call.
         run = getattr(getattr(workflow.scheduler, "_executor", None), "run_uuid", None)
         if run:
             note_run(FOLDER, run)
@@ -90,10 +89,10 @@ def begin_run():
 
 
 def changed_images(wildcards):
-    """Adds no input, but has the data set made anew when its images have changed, and with it all that depends on it.
+    """Adds no input, but makes the data set anew, and all that depends on it, when its images have changed.
 
-    Input or params would not do: there are too many images for input, and older ones that replace newer ones would not be
-    noticed; Snakemake's notes on params may be gone, and what is downloaded is not known before.
+    Neither input nor params can do that: there are too many images for input, and older images that replace newer ones
+    would not be noticed; Snakemake may have lost its record of params, and downloads are not known before.
     """
     # The process of a job never makes another job.
     if not workflow.is_main_process:
@@ -105,14 +104,14 @@ def changed_images(wildcards):
         change = change_since(CONFIG.dataset, dataset)
     except RocoError as error:
         sys.exit(f"roco: {error}")
-    # These are the files that `snakemake --forcerun` names; a workflow has no other way to say that one is to be made anew.
+    # The files of `snakemake --forcerun`; a workflow has no other way to make a file anew.
     if change and dataset not in workflow.dag.forcefiles:
         logger.warning(f"roco: {change}")
         workflow.dag.forcefiles.add(dataset)
     return []
 
 
-# Once, as rules ask for their parts many times.
+# Made once, because rules ask for its parts many times.
 PLAIN_CONFIG = CONFIG.model_dump(mode="json")
 
 
@@ -135,12 +134,12 @@ def minutes(count):
 
 
 def split_of(targets):
-    """The split whose adversarial images the networks of a folder are for."""
+    """The split whose adversarial images are made from the networks of a folder."""
     return "test" if targets == "test_targets" else "validation"
 
 
 def retraining_settings(wildcards):
-    """What decides a retrained network but its genome and seed."""
+    """Everything except genome and seed that decides a retrained network."""
     fields = ("channels", "training", "validation_images_too")
     settings = {name: section("retraining", name) for name in fields}
     if wildcards.retrained == ADVERSARIAL:

@@ -1,5 +1,5 @@
-# The images, cut into training, validation and test; and the targets, trained on the first: those whose images the search
-# sees, and those of the test set.
+# The images, split into training, validation and test images; and the targets, trained on training images: one set of
+# targets for the search's adversarial images, another for those of the test set.
 rule dataset:
     input:
         changed=changed_images,
@@ -27,8 +27,7 @@ rule target:
         LAYOUT.log("target"),
     benchmark:
         LAYOUT.benchmark("target")
-    # Much waits for the search's targets, and the largest of them should not be the last job to start; for those of the
-    # test set only the report waits.
+    # Many jobs wait for the search's targets; only the report waits for the targets of the test set.
     priority: lambda wildcards: 10 * (wildcards.targets == "targets")
     threads: 1
     resources:

@@ -1,4 +1,4 @@
-# Tables, figures and the page. These read results only, in seconds, and run where Snakemake runs.
+# Tables, figures and the page. These jobs only read results, take seconds, and run where Snakemake runs.
 from roco.report.contents import figures_of, tables_of
 
 TABLES, FIGURES = tables_of(CONFIG), figures_of(CONFIG)
@@ -91,7 +91,7 @@ rule report_page:
         page=report(
             LAYOUT.path(File.PAGE),
             category="Page",
-            labels={"Page": "The whole report as one page that stands alone"},
+            labels={"Page": "The whole report as a single page"},
         ),
     log:
         LAYOUT.log("report_page"),

@@ -1,6 +1,6 @@
-# The networks of a front, trained at length, once for each training seed; a job for each front and way of training (standard,
-# adversarially), as a GPU trains many networks in little more time than one. A slot holds the network of its rank in FLOPs;
-# slots past the front's end stay empty, so that all jobs are known before the search has run.
+# The networks of a front, trained at length, once for each training seed. There is a job for each front and way of training
+# (standard, adversarial), because a GPU trains many networks in little more time than one. A slot has the network of its rank
+# in FLOPs; slots past the end of the front stay empty, so that all jobs are known before the search has run.
 rule retrain:
     input:
         front=LAYOUT.path(File.FRONT),
@@ -29,7 +29,7 @@ rule retrain:
 PUBLISHED = len(CONFIG.retraining.references)
 if PUBLISHED:
 
-    # Published networks, which are no search's.
+    # Published networks, which belong to no search.
     use rule retrain as retrain_references with:
         output:
             networks=LAYOUT.of_a_front(File.RETRAINED_NETWORK, slots=PUBLISHED),

@@ -1,5 +1,5 @@
-# NSGA-II, a generation at a time: genomes, their evaluations in shards, the survivors; at the end the front. Each step waits
-# for the step before, so these jobs start before those that only the report waits for.
+# NSGA-II, generation by generation: genomes, their evaluations in shards, the survivors; at the end the front. Each step
+# waits for the step before, so these jobs start before jobs that only the report waits for.
 rule initial_genomes:
     output:
         genomes=LAYOUT.path(File.GENOMES, search=INITIAL, generation=0),

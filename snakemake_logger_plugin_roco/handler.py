@@ -1,4 +1,4 @@
-"""The handler of Snakemake's log records: which are shown, which only move the line on."""
+"""The handler of Snakemake's log records: which are shown, and which only update the line."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from snakemake_logger_plugin_roco.line import CountedJobs, StatusLine
 
-# Announcements of jobs and of what Snakemake found around itself.
+# Announcements of jobs and of Snakemake's surroundings.
 ROUTINE_EVENTS = {
     LogEvent.WORKFLOW_STARTED,
     LogEvent.RUN_INFO,
@@ -30,7 +30,7 @@ ROUTINE_WORDS = re.compile(
     r"|Execute \d+ jobs|Conda environments|Singularity containers|Job \d+ has been submitted"
 )
 REFRESH_SECONDS = 2.0
-# Of the time, at most, that looking at the study may take: a large one is looked at less often.
+# The largest share of the time for reading the study's progress: a large study is read less often.
 LOOKING_SHARE = 0.05
 
 
@@ -38,7 +38,7 @@ class LogHandler(LogHandlerBase):
     """Shows a study's progress as one line."""
 
     def __post_init__(self) -> None:
-        """Takes Snakemake's own handler for all that is shown as Snakemake shows it."""
+        """Makes Snakemake's own handler, for everything that is shown as usual."""
         settings = self.common_settings
         stream = sys.stdout if settings.stdout else sys.stderr
         self._plain = ColorizingTextHandler(
@@ -58,7 +58,7 @@ class LogHandler(LogHandlerBase):
         self._stop = threading.Event()
 
     def emit(self, record: LogRecord) -> None:
-        """Shows a record, or what it changes."""
+        """Shows a record, or updates the line."""
         if self._full:
             self._plain.emit(record)
             return
@@ -86,39 +86,39 @@ class LogHandler(LogHandlerBase):
         self._line.clear()
 
     def close(self) -> None:
-        """Takes the line away."""
+        """Clears the line."""
         self._stop.set()
         self._line.clear()
         super().close()
 
     @property
     def writes_to_stream(self) -> bool:
-        """In place of Snakemake's own handler."""
+        """Replaces Snakemake's own handler."""
         return True
 
     @property
     def writes_to_file(self) -> bool:
-        """Snakemake's log file is its own."""
+        """Snakemake writes its log file itself."""
         return False
 
     @property
     def has_filter(self) -> bool:
-        """Snakemake's own, so that --quiet means the same."""
+        """Has Snakemake's own filter, so that --quiet works."""
         return True
 
     @property
     def has_formatter(self) -> bool:
-        """Of the handler behind this one."""
+        """Has the formatter of Snakemake's own handler."""
         return True
 
     @property
     def needs_rulegraph(self) -> bool:
-        """It does not."""
+        """Needs no rule graph."""
         return False
 
 
 def pause_after(seconds: float) -> float:
-    """How long the line stays as it is when it took so many seconds to make."""
+    """The pause before the next update of the line, which took so many seconds."""
     return max(REFRESH_SECONDS, seconds * (1 - LOOKING_SHARE) / LOOKING_SHARE)
 
 

@@ -20,13 +20,13 @@ CLEAR = "\r\x1b[2K"
 
 @dataclass
 class CountedJobs:
-    """Snakemake's jobs, as its records tell of them.
+    """Snakemake's jobs, counted from its log records.
 
     Attributes:
-        total: of this run.
-        done: of them.
-        names: of those that were announced, by number: rule and wildcards.
-        begun: when they were.
+        total: the number of jobs of this run.
+        done: the number of finished jobs.
+        names: rule and wildcards of announced jobs, by number.
+        begun: the time of their announcement.
     """
 
     total: int = 0
@@ -41,11 +41,11 @@ class CountedJobs:
 
     @property
     def counted(self) -> str:
-        """How many are done, in words."""
+        """The number of finished jobs, in words."""
         return f"{self.done} of {self.total} jobs"
 
     def take(self, record: LogRecord) -> str:
-        """Notes what a record says of a job; the words for one that has ended, else nothing."""
+        """Reads a record about a job; returns a line for a finished job, else an empty text."""
         event = getattr(record, "event", None)
         if event == LogEvent.RUN_INFO:
             self.total = int(record.stats.get("total", self.total))  # type: ignore[attr-defined]
@@ -57,7 +57,7 @@ class CountedJobs:
         elif event == LogEvent.JOB_FINISHED:
             number = record.job_id  # type: ignore[attr-defined]
             seconds = time.monotonic() - self.begun.pop(number, time.monotonic())
-            # Snakemake counts it after it has told of it.
+            # Snakemake counts the job after this record.
             return f"{self.done + 1} of {self.total} jobs: {self.names.pop(number, number)} ({duration(seconds)})"
         return ""
 
@@ -68,11 +68,11 @@ def _words(record: LogRecord) -> str:
 
 
 class StatusLine:
-    """One line of a stream, renewed in place where the stream is a terminal.
+    """A line of a stream, renewed in place if the stream is a terminal.
 
     Attributes:
-        live: whether it is.
-        study: whose progress it shows, once it is known.
+        live: whether the stream is a terminal.
+        study: the study whose progress it shows, once it is known.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -91,7 +91,7 @@ class StatusLine:
             self._shown = True
 
     def clear(self) -> None:
-        """Takes the line away, for something else to be written."""
+        """Clears the line, before something else is written."""
         with self._lock:
             if self._shown:
                 self._stream.write(CLEAR)
@@ -106,7 +106,7 @@ class StatusLine:
             self._stream.flush()
 
     def _progress(self) -> str:
-        # Never a reason for a run to end.
+        # An error here must not end a run.
         try:
             return summary(study_state(self.study, files=self._files)) if self.study else ""
         except (RocoError, OSError, ValueError, KeyError):

@@ -14,7 +14,7 @@ if __name__ == "__main__":
         params, size = snakemake.params, snakemake.params.genomes_per_job
         wildcards = snakemake.wildcards
         first = int(wildcards.shard) * size
-        # Not of params: another limit, or more at once, is no reason to evaluate again what has ended.
+        # Not from params: another time limit or larger stacks are no reason to evaluate genomes again.
         config = check_config(snakemake.config).evaluation
         device = usable_device(snakemake.config.get("device", "auto"))
         made_for = {

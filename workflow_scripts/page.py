@@ -1,4 +1,4 @@
-"""Writes the study's page, which holds its tables and figures."""
+"""Writes the study's page with its tables and figures."""
 
 from pathlib import Path
 

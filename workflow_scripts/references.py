@@ -1,4 +1,4 @@
-"""Writes published networks in the form of a front, so that they are retrained and attacked like the others."""
+"""Writes published networks in the form of a front, so that they are retrained and attacked like other networks."""
 
 from roco.networks.spec import DecoderSettings
 from roco.runtime import job

@@ -1,4 +1,4 @@
-"""Trains the networks of a front at length, once for each training seed; a slot past its end gets empty files."""
+"""Trains the networks of a front at length, once for each training seed; slots past its end get empty files."""
 
 from roco.config import check_config
 from roco.gpus import usable_device
@@ -18,7 +18,7 @@ if __name__ == "__main__":
         front = {"search": snakemake.wildcards.search, "seed": int(snakemake.wildcards.seed)}
         fingerprint = read_attributes(snakemake.input.dataset, "dataset")["fingerprint"]
         networks = Front.load(snakemake.input.front, front | {"dataset_fingerprint": fingerprint}).networks
-        # Not of params: how many train at once is no reason to train again.
+        # Not from params: larger stacks are no reason to train again.
         config = check_config(snakemake.config)
         trainings = Layout(config).trainings(slots=len(output.networks) // len(config.retraining.seeds))
         retrainings, files = [], []

@@ -1,4 +1,4 @@
-"""Lets parents and offspring compete: the next population."""
+"""Selects the next population from parents and offspring."""
 
 from roco.runtime import job
 from roco.search.population import check_any_succeeded, individual_of
@@ -9,15 +9,15 @@ if __name__ == "__main__":
     with job(snakemake):
         wildcards, objectives = snakemake.wildcards, tuple(snakemake.params.objectives)
         seed, generation = int(wildcards.seed), int(wildcards.generation)
-        place = {"search": wildcards.search, "seed": seed}
-        genomes_of = place | {"generation": generation, "search": wildcards.search if generation else "initial"}
+        search = {"search": wildcards.search, "seed": seed}
+        genomes_of = search | {"generation": generation, "search": wildcards.search if generation else "initial"}
         evaluations = evaluations_of_generation(snakemake.input.records, snakemake.input.genomes, genomes_of)
         check_any_succeeded(evaluations, generation=generation)
-        # There may be no offspring, where the space holds no network that is new.
+        # There are no offspring if the space has no new network.
         shared = ("dataset_fingerprint", "settings_hash")
         origin = {name: getattr(evaluations[0], name) for name in shared} if evaluations else {}
         parents = [
-            Population.load(path, {**place, **origin, "generation": generation - 1}) for path in snakemake.input.parents
+            Population.load(path, search | origin | {"generation": generation - 1}) for path in snakemake.input.parents
         ]
         origin = origin or {name: getattr(parents[0], name) for name in shared}
         offspring = [individual_of(each, born=generation, objectives=objectives) for each in evaluations]

@@ -13,13 +13,9 @@ if __name__ == "__main__":
     with job(snakemake):
         name, params = snakemake.wildcards.target, snakemake.params
         dataset, recipe = Dataset.load(snakemake.input.dataset), Recipe(**params.training)
-        spec = TargetSpec(
-            name=name,
-            architecture=params.architecture,
-            classes=dataset.classes,
-            image_size=dataset.image_size,
-        )
-        # Other weights than those of the search's target of this name.
+        shape = {"classes": dataset.classes, "image_size": dataset.image_size}
+        spec = TargetSpec(name=name, architecture=params.architecture, **shape)
+        # The test target has other weights than the search's target of the same name.
         seed = seed_from("target" if params.split == "validation" else "test target", params.seed, name)
         result = train_or_load(
             TrainingRequest(spec, seed_from("weights", seed), seed_from("order", seed)),

@@ -1,8 +1,8 @@
-"""What the report holds, in its order: the one list that the rules, the files, the page and the docs read.
+"""The content of the report in its order: the single list that the rules, the files, the page and the docs read.
 
-A table is a line here and a file in tables/ with a function `make`; a figure is a line here and a file in figures/ with
-`CAPTION`, `numbers` and `draw`. Both files are called like the item. This module imports nothing heavy, because
-the Snakefile reads it at each start.
+A table is an item here and a file in tables/ with a function `make`; a figure is an item here and a file in figures/
+with `CAPTION`, `numbers` and `draw`. The file has the name of the item. This module imports nothing heavy, because the
+Snakefile reads it at each start.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Part:
     figures: tuple[Item, ...] = ()
 
 
-# Beside the answer, at the top of the page; the interactive chart shows its numbers too.
+# At the top of the page, beside the answer; the interactive chart shows its numbers too.
 PICTURE = Item(
     "populations", "Final populations", "Both errors against FLOPs; filled points: the fronts of the searches."
 )
@@ -219,7 +219,7 @@ PARTS = (
         ),
     ),
 )
-# Of studies that train adversarially as well (retraining.adversarial).
+# For studies with adversarial training (retraining.adversarial).
 BOTH_WAYS = Part(
     "both_ways",
     "With adversarial training",

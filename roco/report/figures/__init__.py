@@ -13,7 +13,7 @@ from roco.report.contents import Item, figures_of
 from roco.report.figures.style import figure_settings, save
 from roco.report.read.collect import Study
 
-# Columns of numbers that hold arrays of pixels, which a figure draws and no CSV file holds.
+# Columns of arrays of pixels, which a figure draws and no CSV file has.
 PIXELS = ("clean", "adversarial")
 
 
@@ -23,7 +23,7 @@ class FigureModule(Protocol):
     CAPTION: str
 
     def numbers(self, study: Study, config: StudyConfig) -> pd.DataFrame:
-        """The numbers that it shows, one row a point; they go to CSV."""
+        """The numbers that it shows, for CSV: one row per point."""
 
     def draw(self, data: pd.DataFrame, config: StudyConfig) -> Figure:
         """The drawing of these numbers, and of nothing else."""

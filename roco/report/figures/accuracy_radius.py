@@ -1,4 +1,4 @@
-"""Accuracy against radius, a line a search."""
+"""Accuracy against radius, a line for each search."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
 
 
 def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
-    """A line a search with its band."""
+    """A line for each search with its band."""
     figure, [axis] = new_figure()
     shown = looks_in(data, config)
     for search, look in shown.items():

@@ -6,22 +6,20 @@ from matplotlib.figure import Figure
 
 from roco.config import StudyConfig
 from roco.report.figures.style import INK, legend, looks, new_figure, say_empty
-from roco.report.measures.both_ways import BOTH_WAYS, Ways, both_ways
+from roco.report.measures.both_ways import Ways, both_ways
 from roco.report.measures.compare import metric_title, searches_in
 from roco.report.read.collect import Study
 
 CAPTION = (
-    "A point for each network: its accuracy after the standard training across, after adversarial training up. On the "
-    "line both are equal. Panels: clean test images; where the study has a curve, the radius of the main comparison; "
-    "the strongest attack."
+    "A point for each network: its accuracy after the standard training (x) and after adversarial training (y). On the "
+    "line both are equal. Panels: clean test images; the radius of the main comparison if the study has a curve; the "
+    "strongest attack."
 )
 
 
 def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
     """The accuracies of each network after both trainings, in the metrics that are drawn."""
     ways = Ways.of(study, config)
-    if ways is None:
-        return pd.DataFrame(columns=BOTH_WAYS)
     measured = both_ways(ways)
     return measured[measured["metric"].isin(ways.shown)]
 
@@ -46,7 +44,7 @@ def _panel(axis: Axes, data: pd.DataFrame, config: StudyConfig) -> None:
     for index, search in enumerate(searches_in(data, config)):
         look, part = looks(list(config.search.searches))[search], data[data["search"] == search]
         across, up = (100 * part[name].to_numpy(dtype=float) for name in ("standard", "adversarial"))
-        # A network that several searches found shows the marker of each.
+        # Later markers are smaller, so that a network of several searches shows them all.
         axis.plot(across, up, look.marker, color=look.colour, ms=max(4.0, 7.0 - 2 * index), alpha=0.85, mew=0)
     values = 100 * data[["standard", "adversarial"]].to_numpy(dtype=float)
     centre, reach = (values.max() + values.min()) / 2, max(5.0, 0.58 * (values.max() - values.min()))

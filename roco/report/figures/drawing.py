@@ -14,12 +14,12 @@ from roco.space.complexity import Channels, widths_of
 from roco.space.genome import PhaseGraph, Phenotype
 
 INPUT, OUTPUT = "in", "out"
-# Of a symbol, in pixels: between columns, between rows, and around all.
+# Distances in a symbol, in pixels: between columns, between rows, and the margin.
 _STEP, _ROW, _MARGIN = 42.0, 34.0, 14.0
 _RADIUS = 9.5
-# Of a file, in pixels: between phases and lines, and the room for a heading.
+# Distances in a file, in pixels: between phases and lines, and the width of a heading.
 _GAP, _HEADING = 18.0, 120.0
-# A white ground, arrow heads and colours, for a file that has no page around it.
+# A white background, arrow heads and colours, for a drawing outside the page.
 _FRAME = (
     '<rect width="100%" height="100%" fill="white"/><defs><marker id="arrow" viewBox="0 0 6 6" refX="5" refY="3" '
     'markerWidth="5" markerHeight="5" orient="auto"><polygon points="0,0 6,3 0,6" fill="#444444"/></marker></defs>'
@@ -31,10 +31,10 @@ _FRAME = (
 
 
 def draw_network(phenotype: Phenotype, path: str | Path, *, channels: Channels, title: str = "") -> None:
-    """Draws the active phases side by side into a PNG where the name ends so, else an SVG; equal networks, equal bytes.
+    """Draws the active phases side by side into an SVG, or a PNG by the file's ending; equal networks, equal bytes.
 
     Args:
-        phenotype: what to draw; without active phases the drawing says so.
+        phenotype: the network; without active phases the drawing says so.
         path: the file.
         channels: width of the first active phase or of each, for the headings.
         title: above all phases.
@@ -69,20 +69,20 @@ def _text(text: str, x: float, y: float) -> str:
 
 
 def _positions(graph: PhaseGraph) -> dict[int | str, tuple[float, float]]:
-    """A column for each depth; the phase's input before, its output behind."""
+    """A column for each depth, the phase's input before them and its output behind them."""
     columns = graph.depths
     positions: dict[int | str, tuple[float, float]] = {INPUT: (0, 0), OUTPUT: (max(columns) + 1, 0)}
     for column in sorted(set(columns)):
         members = [node for node, depth in enumerate(columns) if depth == column]
         for index, node in enumerate(members):
-            # A slant keeps an edge that skips a column from running through a node.
+            # The slant keeps edges that skip a column from crossing a node.
             positions[node] = (column, (len(members) - 1) / 2 - index + 0.12 * (-1) ** column)
     return positions
 
 
 @dataclass(frozen=True)
 class _Edge:
-    """An arrow: where it starts and ends, its bow (as a share of its length), and whether it is the residual."""
+    """An arrow: its start and end, its bend as a share of its length, and whether it is the residual."""
 
     start: tuple[float, float]
     end: tuple[float, float]
@@ -133,12 +133,12 @@ def phase_symbol(graph: PhaseGraph, name: str) -> Symbol:
 
 
 def _bend(columns: float) -> float:
-    """How far an edge bends: one that skips a column goes around the nodes of that column."""
+    """How far an edge bends: an edge that skips a column goes around its nodes."""
     return 0.36 + 0.06 * columns if columns > 1 else 0.0
 
 
 def _middle(edge: _Edge) -> tuple[float, float]:
-    """The top of the bow of an edge: half of the way, and half as far off it as its control point."""
+    """The middle of a bent edge: halfway, and half as far from the straight line as its control point."""
     return (edge.start[0] + edge.end[0]) / 2, (edge.start[1] + edge.end[1]) / 2 + _rise(edge) / 2
 
 
@@ -150,7 +150,7 @@ def _rise(edge: _Edge) -> float:
 def _line(edge: _Edge, at: Callable[[tuple[float, float]], tuple[float, float]]) -> str:
     (x0, y0), (x1, y1) = at(edge.start), at(edge.end)
     cx, cy = (x0 + x1) / 2, (y0 + y1) / 2 - _ROW * _rise(edge)
-    # From the rim of one disc to the rim of the other, in the directions in which the curve leaves and comes.
+    # From the rim of the first disc to the rim of the second, in the directions of the curve there.
     first, last = math.hypot(cx - x0, cy - y0), math.hypot(x1 - cx, y1 - cy)
     x0, y0 = x0 + _RADIUS * (cx - x0) / first, y0 + _RADIUS * (cy - y0) / first
     x1, y1 = x1 - (_RADIUS + 2) * (x1 - cx) / last, y1 - (_RADIUS + 2) * (y1 - cy) / last

@@ -1,4 +1,4 @@
-"""Examples of the adversarial set: an image of each cell, clean and adversarial, and how they differ."""
+"""Examples of the adversarial set: for each cell a clean image, its adversarial image, and their difference."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from roco.config import StudyConfig
+from roco.report.figures import PIXELS
 from roco.report.figures.fonts import families
 from roco.report.figures.style import new_figure, say_empty
 from roco.report.measures.targets import NORM_TITLES, TARGET_TITLES
@@ -16,22 +17,20 @@ from roco.report.read.collect import Study, rows_of
 
 CAPTION = (
     "For each norm and threshold (rows) and target: a test image that the target had right, the adversarial image, and "
-    "their difference on grey; below them the true class and what the target says now. L∞ differences are scaled so "
+    "their difference on grey; below them the true class and the target's prediction. L∞ differences are scaled so "
     "that the threshold is black or white, L0 differences are halved. Shown is the first success of each cell by its "
-    "number in the test images. The CSV file holds that number, the margin in logits and the distances."
+    "number in the test images. The CSV file has this number, the margin in logits and the distances."
 )
-# Arrays, which a figure draws and no CSV file holds.
-PIXELS = ["clean", "adversarial"]
 NUMBERS = ["norm", "threshold", "target", "attacked", "successes", "source_index", "label", "class_name"]
 NUMBERS += ["prediction", "predicted_class", "margin", "changed_pixels", "linf", "l2"]
-# In tiles: from one image to the next, from one target to the next, from one row to the next.
+# Distances in tiles: between images, between targets, between rows.
 _STEP, _TARGET, _ROW = 1.05, 3.5, 1.55
 _LARGEST_TILE = 0.42
 _LONGEST_NAME = 10
 
 
 def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
-    """A row for each cell of the test set, with the example's numbers and pixels where the cell has a success.
+    """A row for each cell of the test set, with the numbers and pixels of its example if it has a success.
 
     `linf` is the largest change of a value in 1/255, `l2` the Euclidean distance in [0, 1] units.
     """
@@ -54,7 +53,7 @@ def _distances(row: Any) -> tuple[int | None, int | None, float]:
 
 
 def difference_on_grey(clean: Any, adversarial: Any, *, norm: str, threshold: int) -> Any:
-    """What was changed, uint8 `(3, h, w)` around 128.
+    """The change of an image, uint8 `(3, h, w)` around 128.
 
     Args:
         clean: uint8 `(3, h, w)`.
@@ -96,19 +95,19 @@ def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
 def _draw_cell(axis: Axes, row: Any, left: float, top: float) -> None:
     middle = left + _STEP + 0.5
     if not isinstance(row.clean, np.ndarray):
-        said = f"none of {whole(row.attacked)}"
-        axis.text(middle, top + 0.5, said, ha="center", va="center", fontsize=6, style="italic", alpha=0.8)
+        text = f"none of {whole(row.attacked)}"
+        axis.text(middle, top + 0.5, text, ha="center", va="center", fontsize=6, style="italic", alpha=0.8)
         return
     change = difference_on_grey(row.clean, row.adversarial, norm=row.norm, threshold=int(row.threshold))
     for column, image in enumerate((row.clean, row.adversarial, change)):
         x = left + _STEP * column
-        # Pixels as they are: smoothed, a changed one would not be seen.
-        # A name of its own: by default it is that of the pixels, and one image is in several cells.
+        # Not smoothed, so that a changed pixel can be seen. Named by the cell: by default equal images of several cells
+        # would have the same name.
         name = f"{row.norm}-{row.threshold}-{row.target}-{column}"
         axis.imshow(image.transpose(1, 2, 0), extent=(x, x + 1, top + 1, top), interpolation="none", gid=name)
-    said = f"{_short(row.class_name)} → {_short(row.predicted_class)}"
-    text = axis.text(middle, top + 1.06, said, ha="center", va="top", fontsize=6, family=families(said))
-    # What stands there where no font has the names.
+    classes = f"{_short(row.class_name)} → {_short(row.predicted_class)}"
+    text = axis.text(middle, top + 1.06, classes, ha="center", va="top", fontsize=6, family=families(classes))
+    # Shown instead if no font has the names.
     text.set_label(f"{whole(row.label)} → {whole(row.prediction)}")
 
 

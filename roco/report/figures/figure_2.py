@@ -16,7 +16,7 @@ CAPTION = (
     BARS + " References: given genomes, retrained here like the others. Published (CIFAR-10 only): as their authors "
     "report them, after 300 epochs or more; their sources are at the end of the page."
 )
-# Labels of published points stand where they meet neither each other nor our networks, which are smaller.
+# Labels at the left, so that they overlap neither each other nor our networks, which are smaller.
 _LABEL_LEFT = ("DARTS", "NSGA-Net", "SMASH")
 
 
@@ -42,7 +42,7 @@ def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
 
 
 def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
-    """Our networks as points with intervals, published ones as labelled stars."""
+    """Our networks as points with intervals, published networks as labelled stars."""
     figure, [axis] = new_figure()
     published = data[data["published"] != ""]
     scatter(axis, data[data["published"] == ""], config, "parameters")

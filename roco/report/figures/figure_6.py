@@ -14,22 +14,22 @@ from roco.report.read.collect import Study
 CAPTION = (
     BARS
     + TRENDS
-    + " DeepFool, C&W and FAB have no budget: of them the median length of the perturbations over the images that were "
-    "right before, the mean over retrainings, with their range; what they leave right is in the CSV file, and says "
-    "whether they failed."
+    + " DeepFool, C&W and FAB have no budget: for them the median length of the perturbations over the images that "
+    "were right before, the mean over retrainings, with their range. The share of images that they leave right is in "
+    "the CSV file and says whether they failed."
 )
 
 
 def _names(config: StudyConfig) -> list[str]:
-    """The attacks of Figure 6: all but that of Figure 5."""
+    """The attacks of Figure 6: all except that of Figure 5."""
     return [name for name in config.robustness.attacks if name != attack_of(config, "pgd")]
 
 
 def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
-    """Figure 6: the same for the other white-box attacks.
+    """Figure 6: like Figure 5 for the other white-box attacks.
 
-    Of those without a budget there is no trend, and `distance` (the median L2 length of what they found, the mean over
-    retrainings, with the smallest and largest in `distance_low` and `distance_high`) is what the figure shows.
+    Attacks without a budget have no trend; for them the figure shows `distance`: the median L2 length of their
+    perturbations, the mean over retrainings, with the smallest and largest in `distance_low` and `distance_high`.
     """
     names = _names(config)
     far = distances(study, config).rename(columns={"low": "distance_low", "high": "distance_high"})

@@ -1,4 +1,4 @@
-"""Fonts for names that people chose: which of this machine's fonts have the characters that the usual one has not."""
+"""Fonts for names that users chose: which fonts of this machine have characters that the usual font lacks."""
 
 import functools
 import logging
@@ -14,7 +14,7 @@ FAMILY = "DejaVu Sans"
 
 
 def families(text: str) -> list[str]:
-    """The usual family, and behind it those that have what it has not; matplotlib takes a character from the first."""
+    """The usual family, then families with the characters that it lacks; matplotlib takes the first that has each."""
     chosen, missing = [FAMILY], set(lacking(text, [FAMILY]))
     if not missing:
         return chosen
@@ -27,13 +27,13 @@ def families(text: str) -> list[str]:
 
 
 def lacking(text: str, of: Iterable[str]) -> str:
-    """The characters of a text that none of the families has, each once; a line's end is none."""
+    """The different characters of a text that none of the families has, without line ends."""
     fonts = [get_font(findfont(FontProperties(family=[name]))) for name in of]
     return "".join(c for c in dict.fromkeys(text) if c != "\n" and not any(f.get_char_index(ord(c)) for f in fonts))
 
 
 def show_numbers_instead(figure: Figure) -> None:
-    """Puts its label in the place of each text that no font here has, which would be boxes where pixels are drawn."""
+    """Replaces texts with characters that no font here has by their labels; a PNG would show boxes."""
     absent = ""
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
@@ -51,11 +51,11 @@ def show_numbers_instead(figure: Figure) -> None:
 
 @functools.cache
 def _characters_of(wanted: frozenset[str]) -> dict[str, frozenset[str]]:
-    """Of each family of this machine those of some characters that it has."""
+    """For each font family of this machine, the wanted characters that it has."""
     by_family: dict[str, frozenset[str]] = {}
     for entry in fontManager.ttflist:
-        # The last resort has a glyph for everything, a box with the name of the script; styles other than the plain
-        # one would be chosen by no text.
+        # The last resort font shows a box with the name of the script for every character. Only the normal style is
+        # used by texts.
         if entry.style != "normal" or "last resort" in entry.name.lower():
             continue
         try:

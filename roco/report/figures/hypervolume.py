@@ -10,8 +10,8 @@ from roco.report.measures.searched import VOLUMES, hypervolume_course
 from roco.report.read.collect import Study
 
 CAPTION = (
-    "A point is a generation. Thin: a seed; bold: the mean over seeds. Objectives scaled to the range that all "
-    "searches found, reference point at 1.1 in each, as a share of the box; larger is better."
+    "A point is a generation. Thin: a seed; bold: the mean over seeds. Objectives scaled to the range of all searches, "
+    "reference point at 1.1 in each, as a share of the box; larger is better."
 )
 
 
@@ -31,15 +31,8 @@ def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
             for _, course in of_search.groupby("seed"):
                 axis.plot(course["evaluations"], course["hypervolume"], color=look.colour, linewidth=0.9, alpha=0.5)
             mean = of_search.groupby("generation")[["evaluations", "hypervolume"]].mean()
-            axis.plot(
-                mean["evaluations"],
-                mean["hypervolume"],
-                look.marker,
-                ls="-",
-                color=look.colour,
-                markersize=4,
-                linewidth=1.8,
-            )
+            xy = mean["evaluations"], mean["hypervolume"]
+            axis.plot(*xy, look.marker, ls="-", color=look.colour, markersize=4, linewidth=1.8)
         if part.empty:
             say_empty(axis, "no population")
         axis.set_title("in " + ", ".join(name.replace("_", " ").replace("flops", "FLOPs") for name in names))

@@ -1,4 +1,4 @@
-"""What Figures 3 and 4 share: what the N lightest networks of each search cost."""
+"""What Figures 3 and 4 share: the cost of the N lightest networks of each search."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -18,7 +18,7 @@ def numbers(study: Study, config: StudyConfig) -> pd.DataFrame:
 
 
 def draw_cost(data: pd.DataFrame, config: StudyConfig, column: str, label: str) -> Figure:
-    """Each of the N lightest networks a point, their mean a bar; one group for each N."""
+    """A point for each of the N lightest networks, a bar for their mean; a group for each N."""
     figure, [axis] = new_figure()
     shown = looks_in(data, config)
     for index, (search, look) in enumerate(shown.items()):
@@ -28,8 +28,8 @@ def draw_cost(data: pd.DataFrame, config: StudyConfig, column: str, label: str) 
             values = part[column].to_numpy(dtype=float) / 1e6
             if len(values):
                 spread = [offset + 0.1 * (i / max(1, len(values) - 1) - 0.5) for i in range(len(values))]
-                places = [group + s for s in spread]
-                axis.plot(places, values, look.marker, color=look.colour, alpha=0.6, markersize=5)
+                positions = [group + shift for shift in spread]
+                axis.plot(positions, values, look.marker, color=look.colour, alpha=0.6, markersize=5)
                 ends = group + offset - 0.12, group + offset + 0.12
                 axis.hlines(values.mean(), *ends, colors=look.colour, linewidth=2.2)
     if data.empty:

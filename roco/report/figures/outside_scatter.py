@@ -11,9 +11,8 @@ from roco.report.measures.outside import benchmarks_of, own_networks
 from roco.report.read.collect import Study
 
 CAPTION = (
-    "A point for each network: those of the benchmarks in report.benchmarks (grey), and those of the study under an "
-    "attack of the same name and budget. NAS-RobBench-201 was trained with adversarial images, the study's networks "
-    "were not."
+    "A point for each network: of the benchmarks in report.benchmarks (grey), and of the study under an attack of the "
+    "same name and budget. The networks of NAS-RobBench-201 were trained with adversarial images, the study's were not."
 )
 PANELS = (("NAS-Bench-201", "pgd", 1.0), ("NAS-RobBench-201", "autoattack", 8.0))
 
@@ -38,32 +37,23 @@ def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
     figure, axes = new_figure(1, max(1, len(panels)))
     known = looks(list(config.search.searches))
     if not panels:
-        say_empty(axes[0], "report.benchmarks names none")
+        say_empty(axes[0], "no benchmark in report.benchmarks")
         return figure
     for axis, (name, method, eps) in zip(axes, panels, strict=True):
         part = data[data["panel"] == name]
         theirs = part[part["benchmark"].notna()]
         # As pixels: thousands of points as shapes would make the page slow.
-        axis.scatter(
-            100 * theirs["clean"].astype(float),
-            100 * theirs["robust"].astype(float),
-            s=3,
-            color=PUBLISHED_COLOUR,
-            alpha=0.35,
-            linewidths=0,
-            rasterized=True,
-        )
+        look = {"s": 3, "color": PUBLISHED_COLOUR, "alpha": 0.35, "linewidths": 0, "rasterized": True}
+        axis.scatter(*_percent(theirs), **look)
         for search in searches_in(part, config):
-            ours, look = part[part["search"] == search], known[search]
-            axis.plot(
-                100 * ours["clean"].astype(float),
-                100 * ours["robust"].astype(float),
-                look.marker,
-                color=look.colour,
-                markersize=4.5,
-            )
+            ours = _percent(part[part["search"] == search])
+            axis.plot(*ours, known[search].marker, color=known[search].colour, markersize=4.5)
         axis.set_title(f"{name}\n{title_of(method)}, {eps:g}/255")
         axis.set_xlabel("Clean accuracy (%)")
     axes[0].set_ylabel("Accuracy under attack (%)")
     legend(figure, [known[search] for search in searches_in(data, config)])
     return figure
+
+
+def _percent(networks: pd.DataFrame) -> "list[pd.Series[float]]":
+    return [100 * networks[name].astype(float) for name in ("clean", "robust")]

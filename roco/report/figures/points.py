@@ -23,16 +23,16 @@ def points(study: Study, metrics: Sequence[str]) -> pd.DataFrame:
     return measured.merge(parameters, on=["search", "seed", "slot"])[POINT]
 
 
-# Where a trend is evaluated along its axis, and how wide its band may be.
+# The number of points of a trend, and the largest width of its band.
 _TREND_POINTS, _WIDEST_BAND = 25, 0.5
 
 
 def with_trends(networks: pd.DataFrame) -> pd.DataFrame:
     """The networks and, for each search and metric, a trend of the accuracy in the logarithm of the FLOPs.
 
-    `kind` is `network` for a point and `trend` for a place of a least-squares line with its 95 % band. A
-    search with fewer than four networks, or with fewer than three different numbers of FLOPs, has no trend, nor has one
-    whose band is somewhere wider than half of all accuracies: it would say nothing.
+    `kind` is `network` for a network and `trend` for a point of a least-squares line with its 95 % band. There is no
+    trend for a search with fewer than four networks or fewer than three different numbers of FLOPs, nor if the band is
+    somewhere wider than 50 points.
     """
     parts = [networks.assign(kind="network")]
     for (search, metric), group in networks[networks["search"] != REFERENCES].groupby(["search", "metric"], sort=True):

@@ -10,8 +10,8 @@ from roco.report.measures.searched import searched_networks
 from roco.report.read.collect import Study
 
 CAPTION = (
-    "As the searches saw the networks: on validation images and the validation adversarial set. The CSV file holds "
-    "every network that a search evaluated."
+    "As the searches saw the networks: on validation images and the validation adversarial set. The CSV file has every "
+    "network that a search evaluated."
 )
 
 

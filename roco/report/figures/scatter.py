@@ -1,4 +1,4 @@
-"""Networks as points: accuracy or distance against what a network costs."""
+"""Networks as points: accuracy or distance against the cost of a network."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -8,7 +8,7 @@ from roco.report.figures.style import Look, looks_in, say_empty, scale_counts
 from roco.report.numbers.shares import Array
 
 NO_NETWORKS = "no retrained network"
-# What the captions of these figures share.
+# Shared parts of captions.
 BARS = (
     "Each retrained network is a point, the mean over its retrainings; its bar is the 95 % interval over them and test "
     "images."
@@ -38,7 +38,7 @@ def scatter(axis: Axes, data: pd.DataFrame, config: StudyConfig, x: str) -> None
 
 
 def scatter_distances(axis: Axes, data: pd.DataFrame, config: StudyConfig) -> None:
-    """How far an attack without a budget had to go, against FLOPs in millions; bars are the range of retrainings."""
+    """Distances of an attack without a budget against FLOPs in millions; bars are the range of retrainings."""
     shown = data[data["distance"].notna()]
     for index, (search, look) in enumerate(looks_in(shown, config).items()):
         part = shown[shown["search"] == search]
@@ -57,13 +57,13 @@ def _points(
     """Points of the search of this index with their bars, at counts in millions."""
     millions = counts.to_numpy(dtype=float) / 1e6
     axis.vlines(millions, *bars, colors=look.colour, alpha=0.3, linewidth=1.0)
-    # A network that several searches found shows the marker of each.
+    # Later markers are smaller, so that a network of several searches shows them all.
     size = max(4.0, 8.0 - 2.5 * index)
     axis.plot(millions, values, look.marker, color=look.colour, markersize=size, alpha=0.85, markeredgewidth=0)
 
 
 def width_label(config: StudyConfig) -> str:
-    """The width that parameters and FLOPs are given at."""
+    """The width at which parameters and FLOPs are given."""
     return f"at {config.width_in_words('retraining')}"
 
 

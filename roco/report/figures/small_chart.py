@@ -1,4 +1,4 @@
-"""A line chart of a few hundred bytes, for a page that shows one for each of many networks."""
+"""A line chart of a few hundred bytes, for a page with a chart for each of many networks."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,7 @@ def small_chart(lines: Sequence[tuple[str, Points]], colours: Mapping[str, str],
         lines: the search of each line, and its points: radius, at most the largest of all, and accuracy in [0, 1].
         colours: of the searches.
         x_title: below the axis.
-        label: for readers who do not see it.
+        label: for screen readers.
     """
     largest = max(x for _, points in lines for x, _ in points) or 1.0
 

@@ -1,4 +1,4 @@
-"""How figures look: each search has one colour and one marker everywhere; axes, scales and deterministic files.
+"""The look of figures: a colour and a marker for each search; axes, scales and deterministic files.
 
 Colours are Okabe and Ito's, which readers with any kind of colour vision can tell apart; markers differ as well.
 """
@@ -24,7 +24,7 @@ from roco.report.figures.fonts import FAMILY, show_numbers_instead
 from roco.report.measures.compare import searches_in
 from roco.report.read.collect import REFERENCES
 
-# The ink of text, axes and grid; the page puts its own text colour in its place, so that figures follow dark mode.
+# The colour of text, axes and grid; the page replaces it by its text colour, so that figures follow dark mode.
 INK = "#1b1f24"
 PUBLISHED_COLOUR = "#7f7f7f"
 DPI = 300
@@ -50,25 +50,25 @@ _LOOKS = (
 
 
 def looks(searches: Sequence[str]) -> dict[str, Look]:
-    """The look of each search, by its position in the configuration, and of the retrained published networks."""
+    """The look of each search, by its position in the configuration, and of published networks."""
     of_searches = {name: Look(*_LOOKS[index % len(_LOOKS)], name) for index, name in enumerate(searches)}
     return of_searches | {REFERENCES: Look(INK, "X", "references")}
 
 
 def looks_in(data: pd.DataFrame, config: StudyConfig) -> dict[str, Look]:
-    """The look of each search that the data has, in the order of the configuration, the references last."""
+    """The looks of the searches in the data, in the order of the configuration, the references last."""
     known = looks(list(config.search.searches))
     return {search: known[search] for search in searches_in(data, config)}
 
 
 @contextmanager
 def figure_settings() -> Iterator[None]:
-    """The settings under which figures are drawn and saved; without them SVG files would differ from run to run."""
+    """The settings for drawing and saving figures; without them SVG files would differ from run to run."""
     settings: Any = {
         "svg.hashsalt": "roco",
         "svg.fonttype": "none",
         "font.family": FAMILY,
-        # Names are not mathematics: a class may be called $5_bill.
+        # Names are not mathematics: a class may have the name $5_bill.
         "text.parse_math": False,
         "font.size": 9,
         "axes.labelsize": 9,
@@ -89,7 +89,7 @@ def figure_settings() -> Iterator[None]:
 
 
 def new_figure(rows: int = 1, columns: int = 1, *, height: float = 3.5) -> tuple[Figure, list[Axes]]:
-    """A figure as wide as a phone can show legibly (5.4 inch), its panels in reading order.
+    """A figure of a width that a phone shows legibly (5.4 inch), with its panels in reading order.
 
     Args:
         rows: rows of panels.
@@ -101,7 +101,7 @@ def new_figure(rows: int = 1, columns: int = 1, *, height: float = 3.5) -> tuple
 
 
 def legend(figure: Figure, shown: Iterable[Look], *, extra: Sequence[Line2D] = ()) -> None:
-    """A legend above the panels, where it cannot cover a point."""
+    """A legend above the panels, so that it covers no point."""
     handles = [
         Line2D([], [], color=k.colour, marker=k.marker, linestyle="", markersize=6, label=k.label) for k in shown
     ]
@@ -114,7 +114,7 @@ def legend(figure: Figure, shown: Iterable[Look], *, extra: Sequence[Line2D] = (
 
 
 def spans_decades(values: Sequence[float]) -> bool:
-    """Whether counts span more than a factor of eight, so that a linear axis would crowd the small ones."""
+    """Whether counts span more than a factor of eight, so that a linear axis would crowd the small counts."""
     positive = [value for value in values if value > 0]
     return bool(positive) and max(positive) > 8 * min(positive)
 
@@ -141,7 +141,7 @@ def svg_text(figure: Figure) -> str:
     buffer = io.StringIO()
     empty: Mapping[str, Any] = {"Date": None, "Creator": None}
     with warnings.catch_warnings():
-        # Text stays text here: the fonts of whoever reads it draw it.
+        # Text stays text in the SVG and is drawn with the reader's fonts.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
         figure.savefig(buffer, format="svg", metadata=dict(empty), transparent=True)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
@@ -151,7 +151,7 @@ def save(figure: Figure, stem: Path) -> None:
     """Writes the figure as {stem}.svg (transparent) and {stem}.png (white, 300 dpi)."""
     with atomic(stem.with_suffix(".svg")) as temporary:
         temporary.write_text(svg_text(figure), encoding="utf-8", newline="\n")
-    # Laid out once, for both.
+    # Both files have the same layout.
     figure.set_layout_engine("none")
     show_numbers_instead(figure)
     with atomic(stem.with_suffix(".png")) as temporary:

@@ -12,9 +12,9 @@ from roco.report.measures.transfer import transfer_shares
 from roco.report.read.collect import Study, rows_of
 
 CAPTION = (
-    "Of the test images that fool the target at the left, and that the one below had right before: the percentage that "
-    "fools that one too. Last row: random noise of the same budget on the same images (k pixels in corner colours, or "
-    "every value moved by the threshold)."
+    "Of the test images that fool the target at the left, and that the target below had right before: the percentage "
+    "that fools the target below too. Last row: random noise of the same budget on the same images (k pixels in corner "
+    "colours, or every value moved by the threshold)."
 )
 NOISE = "noise"
 
@@ -31,7 +31,7 @@ def draw(numbers: pd.DataFrame, config: StudyConfig) -> Figure:
     targets = [name for name in TARGET_TITLES if name in set(numbers["target"])]
     if not targets:
         figure, [axis] = new_figure(height=2.0)
-        say_empty(axis, "one target only: nothing to transfer to")
+        say_empty(axis, "a single target: nothing to transfer to")
         return figure
     figure, axes = new_figure(len(NORM_TITLES), len(thresholds), height=4.4)
     cells = [(norm, threshold) for norm in NORM_TITLES for threshold in thresholds]
@@ -51,7 +51,7 @@ def draw(numbers: pd.DataFrame, config: StudyConfig) -> Figure:
 def matrix(part: pd.DataFrame, targets: list[str]) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
     """Shares `(targets + 1, targets)` of one norm and threshold: a row for each source, the last for noise.
 
-    NaN where a source meets itself or no image counts.
+    NaN for a source on itself, and if no image counts.
     """
     values = np.full((len(targets) + 1, len(targets)), np.nan)
     for row in rows_of(part):

@@ -1,1 +1,1 @@
-"""What was measured of a study's networks and searches, and what is compared with what: frames of numbers."""
+"""The measurements of a study's networks and searches, and their comparisons: frames of numbers."""

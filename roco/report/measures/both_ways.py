@@ -1,4 +1,4 @@
-"""The same networks trained in both ways, standard and adversarially: what was measured of each. No wording."""
+"""Measurements of the same networks after standard and after adversarial training. No wording."""
 
 from dataclasses import dataclass
 
@@ -24,8 +24,8 @@ class Ways:
     Attributes:
         standard: the study.
         adversarial: the same study after adversarial training.
-        config: its configuration, with the measure of the main comparison named: that of the standard training.
-        metrics: what both are compared in.
+        config: its configuration, which names the metric of the standard training's main comparison.
+        metrics: in which both are compared.
     """
 
     standard: Study
@@ -34,10 +34,9 @@ class Ways:
     metrics: tuple[str, ...]
 
     @classmethod
-    def of(cls, study: Study, config: StudyConfig) -> "Ways | None":
-        """None for a study of one way."""
-        if study.adversarial is None:
-            return None
+    def of(cls, study: Study, config: StudyConfig) -> "Ways":
+        """The ways of a study whose `adversarial` is not None."""
+        assert study.adversarial is not None
         measure, within = main_measure(study, config), list[str]()
         if measure is not None:
             chosen = measure.radius or measure.name
@@ -64,7 +63,7 @@ def both_ways(ways: Ways) -> pd.DataFrame:
         adversarial.rename(columns={"accuracy": "adversarial"}).drop(columns="retrainings"), on=on
     )
     merged = merged.merge(ways.standard.retrained[[*PLACE, "genome", "parameters"]], on=PLACE)
-    order = {name: place for place, name in enumerate(ways.metrics)}
+    order = {name: index for index, name in enumerate(ways.metrics)}
     return merged.sort_values("metric", key=lambda names: names.map(order), kind="stable")[BOTH_WAYS]
 
 
@@ -75,19 +74,19 @@ def _measured(study: Study, metrics: tuple[str, ...]) -> pd.DataFrame:
 
 
 def rank_correlations(ways: Ways) -> pd.DataFrame:
-    """Spearman's correlation of the accuracies after both trainings, by metric; a network counts once a seed."""
+    """Spearman's correlation of the accuracies after both trainings, by metric; a network counts once per seed."""
     networks = both_ways(ways).drop_duplicates(["seed", "key", "metric"])
     rows = []
     for metric in ways.metrics:
         part = networks[networks["metric"] == metric]
         standard, adversarial, seeds = (part[name].to_list() for name in ("standard", "adversarial", "seed"))
-        found = spearman(standard, adversarial, seeds, numpy_generator("report", "both ways", metric))
-        rows.append((metric, len(part), part["seed"].nunique(), *found.bounds))
+        correlation = spearman(standard, adversarial, seeds, numpy_generator("report", "both ways", metric))
+        rows.append((metric, len(part), part["seed"].nunique(), *correlation.bounds))
     return pd.DataFrame(rows, columns=["metric", "networks", "seeds", "correlation", "low", "high"])
 
 
 def differences_both_ways(ways: Ways) -> pd.DataFrame:
-    """What each search gains over the reference search, `way` by `way`, in the measures of the main comparison."""
+    """What each search gains over the reference search after each training (`way`)."""
     parts = [
         differences(study, ways.config).assign(way=way)
         for way, study in (("standard", ways.standard), ("adversarial", ways.adversarial))

@@ -19,7 +19,7 @@ from roco.search.objectives import OBJECTIVES, parse
 from roco.search.settings import SearchKind
 from roco.space.settings import PUBLISHED_GENOMES
 
-# Two networks of a pair "at equal FLOPs" differ by a tenth at most.
+# Networks of a pair "at equal FLOPs" differ by at most a tenth.
 FLOPS_TOLERANCE = 0.1
 EQUAL_FLOPS = "equal_flops"
 INTERPOLATED = "interpolated"
@@ -27,19 +27,19 @@ INTERPOLATED = "interpolated"
 
 @dataclass(frozen=True)
 class Roles:
-    """Which search the others are compared with, and which of those the study is about."""
+    """The reference search, and the searches that are compared with it, the main search first."""
 
     reference: str
     others: tuple[str, ...]
 
     @property
     def main(self) -> str | None:
-        """The search that the report's first sentence is about; None if there is only one search."""
+        """The search of the report's first sentence; None if there is only one search."""
         return self.others[0] if self.others else None
 
 
 def roles_of(config: StudyConfig) -> Roles:
-    """The roles of a study's searches: as its main comparison names them, else by their objectives and methods."""
+    """The roles of a study's searches: from report.main, else by their objectives and methods."""
     by_rule, named = roles(config.search.searches), config.report.main
     reference = named.reference or by_rule.reference
     if reference == named.search:
@@ -51,8 +51,8 @@ def roles_of(config: StudyConfig) -> Roles:
 def roles(searches: Mapping[str, SearchKind]) -> Roles:
     """The roles of the searches, by their objectives and methods.
 
-    The reference is the first search without the adversarial objective (one called `baseline` before others); the main
-    one is the first with it. A random search is a control, and comes last for either.
+    The reference is the search `baseline`, or else the first search, without the adversarial objective; the main search
+    is the first with it. Random searches are controls and come last for both.
     """
     searched = [name for name, kind in searches.items() if kind.method != "random"] or list(searches)
     plain = [name for name in searched if not has_adversarial_objective(searches[name])]
@@ -62,7 +62,7 @@ def roles(searches: Mapping[str, SearchKind]) -> Roles:
 
 
 def has_adversarial_objective(kind: SearchKind) -> bool:
-    """Whether a search minimises the adversarial error, also as a part of a sum."""
+    """Whether a search minimises the adversarial error, alone or in a sum."""
     return any(OBJECTIVES[parse(text)[0]].adversarial for text in kind.objectives)
 
 
@@ -72,17 +72,17 @@ def metrics(config: StudyConfig) -> list[str]:
 
 
 def compared_metrics(config: StudyConfig) -> list[str]:
-    """The metrics that say how accurate a network is; what attacks without a budget leave right does not."""
+    """The metrics that say how accurate a network is: all except attacks without a budget."""
     return [ADVERSARIAL_SET, TEST, *config.robustness.with_budget]
 
 
 def attacks_without_budget(config: StudyConfig) -> list[str]:
-    """The names of the attacks whose distance says something, and not the accuracy that they leave."""
+    """The names of the attacks without a budget: their distances are compared, not accuracies."""
     return [name for name in config.robustness.attacks if name not in config.robustness.with_budget]
 
 
 def metric_title(metric: str) -> str:
-    """How a metric is called in tables: an attack by its name in the configuration."""
+    """The title of a metric in tables; for an attack from its name in the configuration."""
     words = {ADVERSARIAL_SET: "adversarial set", TEST: "test images"}
     if metric.startswith(RADIUS):
         return f"all attacks within {metric.removeprefix(RADIUS)}/255"
@@ -90,13 +90,13 @@ def metric_title(metric: str) -> str:
 
 
 def attack_of(config: StudyConfig, method: str) -> str | None:
-    """The attack that stands for a method in Table V: the one called like it, or the first that uses it."""
+    """The attack that represents a method: the attack with the method's name, or the first that uses it."""
     names = [name for name, attack in config.robustness.attacks.items() if attack.method == method]
     return method if method in names else next(iter(names), None)
 
 
 def lightest(networks: pd.DataFrame, count: int | None = None) -> pd.DataFrame:
-    """The `count` networks with the fewest FLOPs of each search and seed (all, if not given), lightest first."""
+    """The `count` networks with the fewest FLOPs of each search and seed (all if not given), lightest first."""
     ordered = networks[networks["search"] != REFERENCES].sort_values(["search", "seed", "flops", "slot"], kind="stable")
     return ordered if count is None else ordered.groupby(["search", "seed"], sort=False).head(count)
 
@@ -117,11 +117,11 @@ def mean_accuracy(values: pd.DataFrame, search: str) -> Interval:
 
 
 def equal_flops_pairs(study: Study, search: str, reference: str, *, tolerance: float | None) -> pd.DataFrame:
-    """Pairs of one network of each search and of nearly equal FLOPs (at the retraining width), within each seed.
+    """Pairs of networks of two searches with nearly equal FLOPs (at the retraining width), within each seed.
 
     Returns:
-        seed, slot (of `search`), reference_slot, flops, reference_flops, same (whether it is one network); the closest
-        pair of a seed first.
+        seed, slot (of `search`), reference_slot, flops, reference_flops, same (whether both are the same network); the
+        closest pair of a seed first.
     """
     rows: list[tuple[Any, ...]] = []
     for seed, members in study.retrained.groupby("seed", sort=True):

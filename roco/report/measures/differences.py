@@ -1,4 +1,4 @@
-"""The differences between the searches in numbers, with their intervals, and which are resolved. No wording."""
+"""The differences between the searches, with their intervals, and which are resolved. No wording."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -26,26 +26,20 @@ from roco.report.read.collect import Study, records_of, rows_of
 
 @dataclass(frozen=True)
 class Difference:
-    """What a search gains over another one in one metric, for one selection of their networks: a row of the table.
+    """What a search gains over the reference in one metric, for one selection of their networks: a row of the table.
 
     Attributes:
-        search: the search that gains or loses.
-        reference: the search that it is compared with.
         selection: which networks are compared: `equal_flops`, `interpolated` or `top_N`.
-        metric: what was measured.
         accuracy: the mean of the networks of both searches together.
-        difference: of the two, as a fraction.
-        low: the lower bound of its 95 % interval.
-        high: the upper bound.
+        difference: a fraction, with its 95 % interval from `low` to `high`.
         deviation: its standard deviation over seeds.
-        effect_size: the mean over seeds by this standard deviation.
-        p: the p-value without any correction.
-        p_holm: corrected for the number of the others; missing for the main comparison, which needs no correction.
+        effect_size: its mean over seeds divided by `deviation`.
+        p: the p-value without correction.
+        p_holm: corrected for the number of other comparisons; missing for the main comparison.
         main: whether it is the comparison that was named beforehand.
         resolved: whether it differs from zero at 5 %, with five seeds or more.
-        basis: what the interval covers.
-        seeds: how many seeds it rests on.
-        networks: how many networks, or pairs of networks.
+        basis: the sources of error that the interval covers.
+        networks: the number of networks, or of pairs of networks.
         retrainings: of both searches.
         same_networks: how many networks both searches found.
     """
@@ -72,11 +66,11 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """Whether it is resolved, or why nothing is said of it."""
+        """Whether it is resolved, or why there is no verdict."""
         if self.resolved:
             return "resolved"
         if self.seeds < FEWEST_SEEDS:
-            return f"no verdict: {self.seeds} seed{'s' if self.seeds > 1 else ''} of the {FEWEST_SEEDS} that one needs"
+            return f"no verdict: {self.seeds} seed{'s' if self.seeds > 1 else ''} of the {FEWEST_SEEDS} that it needs"
         return "not resolved"
 
 
@@ -89,7 +83,7 @@ def differences_in(numbers: pd.DataFrame) -> list[Difference]:
 
 
 def main_difference(numbers: pd.DataFrame) -> Difference | None:
-    """The main comparison; None where it could not be made."""
+    """The main comparison; None if it was not possible."""
     return next(iter(differences_in(numbers[numbers["main"].astype(bool)])), None)
 
 
@@ -97,8 +91,8 @@ def differences(study: Study, config: StudyConfig) -> pd.DataFrame:
     """What each search gains over the reference search, in every metric: DIFFERENCES.
 
     For the N lightest networks (`selection` top_N), for pairs of networks of nearly equal FLOPs (`equal_flops`), and
-    for the fronts where both have networks on either side (`interpolated`). `resolved` asks for five seeds; of the main
-    comparison for p below 0.05, of all others for that after Holm's correction.
+    for the fronts in the range of FLOPs that both cover (`interpolated`). `resolved` needs five seeds and p below 0.05,
+    for all but the main comparison after Holm's correction.
     """
     role, measure, rows = roles_of(config), main_measure(study, config), list[tuple[Any, ...]]()
     measured, names = compared_measures(study, config)
@@ -125,7 +119,7 @@ def differences(study: Study, config: StudyConfig) -> pd.DataFrame:
 
 
 def compared_measures(study: Study, config: StudyConfig) -> tuple[pd.DataFrame, list[str]]:
-    """The measurements that searches are compared by, and their metrics; with the radius of the main comparison."""
+    """The measurements that compare searches, and their metrics; with the radius of the main comparison."""
     measure, measured, names = main_measure(study, config), measurements(study), compared_metrics(config)
     if measure is None or not measure.name.startswith(RADIUS):
         return measured, names
@@ -133,9 +127,9 @@ def compared_measures(study: Study, config: StudyConfig) -> tuple[pd.DataFrame, 
 
 
 def judged(numbers: pd.DataFrame) -> pd.DataFrame:
-    """With `p_holm` and `resolved`, from `p`, `seeds` and `main` (which is left out of the correction).
+    """Adds `p_holm` and `resolved`, from `p`, `seeds` and `main` (which is left out of the correction).
 
-    A difference from too few seeds cannot be resolved, so that it does not count in the correction either.
+    A difference from too few seeds cannot be resolved and does not count in the correction.
     """
     counted = (numbers["seeds"] >= FEWEST_SEEDS) & numbers["p"].notna() & ~numbers["main"]
     corrected = pd.Series(np.nan, index=numbers.index)
@@ -145,7 +139,7 @@ def judged(numbers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _lightest(values: pd.DataFrame, search: str, reference: str) -> tuple[Any, ...]:
-    """The difference of the means of two searches; the number of networks is that of `search`."""
+    """The difference of the means of two searches; `networks` counts those of `search`."""
     first, second = groups_by_seed(values, search), groups_by_seed(values, reference)
     seeds = sorted(set(first) & set(second))
     if not seeds:
@@ -158,7 +152,7 @@ def _lightest(values: pd.DataFrame, search: str, reference: str) -> tuple[Any, .
 
 
 def _paired(values: pd.DataFrame, pairs: pd.DataFrame, search: str, reference: str) -> tuple[Any, ...]:
-    """The mean difference within pairs, whose number is that of networks."""
+    """The mean difference within pairs; `networks` counts pairs."""
     rows = {(row.search, row.seed, row.slot): row for row in rows_of(values)}
     measured = [
         (pair.seed, rows[search, pair.seed, pair.slot], rows[reference, pair.seed, pair.reference_slot])
@@ -175,7 +169,7 @@ def _paired(values: pd.DataFrame, pairs: pd.DataFrame, search: str, reference: s
 
 
 def _interpolated(values: pd.DataFrame, search: str, reference: str) -> tuple[Any, ...]:
-    """The mean difference between the interpolated fronts, and how many networks both have."""
+    """The mean difference between the interpolated fronts."""
     groups: list[list[tuple[float, Any]]] = []
     shared = trained = 0
     for _, members in values.groupby("seed", sort=True):
@@ -185,7 +179,7 @@ def _interpolated(values: pd.DataFrame, search: str, reference: str) -> tuple[An
             continue
         merged: dict[str, tuple[float, Any]] = {}
         for row, weight in zip([*sides[0], *sides[1]], np.concatenate(weights).tolist(), strict=True):
-            # A network outside the common range carries no weight, and does not count.
+            # A network outside the common range has no weight and does not count.
             if weight:
                 shared += row.key in merged
                 merged[row.key] = (merged.get(row.key, (0.0,))[0] + weight, row)
@@ -198,8 +192,5 @@ def _interpolated(values: pd.DataFrame, search: str, reference: str) -> tuple[An
 
 
 def _outcome(interval: Interval, *counts: int) -> tuple[Any, ...]:
-    """A difference in one metric and how many seeds, networks, retrainings and equal networks it rests on.
-
-    The values are in the order of DIFFERENCES; the retrainings are those of both searches.
-    """
+    """The last columns of a difference; `counts`: seeds, networks, retrainings of both searches, equal networks."""
     return (*interval.bounds, interval.deviation, interval.effect, interval.p, interval.basis, *counts)

@@ -1,4 +1,4 @@
-"""How far attacks without a budget had to go."""
+"""The distances of attacks without a budget."""
 
 import pandas as pd
 
@@ -8,10 +8,10 @@ from roco.report.read.collect import PLACE, Study
 
 
 def distances(study: Study, config: StudyConfig) -> pd.DataFrame:
-    """For each network and attack without a budget the median L2 distance of what it found, the mean over retrainings.
+    """For each network and attack without a budget the median L2 length of its perturbations, mean over retrainings.
 
-    Columns: a network's place, `key`, `metric` (the attack's name), `distance`, missing where one retraining has none,
-    and the smallest and largest of its retrainings, `low` and `high`.
+    Columns: PLACE, `key`, `metric` (the attack's name), `distance` (missing if a retraining has none), and the smallest
+    and largest of its retrainings, `low` and `high`.
     """
     rows = study.attacks[study.attacks["attack"].isin(attacks_without_budget(config))].rename(
         columns={"attack": "metric"}

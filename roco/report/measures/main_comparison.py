@@ -1,7 +1,7 @@
-"""The one comparison that decides the report's first sentence: named beforehand, or found by a rule.
+"""The comparison that decides the report's first sentence: named in the configuration, or chosen by a rule.
 
-The rule is blind to the outcome. It looks at FLOPs, at the strength of attacks, and at the accuracy of the networks of
-both searches together: never at a difference between them.
+The rule does not see the outcome. It looks at FLOPs, at the strength of attacks, and at the accuracy of the networks of
+both searches together, never at a difference between them.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from roco.report.measures.measured import ADVERSARIAL_SET, measurements, over_re
 from roco.report.numbers.statistics import FEWEST_SEEDS
 from roco.report.read.collect import Study, rows_of
 
-# Where nearly all images are right, or nearly none, networks cannot be told apart.
+# Networks cannot be told apart if nearly all images are right, or nearly none.
 LEAST, MOST = 0.2, 0.8
 # Attacks that follow gradients in several steps, the strongest first; a single step overrates a network.
 STRONGEST = ("autoattack", "apgd_t", "fab_t", "apgd_ce", "pgd", "bim")
@@ -24,12 +24,12 @@ STRONGEST = ("autoattack", "apgd_t", "fab_t", "apgd_ce", "pgd", "bim")
 
 @dataclass(frozen=True)
 class Measure:
-    """What the main comparison measures.
+    """The metric of the main comparison.
 
     Attributes:
-        name: the metric.
-        radius: in 1/255, where it is one of the curve's; else 0.
-        accuracy: of the networks of both searches together; None where the configuration names the measure.
+        name: of the metric.
+        radius: in 1/255, if the metric is accuracy within a radius of the curve; else 0.
+        accuracy: of the networks of both searches together; None if the configuration names the metric.
     """
 
     name: str
@@ -38,16 +38,16 @@ class Measure:
 
     @property
     def tells_apart(self) -> bool:
-        """Whether enough images are right, and enough are wrong, to tell networks apart."""
+        """Whether enough images are right and enough are wrong to tell networks apart."""
         return self.accuracy is None or LEAST <= self.accuracy <= MOST
 
 
 def main_measure(study: Study, config: StudyConfig) -> Measure | None:
-    """The measure that the configuration names; else the radius or the attack that tells the networks apart best.
+    """The metric that the configuration names; else the radius or the attack that tells the networks apart best.
 
-    Of the radii that at which the accuracy of both searches' networks together is nearest to a half: every attack of
-    the study counts there. Without a curve the strongest attack at which it lies between 20 and 80 %; without any the
-    one that comes nearest; without white-box attacks the adversarial set. None where nothing was measured.
+    With a curve: the radius at which the accuracy of both searches' networks together is nearest to a half. Without a
+    curve: the strongest attack under which it lies between 20 and 80 %, or the attack that comes nearest. Without
+    white-box attacks: the adversarial set. None if nothing was measured.
     """
     named = config.report.main.measure
     if isinstance(named, str):
@@ -81,13 +81,13 @@ def _together(values: pd.DataFrame, by: str, searches: Sequence[str | None]) -> 
 
 
 def main_selection(of_main: pd.DataFrame, config: StudyConfig) -> str | None:
-    """Which networks are compared: as the configuration says; else by FLOPs alone.
+    """Which networks are compared: from the configuration, else chosen by FLOPs alone.
 
-    Pairs at equal FLOPs if there are some of different networks in five seeds, or in as many as any other choice has;
-    else the interpolated fronts by the same rule; else the N lightest, for the largest N.
+    Pairs at equal FLOPs, if five seeds have pairs of different networks, or as many seeds as for any other choice; else
+    the interpolated fronts by the same rule; else the N lightest, for the largest N.
 
     Args:
-        of_main: the rows of the table of differences that have the main search and measure.
+        of_main: the rows of the table of differences with the main search and metric.
         config: the study's configuration.
     """
     named = config.report.main.networks

@@ -1,4 +1,4 @@
-"""What was measured of each retrained network, over its retrainings; a row for each network. Nothing is compared."""
+"""The measurements of retrained networks, over their retrainings: a row for each network. Nothing is compared."""
 
 from typing import Any
 
@@ -13,17 +13,17 @@ from roco.report.read.collect import PLACE, RETRAINING, Study
 
 ADVERSARIAL_SET = "adversarial_set"
 TEST = "test"
-# The name of the metric that is the accuracy within a radius of the curve begins with this.
+# The prefix of metrics that are the accuracy within a radius of the curve.
 RADIUS = "radius_"
-# accuracies: of each retraining; accuracy: their mean; sizes: images of each cluster that is drawn as one; counts: of
-# each retraining and cluster how many are right, (retrainings, clusters).
+# accuracies: of each retraining; accuracy: their mean; sizes: images of each cluster; counts: how many images of each
+# cluster each retraining has right, (retrainings, clusters).
 MEASUREMENTS = [*PLACE, "key", "flops", "metric", "images", "sizes", "counts", "accuracies", "retrainings", "accuracy"]
 
 
 def measurements(study: Study) -> pd.DataFrame:
     """Every measured accuracy of every retrained network, one row each: MEASUREMENTS.
 
-    `metric` is `test`, `adversarial_set` or a white-box attack's name; a network without images of a kind has no row.
+    `metric` is `test`, `adversarial_set` or a white-box attack's name. There is no row if no images were measured.
 
     Raises:
         ArtifactError: retrainings of one network were measured on different images.
@@ -32,10 +32,10 @@ def measurements(study: Study) -> pd.DataFrame:
 
 
 def within_radius(study: Study, radius: float) -> pd.DataFrame:
-    """The same for one radius of the curve, in 1/255, whose metric is called as by `radius_name`."""
+    """The measurements for a radius of the curve, in 1/255, with the metric `radius_name`."""
     flops = study.retrainings[[*RETRAINING, "flops"]]
-    at = study.curves[study.curves["radius"] == radius].merge(flops).assign(metric=radius_name(radius))
-    return over_retrainings(at, ["metric"])[MEASUREMENTS]
+    of_radius = study.curves[study.curves["radius"] == radius].merge(flops).assign(metric=radius_name(radius))
+    return over_retrainings(of_radius, ["metric"])[MEASUREMENTS]
 
 
 def radius_name(radius: float) -> str:
@@ -44,7 +44,7 @@ def radius_name(radius: float) -> str:
 
 
 def of_retrainings(study: Study) -> pd.DataFrame:
-    """The same of every retraining: its place, key, flops, metric, images, sizes, correct, right, accuracy."""
+    """The measurements of every retraining: RETRAINING, key, flops, metric, images, sizes, correct, right, accuracy."""
     identity = [*RETRAINING, "key", "flops"]
     columns = ["metric", "images", "sizes", "correct", "right"]
     parts = [
@@ -66,14 +66,14 @@ def over_retrainings(table: pd.DataFrame, of: list[str]) -> pd.DataFrame:
     """A row for each network and value of the columns `of`, from a row for each of its retrainings.
 
     Args:
-        table: with the columns of a retraining's place, `of`, `images`, `right`, `accuracy`, perhaps `sizes`, and
-            others that are the same for all retrainings of a network.
-        of: what is measured.
+        table: with the columns RETRAINING, `of`, `images`, `right`, `accuracy`, perhaps `sizes`, and columns that are
+            equal for all retrainings of a network.
+        of: the columns that name a measurement.
 
     Returns:
-        The same columns without those of one retraining; by rising training seed `counts`, an array `(retrainings,
-        clusters)`, and `accuracies`, a tuple; `accuracy`, their mean; `retrainings`, how many there are; and `sizes`,
-        the images of each cluster. In the order of the table.
+        The same columns without those of a single retraining; by rising training seed `counts`, an array `(retrainings,
+        clusters)`, and `accuracies`, a tuple; `accuracy`, their mean; `retrainings`, their number; and `sizes`, the
+        images of each cluster. In the order of the table.
 
     Raises:
         ArtifactError: retrainings of one network were measured on different images.
@@ -120,7 +120,7 @@ def several(config: StudyConfig) -> bool:
 
 
 def drawn_anew(config: StudyConfig, *units: str) -> str:
-    """What intervals cover, in words: the units, retrainings where there are several, and test images."""
+    """What intervals cover, in words: the units, retrainings if there are several, and test images."""
     return in_words([*units, *(["retrainings"] if several(config) else []), "test images"])
 
 
@@ -128,7 +128,7 @@ def of_means(config: StudyConfig) -> str:
     """What the interval of a mean over a search's networks covers, in words."""
     if len(config.seeds) > 1:
         return "the seeds (Student's t) and the test images that all of them share"
-    return f"{drawn_anew(config, 'networks')} of the one seed, and says nothing of another"
+    return f"{drawn_anew(config, 'networks')} of the one seed, and says nothing about another"
 
 
 def groups_by_seed(values: pd.DataFrame, search: str) -> dict[int, list[Counts]]:

@@ -13,16 +13,15 @@ from roco.report.read.nas_benchmarks import ADVERSARIAL, BUDGETS, STANDARD
 
 @dataclass(frozen=True)
 class Fact:
-    """A published accuracy on CIFAR-10; fractions, None where it is not published.
+    """A published accuracy on CIFAR-10; fractions, None if it was not published.
 
     Attributes:
-        networks: which.
         training: standard, or adversarial at 8/255.
         method: of the attack.
         eps: of the attack, in 1/255; None for a mean over several.
         clean: accuracy without an attack.
-        robust: accuracy under the attack, or the smallest and the largest.
-        source: where it stands.
+        robust: the smallest and the largest accuracy under the attack.
+        source: the publication.
     """
 
     networks: str
@@ -59,7 +58,7 @@ def benchmarks_of(study: Study, config: StudyConfig) -> pd.DataFrame:
 
 
 def own_networks(study: Study, config: StudyConfig) -> pd.DataFrame:
-    """The study's networks under its attacks that others use as well: PLACE, metric, method, eps, clean, robust."""
+    """The study's networks under attacks that benchmarks have too: PLACE, metric, method, eps, clean, robust."""
     measured = measurements(study)
     clean = measured[measured["metric"] == TEST][[*PLACE, "accuracy"]].rename(columns={"accuracy": "clean"})
     parts = []

@@ -1,7 +1,7 @@
-"""What others published: the paper's Tables I to V, and networks on CIFAR-10 for Figure 2. No results of ours.
+"""Published numbers: the paper's Tables I to V, and networks on CIFAR-10 for Figure 2. No results of ours.
 
-Source: Geraeinejad, Sinaei, Modarressi, Daneshtalab, "RoCo-NAS: Robust and Compact Neural Architecture Search",
-IJCNN 2021, where nothing else is said.
+Source, unless stated otherwise: Geraeinejad, Sinaei, Modarressi, Daneshtalab, "RoCo-NAS: Robust and Compact Neural
+Architecture Search", IJCNN 2021.
 """
 
 from collections.abc import Mapping
@@ -72,7 +72,7 @@ COMPARED_NETWORKS = (
 
 @dataclass(frozen=True)
 class PublishedNetwork:
-    """A network that others found for CIFAR-10: test error as a fraction, number of parameters, where it says so."""
+    """A network of others for CIFAR-10: its number of parameters, its test error as a fraction, and the source."""
 
     name: str
     parameters: int
@@ -80,7 +80,7 @@ class PublishedNetwork:
     source: str
 
 
-# Figure 2. All trained for 300 epochs or more and, but for SMASH, with cutout or stronger augmentation.
+# Figure 2. All trained for 300 epochs or more and, except for SMASH, with cutout or stronger augmentation.
 PUBLISHED_NETWORKS = (
     PublishedNetwork("ProxylessNAS", 5_700_000, 0.0208, "Cai et al., ICLR 2019, abstract"),
     PublishedNetwork("ENAS", 4_600_000, 0.0289, "Pham et al., ICML 2018, Table 2 (micro search space + CutOut)"),

@@ -5,7 +5,7 @@ import pandas as pd
 from roco.report.read.collect import INITIAL, Study
 from roco.search.hypervolume import hypervolumes
 
-# What the hypervolume is measured in: what every search minimises, and that with the objective under study.
+# The objectives of the hypervolume: those of every search, and these with the adversarial error.
 VOLUMES = (("error", "flops"), ("error", "adversarial_error", "flops"))
 
 
@@ -23,8 +23,8 @@ def searched_networks(study: Study) -> pd.DataFrame:
     """Every network that a search evaluated, as the search saw it; failed trainings are left out.
 
     `generation` is the first in which the search evaluated it (0: the first population, which all searches of a seed
-    share), `last` the last whose survivors hold it (missing where it never survived), `front` whether it is in the
-    search's final front.
+    share), `last` the last in which it survived (missing if it never did), `front` whether it is in the search's final
+    front.
     """
     run = ["search", "seed"]
     searches = study.populations[run].drop_duplicates()

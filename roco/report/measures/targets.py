@@ -1,4 +1,4 @@
-"""The targets that adversarial images are made from, and the norms of the attacks, by the names that readers see."""
+"""The titles of targets and norms, and which targets made the test set."""
 
 from roco.config import StudyConfig
 from roco.networks.targets import ARCHITECTURES
@@ -8,7 +8,7 @@ NORM_TITLES = {"l0": "L0", "linf": "L∞"}
 
 
 def makers_of_test_set(config: StudyConfig) -> str:
-    """Which networks the test set was made from, and what the search has seen of them, in a sentence."""
+    """Which networks the test set was made from, and whether the search has seen them, in a sentence."""
     seen = config.targets.architectures("validation")
     unseen = [TARGET_TITLES[name] for name in config.targets.architectures("test") if name not in seen]
     if config.targets.test is None:

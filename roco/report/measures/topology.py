@@ -24,7 +24,7 @@ FEATURES: Mapping[str, tuple[str, Callable[[Phenotype], float]]] = MappingProxyT
 
 
 def described_networks(networks: pd.DataFrame) -> pd.DataFrame:
-    """Search, seed and key of networks, with a column for each feature of their phenotype; a row each, in their order.
+    """Search, seed and key of each network, with a column for each feature of its phenotype.
 
     Args:
         networks: with columns search, seed, key and genome.

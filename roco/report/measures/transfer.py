@@ -1,4 +1,4 @@
-"""Of the images that fool one target, the share that fools another one, beside noise of the same budget."""
+"""Of the images that fool one target, the share that fools another target, beside noise of the same budget."""
 
 import pandas as pd
 

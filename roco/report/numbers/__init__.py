@@ -1,1 +1,1 @@
-"""Statistics of plain arrays: intervals, differences, correlations, power. Nothing here knows a study."""
+"""Statistics of plain arrays: intervals, differences, correlations, power. Independent of studies."""

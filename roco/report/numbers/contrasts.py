@@ -1,8 +1,8 @@
 """Differences between two searches: of means, of pairs at equal FLOPs, of interpolated fronts. No files, no wording.
 
-Over several seeds each seed gives one difference, and the interval is that of `seeds_interval`. One seed has an
-interval over what varies within that run, where its networks were trained more than once; with one training each there
-is none, because how far another training would lead is not known.
+With several seeds each seed gives a difference, and the interval is that of `seeds_interval`. With one seed the
+interval covers what varies within that run, if its networks were trained more than once; otherwise there is none,
+because the effect of another training is unknown.
 """
 
 from collections.abc import Sequence
@@ -33,8 +33,8 @@ def difference_interval(first: Sequence[Networks], second: Sequence[Networks], s
     """The difference of two searches' means, paired by seed: both searches of a seed start from one population.
 
     Args:
-        first: for each seed the networks of the one search, `(retrainings, clusters)` each.
-        second: for the same seeds in the same order, those of the other.
+        first: for each seed the networks of the first search, `(retrainings, clusters)` each.
+        second: for the same seeds in the same order the networks of the second search.
         sizes: images of each cluster, `(clusters,)`.
     """
     pairs = [(ours, theirs) for ours, theirs in zip(first, second, strict=True) if len(ours) and len(theirs)]
@@ -62,10 +62,10 @@ def _of_networks(networks: Networks, sizes: Array) -> Error:
 def paired_interval(groups: Sequence[Sequence[Pair]], sizes: Array) -> Interval:
     """The mean difference within pairs of networks, over pairs and then over seeds.
 
-    A pair of one network with itself has the same counts twice: its difference is 0, whatever the images.
+    A pair of a network with itself has the same counts twice: its difference is 0, whatever the images.
 
     Args:
-        groups: for each seed its pairs, each of the one network and the other, `(retrainings, clusters)`.
+        groups: for each seed its pairs of networks, `(retrainings, clusters)` each.
         sizes: images of each cluster, `(clusters,)`.
     """
     groups = [group for group in groups if len(group)]
@@ -89,11 +89,11 @@ def paired_interval(groups: Sequence[Sequence[Pair]], sizes: Array) -> Interval:
 def interpolated_interval(groups: Sequence[Sequence[tuple[float, Counts]]], sizes: Array) -> Interval:
     """The mean difference between interpolated fronts over seeds; of one seed over its retrainings and images.
 
-    The networks of a front are the points that it is drawn through. Of one seed they are taken as given.
+    With one seed the networks of the fronts, through which the interpolation goes, are taken as given.
 
     Args:
-        groups: for each seed the networks of both searches, each with its weight: those of the first sum to 1, those of
-            the second to -1; a network that both found stands there once, with the sum of its weights.
+        groups: for each seed the networks of both searches with their weights, which sum to 1 for the first search and
+            to -1 for the second; a network that both found is there once, with the sum of its weights.
         sizes: images of each cluster, `(clusters,)`.
     """
     groups = [group for group in groups if len(group)]
@@ -118,12 +118,12 @@ def pair_by_flops(
     """One-to-one pairs of networks with nearly equal FLOPs, the closest pair first; accuracies play no part.
 
     Args:
-        first: FLOPs of the networks of the one search.
-        second: FLOPs of those of the other.
-        tolerance: how much larger the heavier of a pair may be, as a fraction; any, if not given.
+        first: FLOPs of the networks of the first search.
+        second: FLOPs of the networks of the second search.
+        tolerance: how much heavier one network of a pair may be, as a fraction; without a limit if not given.
 
     Returns:
-        Positions in `first` and `second`; each network is in one pair at most.
+        Positions in `first` and `second`; each network is in at most one pair.
     """
     ratios = [
         (max(ours, theirs) / min(ours, theirs) - 1, i, j)

@@ -1,4 +1,4 @@
-"""Numbers as people read them: percent, millions, intervals; a missing value is a dash."""
+"""Numbers as text: percent, millions, intervals; a missing value is a dash."""
 
 import math
 
@@ -9,15 +9,15 @@ MINUS = "−"
 
 
 def missing(value: object) -> bool:
-    """Whether a cell of a frame holds no value."""
+    """Whether a cell of a frame has no value."""
     return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
 def percent(value: float | None, *, digits: int = 1, sign: bool = False) -> str:
-    """A fraction as percent without its sign; a missing value as a dash."""
+    """A fraction as percent, without the percent sign; a missing value as a dash."""
     if missing(value) or value is None:
         return NO_VALUE
-    # `z`: what rounds to zero has no minus.
+    # `z`: a number that rounds to zero has no minus.
     return f"{100 * value:{'+' if sign else ''}z.{digits}f}".replace("-", MINUS)
 
 

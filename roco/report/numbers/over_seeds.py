@@ -1,9 +1,8 @@
-"""One number of each seed, such as the coefficient of a regression within the seed, and a t interval over the seeds.
+"""One number per seed, such as the coefficient of a regression within the seed, and a t interval over the seeds.
 
-A seed's number may be anything that is estimated from that seed's networks alone, a coefficient of a regression too.
-Seeds are independent, whatever ties networks of one seed together, and so a t interval over their numbers holds with
-few seeds and with numbers of unequal precision, for which the usual cluster-robust errors of one pooled regression are
-too small.
+A seed's number may be anything that is estimated from its networks alone. Networks of one seed depend on each other,
+but seeds do not. So a t interval over their numbers holds with few seeds and with numbers of unequal precision, for
+which cluster-robust errors of a pooled regression are too small.
 
 Source: Ibragimov and Müller, "t-statistic based correlation and heterogeneity robust inference", JBES 2010.
 """
@@ -31,7 +30,7 @@ from roco.report.numbers.statistics import (
 
 @dataclass(frozen=True)
 class OverSeeds:
-    """The mean of a number over seeds, and how many seeds have one."""
+    """The mean of a number over seeds, and how many seeds have a number."""
 
     interval: Interval
     seeds: int
@@ -49,19 +48,19 @@ def over_seeds(values: Sequence[float]) -> OverSeeds:
 
 
 def over_seeds_and_images(values: Sequence[float], movements: Sequence[Array]) -> OverSeeds:
-    """The mean over seeds of a share of images that all seeds were measured on; of one seed over its images.
+    """The mean over seeds of a share of the same images; of one seed over its images.
 
-    The spread of the seeds' values holds all but what the images move alike in all of them, which is their covariance,
-    as in roco.report.numbers.shares; here every network may have images of its own among those that all saw.
+    The spread of the seeds' values covers everything except what the images move in all seeds alike. That is the
+    covariance, as in roco.report.numbers.shares; here each network may count only some of the images.
 
     Args:
-        values: of each seed; seeds without one (NaN) are left out.
+        values: of each seed; seeds without a value (NaN) are left out.
         movements: of each seed, how much each cluster of images moves its value, `(clusters,)`.
     """
-    there = [index for index, value in enumerate(values) if math.isfinite(value)]
-    if not there:
+    finite = [index for index, value in enumerate(values) if math.isfinite(value)]
+    if not finite:
         return OverSeeds(NOTHING, 0)
-    known, moved = np.asarray(values, dtype=float)[there], np.stack([movements[index] for index in there])
+    known, moved = np.asarray(values, dtype=float)[finite], np.stack([movements[index] for index in finite])
     seeds, clusters = len(known), int((moved != 0).any(axis=0).sum())
     every = float((moved**2).sum())
     alike = (float((moved.sum(axis=0) ** 2).sum()) - every) / (seeds * (seeds - 1)) if seeds > 1 else every
@@ -77,7 +76,7 @@ def over_seeds_and_images(values: Sequence[float], movements: Sequence[Array]) -
 def resolved(estimates: Sequence[OverSeeds]) -> list[bool]:
     """Which numbers of one table differ from zero: at 5 % after Holm's correction, with five seeds or more.
 
-    Numbers from fewer seeds cannot be resolved, so that they do not count in the correction either.
+    Numbers from fewer seeds cannot be resolved and do not count in the correction.
     """
     tested = [
         index
@@ -93,11 +92,11 @@ class Fit:
     """A least-squares fit with an intercept.
 
     Attributes:
-        coefficients: of the predictors, `(predictors,)`; the intercept is left out.
-        adjusted_r2: the share of the variance that it explains, less what as many predictors explain by chance.
-        errors: standard errors of the coefficients, which hold for residuals of unequal spread (HC3); NaN where a
-            single value decides a coefficient.
-        freedom: how many more values than coefficients there are.
+        coefficients: of the predictors, `(predictors,)`, without the intercept.
+        adjusted_r2: the explained share of the variance, minus what as many predictors explain by chance.
+        errors: standard errors of the coefficients for residuals of unequal spread (HC3); NaN if a single value decides
+            a coefficient.
+        freedom: the number of values minus the number of coefficients.
     """
 
     coefficients: Array
@@ -106,7 +105,7 @@ class Fit:
     freedom: int
 
     def within(self, index: int) -> OverSeeds:
-        """A coefficient with the interval of this one seed, which takes its networks as independent."""
+        """A coefficient with the interval within this seed, which takes its networks as independent."""
         value, half = float(self.coefficients[index]), quantile(self.freedom) * float(self.errors[index])
         return OverSeeds(Interval(value, value - half, value + half, "networks of one seed"), 1)
 
@@ -120,10 +119,10 @@ def fit(predictors: Sequence[Array], values: Array, *, freedom: int) -> Fit | No
     Args:
         predictors: each `(n,)`.
         values: `(n,)`.
-        freedom: how many more values than coefficients, the intercept one of them, there have to be.
+        freedom: how many more values than coefficients (with the intercept) are necessary.
 
     Returns:
-        None where the values are too few or all equal, or one predictor follows from the others, or there is none.
+        None if there are too few values or no predictors, all values are equal, or the predictors are dependent.
     """
     left = len(values) - len(predictors) - 1
     if not predictors or left < max(1, freedom):
@@ -138,7 +137,7 @@ def fit(predictors: Sequence[Array], values: Array, *, freedom: int) -> Fit | No
     inverse = np.linalg.pinv(design)
     coefficients = inverse @ values
     residuals = values - design @ coefficients
-    # A value that the fit follows whatever it is has a leverage of 1: nothing tells how far it would move.
+    # The fit follows a value with a leverage of 1 whatever it is, so that its error is unknown.
     left_over = 1 - (design * inverse.T).sum(axis=1)
     left_over[left_over < 1e-6] = np.nan
     errors = np.sqrt(((inverse * residuals / left_over) ** 2).sum(axis=1))

@@ -16,15 +16,15 @@ Distances = Sequence[Array]
 def mean_of_medians(groups: Sequence[Sequence[Distances]], *, purpose: str) -> Interval:
     """The mean over seeds of the mean within a seed of networks' median distances, with an interval.
 
-    A network's median is the mean of those of its retrainings. The spread over seeds (of one seed over networks, of one
-    network over retrainings) gives Student's t interval, the images a percentile bootstrap; both are added in squares.
-    The images are drawn once for all: every network takes the distance at the same place among its sorted ones, as if
-    all found the same images hard, which is cautious.
+    A network's median is the mean of the medians of its retrainings. The spread over seeds (of one seed over networks,
+    of one network over retrainings) gives Student's t interval, the images a percentile bootstrap; both are added in
+    squares. Images are drawn once for all networks: each takes the distance of the same rank among its own distances,
+    as if all networks found the same images hard, which is cautious.
 
     Args:
         groups: for each seed its networks, each with the distances `(images,)` of each of its retrainings, infinite
-            where nothing fooled an image; retrainings without images are left out.
-        purpose: what the number is for; seeds the bootstrap.
+            if nothing fooled an image; retrainings without images are left out.
+        purpose: the name of the number, which seeds the bootstrap.
     """
     kept = [[[training for training in network if len(training)] for network in group] for group in groups]
     kept = [[network for network in group if network] for group in kept]
@@ -33,7 +33,7 @@ def mean_of_medians(groups: Sequence[Sequence[Distances]], *, purpose: str) -> I
         return NOTHING
     most = max(len(training) for group in kept for network in group for training in network)
     ranks = _middle_ranks(most, numpy_generator("report", "medians", purpose))
-    # In each resample, and last as it is.
+    # In each resample, and last without resampling.
     of_networks = [
         [np.mean([_medians(training, ranks) for training in network], axis=0) for network in group] for group in kept
     ]
@@ -41,7 +41,7 @@ def mean_of_medians(groups: Sequence[Sequence[Distances]], *, purpose: str) -> I
     drawn = np.mean(of_seeds, axis=0)
     value = float(drawn[-1])
     tail = 50 * (1 - CONFIDENCE)
-    # Not interpolated: between a number and infinity there is nothing.
+    # Not interpolated, because there may be infinite values.
     low, high = np.percentile(drawn[:-1], [tail, 100 - tail], method="inverted_cdf")
     units, basis = _units(kept, of_networks, of_seeds, ranks)
     if not math.isfinite(value):
@@ -57,7 +57,7 @@ def _units(
     of_seeds: Sequence[Array],
     ranks: Array,
 ) -> tuple[list[float], str]:
-    """The values whose spread counts beside that of the images, and what the interval covers, in words."""
+    """The values whose spread counts beside the images, and what the interval covers, in words."""
     if len(of_seeds) > 1:
         return [float(values[-1]) for values in of_seeds], SEEDS
     if len(of_networks[0]) > 1:
@@ -72,10 +72,10 @@ def _half(values: Sequence[float]) -> float:
 
 
 def _middle_ranks(count: int, generator: np.random.Generator) -> Array:
-    """Where the median of `count` draws with replacement is among the sorted distances, from 0 to 1, `(2, RESAMPLES)`.
+    """The rank, from 0 to 1, of the median of `count` draws with replacement among sorted distances, `(2, RESAMPLES)`.
 
-    The place of the middle draw is that of an order statistic of uniform numbers, which follows a beta distribution; of
-    an even number the two middle ones are drawn together.
+    The rank of the middle draw is an order statistic of uniform numbers, which follows a beta distribution. For an even
+    count the two middle draws are drawn together.
     """
     middle = (count + 1) // 2
     lower = generator.beta(middle, count - middle + 1, size=RESAMPLES)
@@ -88,6 +88,6 @@ def _medians(distances: Array, ranks: Array) -> Array:
     ordered, last = np.sort(distances), len(distances) - 1
     lower, upper = (ordered[np.minimum((len(ordered) * rank).astype(np.int64), last)] for rank in ranks)
     middle = len(ordered) // 2
-    # As numpy's, but that two infinite ones have an infinite mean and not none.
+    # As numpy's median, but two infinite distances have an infinite mean, not NaN.
     own = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
     return np.append((lower + upper) / 2, own)

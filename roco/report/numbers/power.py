@@ -1,4 +1,4 @@
-"""How many seeds a study needs to resolve a difference, by the spread over seeds that it has seen."""
+"""How many seeds a study needs to resolve a difference, given the spread over its seeds so far."""
 
 import math
 from pathlib import Path
@@ -9,21 +9,21 @@ from scipy.stats import nct
 from roco.report.numbers.format import missing, percent
 from roco.report.numbers.statistics import FEWEST_SEEDS, quantile
 
-# How often a difference that is there is to be resolved.
+# The share of studies that should resolve an existing difference.
 POWER = 0.8
 MOST_SEEDS = 1000
-# A standard deviation of the difference over seeds, for who has seen none yet: 3 points.
+# The standard deviation of the difference over seeds, if the study has no estimate yet: 3 points.
 TYPICAL_DEVIATION = 0.03
 # The differences that the report and the plan speak of: 2 and 5 points.
 DIFFERENCES_OF_INTEREST = (0.02, 0.05)
 
 
 def power(difference: float, deviation: float, seeds: int) -> float:
-    """How often a paired t test over seeds, at 5 %, resolves a difference with this standard deviation over seeds."""
+    """The power of a paired t test over seeds, at 5 %, for a difference with this standard deviation over seeds."""
     freedom = seeds - 1
     shift = abs(difference) / deviation * math.sqrt(seeds) if deviation else math.inf
     limit = quantile(freedom)
-    # Far away the distribution has no numbers, and no need of them.
+    # Far from zero scipy gives no numbers, and the power is 1.
     if shift > 10 * limit:
         return 1.0
     other_side = float(nct.cdf(-limit, freedom, shift)) if shift < 4 else 0.0
@@ -31,12 +31,12 @@ def power(difference: float, deviation: float, seeds: int) -> float:
 
 
 def seeds_needed(difference: float, deviation: float) -> int | None:
-    """The fewest seeds, five at least, that resolve a difference in 80 % of studies; None where 1,000 do not."""
+    """The fewest seeds, at least five, that resolve a difference in 80 % of studies; None if 1,000 do not."""
     return next((n for n in range(FEWEST_SEEDS, MOST_SEEDS + 1) if power(difference, deviation, n) >= POWER), None)
 
 
 def seeds_wanted(deviation: float, seeds: int) -> str:
-    """How many seeds would resolve differences that matter, by the spread over seeds that was seen."""
+    """How many seeds would resolve differences of interest, in a sentence."""
     seen = not missing(deviation) and deviation > 0
     used = deviation if seen else TYPICAL_DEVIATION
     needed = [seeds_needed(difference, used) for difference in DIFFERENCES_OF_INTEREST]
@@ -55,10 +55,10 @@ def seeds_wanted(deviation: float, seeds: int) -> str:
 
 
 def spread_seen(differences: str | Path) -> tuple[float, int]:
-    """The standard deviation over seeds of the main comparison, and from how many; NaN and 0 where none is known yet.
+    """The standard deviation over seeds of the main comparison, and the number of seeds; NaN and 0 if unknown.
 
     Args:
-        differences: the CSV file of the table of differences, which need not be there.
+        differences: the CSV file of the table of differences, which need not exist.
     """
     if Path(differences).exists():
         numbers = pd.read_csv(differences)

@@ -1,9 +1,9 @@
-"""How two measured numbers go together: fitted trends, rank correlations, means of features; with intervals.
+"""How two numbers go together: fitted trends, rank correlations, means of features; with intervals.
 
-The networks that a search found with one seed are not independent of one another. Means have one value a seed, and
-Student's t over these. Trends and correlations have the standard error of a bootstrap, which draws seeds with all their
-networks, times Student's t. A network's value is the mean over its retrainings: how far
-retrainings and test images move it is part of how networks scatter, which drawing networks shows already.
+The networks of one seed of a search are not independent. Means have one value per seed, and Student's t over these.
+Trends and correlations have the standard error of a bootstrap, which draws seeds with all their networks, times
+Student's t. A network's value is the mean over its retrainings. The influence of retrainings and test images is part of
+the scatter of networks, which the bootstrap covers.
 """
 
 import math
@@ -23,16 +23,16 @@ from roco.report.numbers.statistics import (
     quantile,
 )
 
-# Fewer points have no trend that is worth a line, and no rank correlation that could be told from chance.
+# Fewer networks have no trend worth a line, and no rank correlation that differs from chance.
 RESAMPLES = 2000
 FEWEST = 4
 FEWEST_RANKED = 6
 
 
 def draws(seeds: Sequence[int], generator: np.random.Generator) -> Array:
-    """How often each network is in each resample, `(RESAMPLES, networks)`: seeds with all their networks, drawn anew.
+    """How often each network is in each resample, `(RESAMPLES, networks)`.
 
-    Of one seed the networks are drawn.
+    Seeds are drawn with all their networks; with one seed, networks are drawn.
 
     Args:
         seeds: the seed of each network.
@@ -47,9 +47,9 @@ def draws(seeds: Sequence[int], generator: np.random.Generator) -> Array:
 
 
 def _times(seeds: Sequence[int]) -> float:
-    """How many standard errors of the bootstrap the interval reaches to each side.
+    """The half width of the interval in standard errors of the bootstrap.
 
-    Student's t for as many seeds as there are (for one: networks), and what a bootstrap of so few falls short.
+    Student's t for the number of seeds (for one seed: networks), with a correction for the bootstrap of few units.
     """
     count = len(set(seeds)) if len(set(seeds)) > 1 else len(seeds)
     return quantile(count - 1) * math.sqrt(count / (count - 1))
@@ -60,7 +60,7 @@ def _basis(seeds: Sequence[int]) -> str:
 
 
 def _weighted_line(weights: Array, x: Array, y: Array) -> tuple[Array, Array]:
-    """Intercepts and slopes of least-squares lines, one a row of weights; NaN where all points share one x."""
+    """Intercepts and slopes of least-squares lines, one per row of weights; NaN if all points have the same x."""
     total = weights.sum(axis=1)
     mean_x, mean_y = weights @ x / total, weights @ y / total
     spread = weights @ (x * x) / total - mean_x**2
@@ -83,7 +83,7 @@ def trend(
         generator: the source of the resampling.
 
     Returns:
-        The line, its lower and its upper bound at each place of `at`.
+        The line, its lower and its upper bound at each of `at`.
     """
     xs, ys, positions = (np.asarray(values, dtype=float) for values in (x, y, at))
     intercept, slope = _weighted_line(np.ones((1, len(xs))), xs, ys)
@@ -113,7 +113,7 @@ def _rank_correlations(weights: Array, x: Array, y: Array) -> Array:
 def spearman(x: Sequence[float], y: Sequence[float], seeds: Sequence[int], generator: np.random.Generator) -> Interval:
     """Spearman's rank correlation with an interval; nothing for fewer than six networks or without spread.
 
-    The interval is the wider of one from the bootstrap's standard error, on the scale of Fisher's z, and of Bonett and
+    The interval is the wider of two: from the bootstrap's standard error, on the scale of Fisher's z, and Bonett and
     Wright's, which takes networks as independent.
 
     Source: Bonett and Wright, "Sample size requirements for estimating Pearson, Kendall and Spearman correlations",
@@ -133,7 +133,7 @@ def spearman(x: Sequence[float], y: Sequence[float], seeds: Sequence[int], gener
         return Interval(value, math.nan, math.nan, "no interval") if abs(value) == 1 else NOTHING
     resampled = _rank_correlations(draws(seeds, generator), xs, ys)
     usable = resampled[np.isfinite(resampled)]
-    # Resamples of few networks may be in perfect order; their z is infinite.
+    # Resamples of few networks may be in perfect order, with an infinite z.
     half = _times(seeds) * float(np.arctanh(usable.clip(-0.999, 0.999)).std()) if len(usable) else math.inf
     low, high = (math.tanh(math.atanh(value) + sign * half) for sign in (-1, 1))
     wide = interval_of_independent(value, len(xs))
@@ -141,7 +141,7 @@ def spearman(x: Sequence[float], y: Sequence[float], seeds: Sequence[int], gener
 
 
 def interval_of_independent(correlation: float, count: int) -> Interval:
-    """Bonett and Wright's interval of a rank correlation of `count` independent networks, more than three."""
+    """Bonett and Wright's interval of a rank correlation of `count` independent networks; `count` > 3."""
     if not abs(correlation) < 1:
         return Interval(correlation, math.nan, math.nan, "no interval")
     half = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.sqrt((1 + correlation**2 / 2) / (count - 3))
@@ -173,13 +173,13 @@ def seed_mean(values: Sequence[float], seeds: Sequence[int]) -> Interval:
 def seed_difference(
     first: tuple[Sequence[float], Sequence[int]], second: tuple[Sequence[float], Sequence[int]]
 ) -> Interval:
-    """The difference of two means like those of `seed_mean`, paired by the seeds that both groups have.
+    """The difference of two means as of `seed_mean`, paired by the seeds that both groups have.
 
-    Of one seed over the networks of each, from two of each on.
+    With one seed the interval is over the networks, if each group has at least two.
 
     Args:
-        first: values and seeds of the one group's networks.
-        second: those of the other's.
+        first: values and seeds of the networks of the first group.
+        second: values and seeds of the networks of the second group.
     """
     ours, theirs = _by_seed(*first), _by_seed(*second)
     shared = sorted(set(ours) & set(theirs))

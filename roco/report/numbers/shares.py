@@ -1,9 +1,10 @@
-"""Shares of images that are right, by the images they were counted on, and how far they move with the images drawn.
+"""Shares of right images, and how far they would move with other images.
 
-Images come in clusters: test images are clusters of one, adversarial images that were made from one test image belong
-together. A network is an array `(retrainings, clusters)`: how many images of each cluster each retraining has right. A
-search's networks, and a difference of two searches, are weighted sums of such rows, `(clusters,)`, all on the same
-images. What is known of the images' luck is known from these rows: nothing is taken as independent that shares images.
+Images come in clusters: a test image is a cluster of its own; adversarial images that were made from the same test
+image form a cluster. A network is an array `(retrainings, clusters)`: how many images of each cluster each retraining
+has right. The networks of a search, and the difference of two searches, are weighted sums of such rows, `(clusters,)`,
+all on the same images. The error through the images is estimated from these rows: shares of the same images never count
+as independent.
 """
 
 import math
@@ -15,12 +16,12 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Counts = np.ndarray[Any, np.dtype[Any]]
 
-# Fewer clusters with, or without, a right image do not tell how far a share moves.
+# With fewer clusters with a right image, or with a wrong image, it is unknown how far a share moves.
 FEWEST_CLUSTERS = 10
 
 
 def from_marks(text: str) -> Counts:
-    """The row of images that are clusters of their own, uint8 `(images,)`, from a character (1 or 0) an image."""
+    """The row of images that are clusters of their own, uint8 `(images,)`, from one character (1 or 0) per image."""
     return np.frombuffer(text.encode("ascii"), dtype=np.uint8) - ord("0")
 
 
@@ -59,7 +60,7 @@ def variance_of(row: Array, sizes: Array) -> float:
 def shared_variance(rows: Array, sizes: Array) -> float:
     """The variance that all rows share because of the images: the mean covariance of two of their shares, at least 0.
 
-    The spread of the rows' shares holds all but this. Source: Obuchowski and Rockette, "Hypothesis testing of
+    The spread of the rows' shares covers everything else. Source: Obuchowski and Rockette, "Hypothesis testing of
     diagnostic accuracy for multiple readers and multiple tests", Commun. Stat. Simul. 1995 (readers are seeds here).
     """
     moved, count = movements(rows, sizes), len(rows)
@@ -68,10 +69,10 @@ def shared_variance(rows: Array, sizes: Array) -> float:
 
 
 def independent_images(rows: Array, sizes: Array) -> float:
-    """How many independent images would tell the rows' mean share as well as these do, without the rows' own spread.
+    """The number of independent images with the same error of the rows' mean share, without the rows' own spread.
 
-    Where few clusters have a right image, or few a wrong one, no more than there are clusters: what the few would do
-    with other images is not known.
+    If few clusters have a right image, or few have a wrong image, it is at most the number of clusters, because little
+    is known about other images.
     """
     row = rows.mean(axis=0)
     share = float(row.sum() / sizes.sum())

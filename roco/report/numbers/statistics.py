@@ -1,9 +1,9 @@
-"""Intervals and p-values from counts and from one value for each seed. No files, no wording.
+"""Intervals and p-values from counts and from one value per seed. No files, no wording.
 
 Accuracies are fractions. Networks are rows of counts as in shares.py.
-What is claimed of a search is claimed of its seeds: the networks that it found with one seed, and their trainings, are
-not independent of one another, so each seed gives one value and Student's t the interval over seeds. The test images,
-which all seeds share, are the second source of error. What one seed gives says nothing beyond that run.
+The networks of one seed of a search, and their trainings, are not independent. So each seed gives one value, and
+Student's t the interval over seeds. The test images, which all seeds share, are the second source of error. The result
+of a single seed says nothing beyond that run.
 """
 
 import math
@@ -27,22 +27,22 @@ from roco.report.numbers.shares import (
 )
 
 CONFIDENCE = 0.95
-# From fewer seeds nothing is concluded: Student's t takes their values as normal, which so few cannot show.
+# With fewer seeds nothing is concluded: Student's t takes their values as normal, which so few cannot show.
 FEWEST_SEEDS = 5
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with its 95 % interval, and what was varied to get it; NaN where there is nothing to estimate.
+    """A value with its 95 % interval; NaN if it cannot be estimated.
 
     Attributes:
         value: the estimate.
         low: the lower bound.
         high: the upper bound.
-        basis: what was varied.
-        effect: of a difference: its mean over seeds by its standard deviation over seeds (Cohen's d of paired values);
-            NaN for fewer than two seeds, or seeds that all agree.
-        p: of a difference over seeds: the probability of one as large, were there none; two-sided, without correction.
+        basis: the sources of error that the interval covers.
+        effect: of a difference: its mean over seeds divided by its standard deviation over seeds (Cohen's d of paired
+            values); NaN for fewer than two seeds, or if all seeds agree.
+        p: of a difference over seeds: the two-sided p-value, without correction.
         deviation: of a difference: its standard deviation over seeds.
     """
 
@@ -61,13 +61,13 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether zero lies outside; False where there is no interval."""
+        """Whether zero lies outside; False without an interval."""
         return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
 class Error:
-    """A source of error: its variance, and with how many degrees of freedom that is known."""
+    """A source of error: its estimated variance, and the degrees of freedom of this estimate."""
 
     variance: float
     freedom: float
@@ -78,17 +78,17 @@ SEEDS = "seeds and test images"
 
 
 def in_words(parts: Sequence[str]) -> str:
-    """Several things in a row: `a, b and c`."""
+    """A list in words: `a, b and c`."""
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
 def quantile(freedom: float, tail: float = (1 - CONFIDENCE) / 2) -> float:
-    """The value above which Student's t has this probability."""
+    """The quantile of Student's t with this probability above it."""
     return -float(stdtrit(freedom, tail))
 
 
 def half_width(errors: Sequence[Error], tail: float = (1 - CONFIDENCE) / 2) -> float:
-    """Half of the interval of a sum of independent errors; it covers what it claims, whatever their variances.
+    """The half width of the interval of a sum of independent errors; its coverage holds for any variances.
 
     Source: Banerjee, "Approximate confidence interval for linear functions of means of k populations when the
     population variances are not equal", Sankhya 1960.
@@ -97,7 +97,7 @@ def half_width(errors: Sequence[Error], tail: float = (1 - CONFIDENCE) / 2) -> f
 
 
 def p_value(value: float, errors: Sequence[Error]) -> float:
-    """The largest tail at which the interval of a value leaves out zero, both sides together; NaN without any error."""
+    """The p-value of a value: twice the tail at which its interval touches zero; NaN without any error."""
     if not any(error.variance > 0 for error in errors):
         return math.nan
 
@@ -127,7 +127,7 @@ def _wilson(share: float, images: float, z: float) -> tuple[float, float]:
     shrink = 1 + z * z / images
     centre = (share + z * z / (2 * images)) / shrink
     half = z * math.sqrt(share * (1 - share) / images + z * z / (4 * images * images)) / shrink
-    # At 0 and 1 the bound is exact; rounding would leave it a hair beside.
+    # At 0 and 1 the bound is exact; rounding would miss it slightly.
     low = 0.0 if share <= 0 else max(0.0, centre - half)
     return low, 1.0 if share >= 1 else min(1.0, centre + half)
 
@@ -136,14 +136,14 @@ def _of_images(rows: Array, sizes: Array) -> tuple[float, float, float]:
     """The mean share of some rows, and Wilson's bounds over the images that they share."""
     share = float(values_of(rows, sizes).mean())
     images = independent_images(rows, sizes)
-    # Of images that are clusters of their own, the variance is known by the share itself.
+    # If each image is a cluster, the share itself gives the variance.
     known = len(rows) == 1 and bool((sizes == 1).all())
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) if known else quantile(max(1, len(sizes) - 1))
     return share, *_wilson(share, images, z)
 
 
 def _share_interval(rows: Array, sizes: Array, basis: str) -> Interval:
-    """The mean share of units, whose spread and whose shared images are added in squares."""
+    """The mean share of units; their spread and the error of the shared images are added in squares."""
     share, low, high = _of_images(rows, sizes)
     spread = Error(float(values_of(rows, sizes).var(ddof=1)) / len(rows), len(rows) - 1) if len(rows) > 1 else None
     half = half_width([spread]) if spread else 0.0
@@ -152,9 +152,9 @@ def _share_interval(rows: Array, sizes: Array, basis: str) -> Interval:
 
 
 def network_interval(counts: Counts, sizes: Array) -> Interval:
-    """A single network's share: the mean over its retrainings, with their spread and the images.
+    """A single network's share: the mean over its retrainings, with an interval over these and the images.
 
-    With one retraining it is the images' interval alone (Wilson's): it says nothing of another training's luck.
+    With one retraining it is Wilson's interval over the images, which says nothing about another training.
 
     Args:
         counts: `(retrainings, clusters)`.
@@ -170,7 +170,7 @@ def mean_interval(groups: Sequence[Sequence[Counts]], sizes: Array) -> Interval:
     """The mean over seeds of the mean within a seed, over seeds and images; of one seed over its networks and images.
 
     Args:
-        groups: for each seed its networks, each `(retrainings, clusters)`; empty ones are left out.
+        groups: for each seed its networks, each `(retrainings, clusters)`; seeds without networks are left out.
         sizes: images of each cluster, `(clusters,)`.
     """
     groups = [group for group in groups if len(group)]
@@ -185,7 +185,7 @@ def mean_interval(groups: Sequence[Sequence[Counts]], sizes: Array) -> Interval:
 
 
 def interval_over_seeds(values: Sequence[float] | Array) -> Interval:
-    """The mean of one value a seed with Student's t interval; a single seed has no interval, nor have equal values.
+    """The mean of one value per seed with Student's t interval; without an interval for one seed or equal values.
 
     Args:
         values: `(seeds,)`.
@@ -197,7 +197,7 @@ def interval_over_seeds(values: Sequence[float] | Array) -> Interval:
 
 
 def seeds_interval(rows: Sequence[Array], sizes: Array) -> Interval:
-    """A difference over two seeds or more: Student's t, and the part of the images' luck that all share.
+    """A difference over two seeds or more: Student's t, and the error of the images that all seeds share.
 
     Args:
         rows: the difference within each seed, a weighted sum of networks' rows, `(clusters,)`.
@@ -224,13 +224,13 @@ def _symmetric(of_seeds: Array, others: Sequence[Error], basis: str) -> Interval
 
 
 def run_interval(row: Array, sizes: Array, errors: Sequence[Error], basis: str) -> Interval:
-    """A difference within one run, over what varies within it; it says nothing of another run.
+    """A difference within one run, over what varies within it; it says nothing about another run.
 
     Args:
         row: the difference, a weighted sum of networks' rows, `(clusters,)`.
         sizes: images of each cluster, `(clusters,)`.
-        errors: other sources of error than the images.
-        basis: all of them in words.
+        errors: the sources of error beside the images.
+        basis: all sources in words.
     """
     value = float(row.sum() / sizes.sum())
     half = half_width([*errors, Error(variance_of(row, sizes), max(1, len(sizes) - 1))])
@@ -254,7 +254,7 @@ def of_retrainings(weighted: Sequence[tuple[float, Counts]], sizes: Array) -> Er
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's corrected p-values: the chance of even one star, were there no difference at all, stays below 5 %.
+    """Holm's corrected p-values: without any difference, the probability of a single star or more is below 5 %.
 
     Source: Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Stat. 1979.
     """

@@ -1,6 +1,4 @@
-"""The answer of a study in a few sentences, made from the numbers of its tables and from nothing else."""
-
-from collections.abc import Sequence
+"""The answer of a study in a few sentences, from the numbers of its tables alone."""
 
 import pandas as pd
 
@@ -19,11 +17,12 @@ from roco.report.measures.main_comparison import LEAST, MOST
 from roco.report.measures.measured import ADVERSARIAL_SET, RADIUS, TEST, several
 from roco.report.numbers.format import missing, percent
 from roco.report.numbers.power import seeds_wanted
+from roco.report.numbers.statistics import in_words
 from roco.report.read.collect import records_of
 
 
 def answer(differences: pd.DataFrame, accuracies: pd.DataFrame, config: StudyConfig) -> tuple[str, ...]:
-    """Three sentences: the main comparison; other differences and what they rest on; how many seeds would say more.
+    """Three sentences: the main comparison; other differences and the numbers behind them; how many seeds would help.
 
     Args:
         differences: numbers of the table of differences.
@@ -62,15 +61,12 @@ def _gain(row: Difference, config: StudyConfig) -> str:
 
 
 def _unclear(row: Difference) -> str:
-    """A caution where nearly all images or nearly none are right, because networks cannot be told apart there."""
+    """A caution if nearly all images or nearly none are right, so that networks cannot be told apart."""
     if LEAST <= row.accuracy <= MOST:
         return ""
     share = percent(row.accuracy)
-    return f"; but {share} % of the images hold there over all these networks, too {_far(row)} to tell them apart"
-
-
-def _far(row: Difference) -> str:
-    return "few" if row.accuracy < LEAST else "many"
+    many = "few" if row.accuracy < LEAST else "many"
+    return f"; but {share} % of the images hold there over all these networks, too {many} to tell them apart"
 
 
 def _measured(metric: str) -> str:
@@ -86,7 +82,7 @@ def _called(search: str, config: StudyConfig) -> str:
 
 
 def _points(row: Difference, *, judged: bool = False) -> str:
-    """A difference in words, with the verdict if it is the judged one."""
+    """A difference in words, with the verdict if it is `judged`."""
     interval = ""
     if not missing(row.low):
         interval = f"95 % interval {percent(row.low, sign=True)} to {percent(row.high, sign=True)}"
@@ -104,38 +100,29 @@ def _cost(row: Difference, by_metric: dict[str, Difference], config: StudyConfig
         if row.selection == EQUAL_FLOPS
         else f"network{many}"
     )
-    same = f", {row.same_networks} of them one network that both searches found," if row.same_networks else ""
+    same = f", {row.same_networks} of them a network that both searches found," if row.same_networks else ""
     trained = f" ({row.retrainings} retrainings)" if several(config) else ""
     basis = f"this rests on {row.networks} {unit}{same} from {seeds}{trained} on {config.dataset.title}"
     caution = "" if row.seeds > 1 else ", and one run of a search is not yet a finding"
-    caution += "" if several(config) else f"; each network was trained once, {_luck(row)}"
+    luck = "whose luck is part of the spread over seeds"
+    luck = luck if row.seeds > 1 else "and another training may differ by several points"
+    caution += "" if several(config) else f"; each network was trained once, {luck}"
     others = [metric for metric in (TEST, ADVERSARIAL_SET, attack_of(config, "pgd")) if metric != row.metric]
     beside = [f"{_points(by_metric[metric])} {_measured(metric)}" for metric in others if metric in by_metric]
     if not beside:
         return f"{basis[0].upper()}{basis[1:]}{caution}."
-    return f"Beside that, and for exploration only, they are {_joined(beside)}; {basis}{caution}."
-
-
-def _luck(row: Difference) -> str:
-    """Whether the interval covers that another training gives another value."""
-    if row.seeds > 1:
-        return "whose luck is part of the spread over seeds"
-    return "and another training may differ by several points"
+    return f"Beside that, and for exploration only, they are {in_words(beside)}; {basis}{caution}."
 
 
 def _one_search(search: str, accuracies: pd.DataFrame, config: StudyConfig) -> tuple[str, str]:
     measured = accuracies[accuracies["networks"] > 0]
     if measured.empty:
-        return f"The study's one search, {search}, has no retrained network yet.", "See below what failed, and why."
+        return f"The study's search, {search}, has no retrained network yet.", "See below what failed, and why."
     row = records_of(measured.sort_values("top"))[-1]
     interval = "" if pd.isna(row["low"]) else f" (95 % interval {percent(row['low'])} to {percent(row['high'])})"
     many = f"{row['networks']} lightest networks of {search} classify"
-    who = many if row["networks"] > 1 else f"one retrained network of {search} classifies"
+    who = many if row["networks"] > 1 else f"retrained network of {search} classifies"
     return (
-        f"The {who} {percent(row['accuracy'])} % of the adversarial set rightly{interval}.",
-        f"The study on {config.dataset.title} holds one search, so it cannot say what an objective gains.",
+        f"The {who} {percent(row['accuracy'])} % of the adversarial set correctly{interval}.",
+        f"The study on {config.dataset.title} has one search, so it cannot say what an objective gains.",
     )
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else list(parts))

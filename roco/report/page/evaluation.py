@@ -1,10 +1,9 @@
-"""The page of `roco evaluate`: one network under the protocol, in one file that loads nothing."""
+"""The page of `roco evaluate`: a network under the protocol, in a file that loads nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import yaml
 
 from roco.attacks.white_box import title_of
@@ -17,7 +16,7 @@ from roco.report.numbers.shares import from_marks
 from roco.report.numbers.statistics import network_interval
 from roco.report.page.page import template
 from roco.report.tables.flags import MEANINGS, meaning_of
-from roco.report.tables.table import Table
+from roco.report.tables.table import Table, page_table
 
 
 def write_evaluation_page(evaluation: Evaluation, path: str | Path) -> None:
@@ -35,7 +34,7 @@ def write_evaluation_page(evaluation: Evaluation, path: str | Path) -> None:
 
 
 def sentences_of(evaluation: Evaluation) -> list[str]:
-    """What the evaluation says, in sentences: clean accuracy, what budgets leave, raised flags."""
+    """The result in sentences: clean accuracy, accuracies under attack, raised flags."""
     box = evaluation.white_box
     lines = [f"Of {box.images} images {_share(box.right_images)} % are right without an attack."]
     left = [
@@ -66,18 +65,8 @@ def _budget(evaluation: Evaluation, name: str) -> str:
     return f"{settings['pixels']} pixels" if "pixels" in settings else "no budget"
 
 
-def _table(name: str, title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
-    return Table(pd.DataFrame(), (header, *rows), name=name, title=title)
-
-
 def _tables(evaluation: Evaluation) -> list[Table]:
-    return [
-        _attacks(evaluation),
-        _autoattack(evaluation),
-        _curve(evaluation),
-        _distances(evaluation),
-        _flags(evaluation),
-    ]
+    return [make(evaluation) for make in (_attacks, _autoattack, _curve, _distances, _flags)]
 
 
 def _attacks(evaluation: Evaluation) -> Table:
@@ -86,18 +75,18 @@ def _attacks(evaluation: Evaluation) -> Table:
         far = NO_VALUE if attack.median_linf is None else f"{255 * attack.median_linf:.3g}"
         rows.append((title_of(name), _budget(evaluation, name), _share(attack.robust_images), far))
     header = ("Attack", "Budget", "Accuracy, %", "Median L∞ distance, 1/255")
-    return _table("attacks", "Accuracy under each attack", header, rows)
+    return page_table("attacks", "Accuracy under each attack", header, rows)
 
 
 def _autoattack(evaluation: Evaluation) -> Table:
-    """As RobustBench tells it: what is right after each of the four attacks, each on what those before left."""
-    found = {
+    """The accuracy after each of the four attacks, as in RobustBench."""
+    attacks = {
         name: attack
         for name, attack in evaluation.white_box.attacks.items()
         if isinstance(evaluation.settings.attacks[name], AutoAttack)
     }
     rows = []
-    for name, attack in found.items():
+    for name, attack in attacks.items():
         # Some attacks see the first images alone.
         total = len(attack.robust_images)
         left = evaluation.white_box.right_images[:total].count("1")
@@ -106,20 +95,19 @@ def _autoattack(evaluation: Evaluation) -> Table:
             left -= count
             cells.append(percent(left / total, digits=2))
         rows.append((_budget(evaluation, name), *cells))
-    stages = [title_of(method) for method in next(iter(found.values())).found_by] if found else []
+    stages = [title_of(method) for method in next(iter(attacks.values())).found_by] if attacks else []
     header = ("Budget", "Clean, %", *(f"after {stage}" for stage in stages))
-    return _table(
-        "autoattack", "AutoAttack, standard version: accuracy in %, the last column is RobustBench's", header, rows
-    )
+    title = "AutoAttack, standard version: accuracy in %, the last column is RobustBench's"
+    return page_table("autoattack", title, header, rows)
 
 
 def _curve(evaluation: Evaluation) -> Table:
     curve = evaluation.white_box.curve
     if not curve:
-        return _table("curve", "", (), [])
+        return page_table("curve", "", (), [])
     header = ("L∞ radius, 1/255", *(f"{radius:g}" for radius in curve.radii))
     rows = [("Accuracy, %", *(percent(accuracy) for accuracy in curve.accuracy))]
-    return _table("curve", "Images that no attack fools within a radius", header, rows)
+    return page_table("curve", "Images that no attack fools within a radius", header, rows)
 
 
 def _chart(evaluation: Evaluation) -> str:
@@ -138,13 +126,13 @@ def _distances(evaluation: Evaluation) -> Table:
         smallest = evaluation.white_box.smallest_perturbations.get(norm)
         if smallest:
             rows.append((title, NO_VALUE if smallest.median is None else f"{times * smallest.median:.3g}"))
-    return _table("distances", "Median of the smallest perturbations by any attack", ("Norm", "Distance"), rows)
+    return page_table("distances", "Median of the smallest perturbations by any attack", ("Norm", "Distance"), rows)
 
 
 def _flags(evaluation: Evaluation) -> Table:
     ordered = sorted(evaluation.flags, key=lambda flag: not flag.raised)
     rows = [(meaning_of(flag.name), "RAISED" if flag.raised else "not raised", flag.detail) for flag in ordered]
-    return _table("flags", "Sanity flags", ("Flag", "State", "Numbers"), rows)
+    return page_table("flags", "Sanity flags", ("Flag", "State", "Numbers"), rows)
 
 
 def _made(evaluation: Evaluation) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Networks whose training failed, a line for each."""
+"""Networks whose training failed, one line each."""
 
 import pandas as pd
 
@@ -6,7 +6,7 @@ from roco.report.read.collect import Study
 
 
 def failures(study: Study) -> list[str]:
-    """Those that were retrained, then those of the search, with the reason."""
+    """Failed retrainings, then failed evaluations of the search, with the reason."""
     networks = study.networks[study.networks["status"] == "failed"]
     evaluations = study.evaluations[study.evaluations["status"] == "failed"].drop_duplicates(["key", "seed"])
     seeds = study.networks["training_seed"].nunique()

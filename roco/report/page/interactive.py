@@ -1,6 +1,6 @@
-"""The interactive picture of the searches: a Vega-Lite chart of every network, its data, and the scripts it needs.
+"""The interactive chart of the searches: a Vega-Lite chart of every network, its data, and the scripts it needs.
 
-What it shows is what the CSV file of the figure `populations` holds; the reader chooses the axes.
+It shows the numbers in the CSV file of the figure `populations`; the reader chooses the axes.
 """
 
 import io
@@ -19,13 +19,13 @@ from roco.report.figures.style import looks, spans_decades
 _SHAPES: Mapping[str, str] = MappingProxyType(
     {"o": "circle", "D": "diamond", "s": "square", "^": "triangle-up", "v": "triangle-down", "P": "cross"}
 )
-# The page's; Vega measures texts with it, so `inherit` would not do.
+# The fonts of the page. Vega measures texts with them, so `inherit` is not possible.
 _FONT = 'system-ui, "Segoe UI", "DejaVu Sans", sans-serif'
 
 
 @dataclass(frozen=True)
 class Axis:
-    """An objective that an axis can show: its title, and its number format (d3's)."""
+    """An objective that an axis can show: its title, and its number formats (of d3)."""
 
     title: str
     axis_format: str
@@ -50,12 +50,12 @@ def read_networks(text: str) -> pd.DataFrame:
 
 
 def payload(networks: pd.DataFrame, config: StudyConfig, *, phases: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """What the page's script needs, ready for JSON.
+    """The data for the page's script, ready for JSON.
 
     Args:
         networks: from `read_networks`.
         config: the study's configuration.
-        phases: for each key the identifiers of its phases' drawings.
+        phases: for each key the identifiers of the drawings of its phases.
     """
     values = networks.drop(columns="genome").astype(object)
     return {
@@ -68,7 +68,7 @@ def payload(networks: pd.DataFrame, config: StudyConfig, *, phases: Mapping[str,
 
 
 def _axis(networks: pd.DataFrame, name: str) -> dict[str, Any]:
-    """A position channel of Vega-Lite."""
+    """The definition of an axis for Vega-Lite."""
     axis, values = AXES[name], networks[name].to_list()
     kind = "log" if axis.count and spans_decades(values) else "linear"
     return {
@@ -81,7 +81,7 @@ def _axis(networks: pd.DataFrame, name: str) -> dict[str, Any]:
 
 
 def chart(networks: pd.DataFrame, config: StudyConfig) -> dict[str, Any]:
-    """The Vega-Lite chart without its data and its axes, which the page's script puts in."""
+    """The Vega-Lite chart without data and axes, which the page's script adds."""
     import altair as alt
 
     known = looks(list(config.search.searches))
@@ -91,7 +91,7 @@ def chart(networks: pd.DataFrame, config: StudyConfig) -> dict[str, Any]:
     legend = alt.Legend(title=None, orient="top", symbolFillColor="transparent")
     generation = alt.param(name="generation", value=int(networks["generation"].max()) if len(networks) else 0)
     alone = alt.selection_point(name="alone", fields=["search"], bind="legend")
-    told = {"key": "Network", "search": "Search", "seed": "Seed", "generation": "First evaluated in generation"}
+    facts = {"key": "Network", "search": "Search", "seed": "Seed", "generation": "First evaluated in generation"}
     made = (
         alt.Chart(alt.NamedData("networks"), width="container", height=400)
         .mark_point(size=70, strokeWidth=1.6)
@@ -102,7 +102,7 @@ def chart(networks: pd.DataFrame, config: StudyConfig) -> dict[str, Any]:
             fillOpacity=alt.condition("datum.front", alt.value(0.75), alt.value(0)),
             strokeOpacity=alt.condition("datum.last >= generation", alt.value(1), alt.value(0.3)),
             tooltip=[
-                *(alt.Tooltip(f"{name}:N", title=title) for name, title in told.items()),
+                *(alt.Tooltip(f"{name}:N", title=title) for name, title in facts.items()),
                 *(alt.Tooltip(f"{name}:Q", title=a.title, format=a.tooltip_format) for name, a in AXES.items()),
             ],
         )
@@ -124,20 +124,20 @@ def chart(networks: pd.DataFrame, config: StudyConfig) -> dict[str, Any]:
         .configure_legend(labelColor="currentColor", labelFontSize=13, symbolSize=110)
         .configure_view(stroke=None)
     )
-    # The address of the schema is nothing that a page needs.
+    # A page does not need the address of the schema.
     return {name: part for name, part in made.to_dict().items() if name != "$schema"}
 
 
 @cache
 def scripts() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script that loads nothing; bundling takes some seconds."""
+    """Vega, Vega-Lite and Vega-Embed as a script that loads nothing; bundling takes some seconds."""
     import vl_convert
 
     text = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    # A script element ends at its end tag, wherever that stands.
+    # An end tag anywhere in the text would end the script element.
     return text.replace("</script", "<\\/script")
 
 
 def embedded(content: Mapping[str, Any]) -> str:
-    """JSON for a script element: it holds no tag."""
+    """JSON for a script element, without any tag."""
     return json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

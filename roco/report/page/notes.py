@@ -1,4 +1,4 @@
-"""Notes below tables and figures: short ones are shown; of long ones the first sentence is shown, the rest folded."""
+"""Notes below tables and figures: short notes are shown; of long notes all but the first sentence is folded."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class Notes:
 
 
 def folded(notes: Sequence[str]) -> Notes:
-    """All notes where they are short together; else the first sentence, and what follows it to be unfolded."""
+    """Shows all notes if they are short together; else the first sentence, and folds the rest."""
     if sum(map(len, notes)) <= LONGEST:
         return Notes(tuple(notes))
     first, *rest = _END_OF_SENTENCE.split(notes[0], maxsplit=1)

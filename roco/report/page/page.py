@@ -1,6 +1,6 @@
-"""The study as one page that stands alone: answer, tables, figures, how it was made. It loads nothing from anywhere.
+"""The study as a single page: answer, tables, figures, how it was made. It loads no other file.
 
-All numbers of the answer and of the tables are those of the tables' CSV files.
+All numbers of the answer and of the tables are in the tables' CSV files.
 """
 
 import base64
@@ -41,13 +41,13 @@ from roco.storage.artifacts import check_provenance, read_attributes
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the numbers come from: facts that are in no table.
+    """The origin of the numbers.
 
     Attributes:
         versions: of Python and the packages, by name.
-        dataset: what the dataset's file says about itself: name, fingerprint, notes.
-        train_images: training images; None where the data set is not at hand.
-        step_times: what the jobs took, by step.
+        dataset: facts about the data set by their titles: name, fingerprint, notes.
+        train_images: the number of training images; None if unknown.
+        step_times: the durations of the jobs, by step.
     """
 
     versions: Mapping[str, str]
@@ -59,12 +59,12 @@ class Origin:
 def origin_of(
     dataset_path: str | Path, *, beside: Iterable[str | Path] = (), benchmarks: str | Path | None = None
 ) -> Origin:
-    """The versions of this environment, and what the data set's file says about itself.
+    """The versions of this environment, and facts from the data set's file.
 
     Args:
         dataset_path: the file.
-        beside: adversarial sets, and with them the whole study, that must have been made from this data set.
-        benchmarks: the folder of what Snakemake measured of each job; it need not be there.
+        beside: adversarial sets, which must have been made from this data set.
+        benchmarks: the folder of Snakemake's measurements of jobs, which need not exist.
 
     Raises:
         ArtifactError: a file is missing or damaged, or the sets were made from another data set.
@@ -86,11 +86,10 @@ class View:
     """A table or figure in the page.
 
     Attributes:
-        item: which.
         shown: the table, or the figure's drawing.
         notes: below it.
         links: its files as label, name and content.
-        empty: whether this study has nothing for it.
+        empty: whether the study has no numbers for it.
     """
 
     item: Item
@@ -107,11 +106,11 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
         study: the study.
         config: its configuration.
         figures: the folder with the figures' SVG and CSV files.
-        tables: the folder with the tables' files; they must be those of this study.
+        tables: the folder with the tables' files, which must be of this study.
         origin: versions and data set.
 
     Raises:
-        ArtifactError: a figure or table is missing, or a table's CSV is not that of this study.
+        ArtifactError: a figure or table is missing, or a table's CSV file is not of this study.
     """
     made = make_tables(study, config)
     for table in made:
@@ -145,7 +144,7 @@ def render(study: Study, config: StudyConfig, *, figures: str | Path, tables: st
 
 
 def _data_set(config: StudyConfig) -> str:
-    """What people call the data set; the user's own is called like its file."""
+    """The title of the data set; for a user's own, the name of its file or folder."""
     known = DATA_SETS[config.dataset.name]
     return config.dataset.title if known.users_own else known.title
 
@@ -173,7 +172,7 @@ class Interactive:
 
 
 def _interactive(networks: pd.DataFrame, config: StudyConfig, drawings: Drawings) -> Interactive | None:
-    """None where no search has evaluated a network."""
+    """The interactive chart; None if no search has evaluated a network."""
     if networks.empty:
         return None
     genomes = dict(zip(networks["key"], networks["genome"], strict=True))
@@ -206,7 +205,7 @@ def _text(path: Path) -> str:
 
 
 def _download(name: str, text: str, kind: str) -> tuple[str, str, str]:
-    """A file as a link that carries it: label, file name, content."""
+    """A link with the file in it: label, file name, content."""
     content = base64.b64encode(text.encode()).decode()
     return name.rsplit(".", 1)[1].upper(), name, f"data:{kind};base64,{content}"
 
@@ -233,7 +232,7 @@ def _figure_view(item: Item, folder: Path) -> View:
 
 
 def inline_svg(drawing: str, name: str, title: str) -> str:
-    """An SVG file as an element of a page: no prolog, identifiers of its own, the page's text colour, its own name."""
+    """An SVG file as an element of a page: without prolog, with unique identifiers, the page's text colour, a label."""
     body = drawing[drawing.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r'\bid="', f'id="{name}-', body)

@@ -1,4 +1,4 @@
-"""A section of the page for each network of a front: its drawing, what the search saw, and what retraining gave."""
+"""A section of the page for each network of a front: its drawing, and its values in the search and after retraining."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from roco.report.tables.retrained import (
     distance_and_left,
     smallest_to_largest,
 )
-from roco.report.tables.table import Table
+from roco.report.tables.table import Table, page_table
 from roco.space.complexity import widths_of
 from roco.space.genome import Genome, PhaseGraph
 from roco.study.files import STANDARD, File
@@ -37,18 +37,17 @@ class DrawnPhase:
 
 @dataclass(frozen=True)
 class NetworkSection:
-    """What the page says of one network.
+    """The section of a network.
 
     Attributes:
-        key: the network's key.
-        genome: the genome under which it is in a front, or in the configuration.
+        genome: the genome in a front, or in the configuration.
         summary: its searches and seeds, one line.
         phases: its active phases.
-        searched: how the searches saw it; no rows for a network that was given.
-        retrained: what was measured after retraining, over retrainings; no rows where nothing was retrained.
-        curve: accuracy against the radius; no rows where it was not measured.
-        chart: the same as an SVG element, empty where it was not measured.
-        failures: why a retraining failed.
+        searched: its values in the searches; no rows for a network of the configuration.
+        retrained: measurements after retraining, over retrainings; no rows without a retraining.
+        curve: accuracy against the radius; no rows if it was not measured.
+        chart: the curve as an SVG element; empty if it was not measured.
+        failures: why retrainings failed.
         weights: files of the retrained networks, from the page's folder.
     """
 
@@ -65,7 +64,7 @@ class NetworkSection:
 
 
 class Drawings:
-    """The drawings of phases: each different phase once, with an identifier of its own."""
+    """The drawings of phases: each different phase once, with an identifier."""
 
     def __init__(self) -> None:
         self._symbols: dict[PhaseGraph, Symbol] = {}
@@ -85,16 +84,16 @@ class Drawings:
 
 
 def network_sections(tables: Mapping[str, Table], config: StudyConfig, drawings: Drawings) -> list[NetworkSection]:
-    """One section for each network of a front and each given one, by rising FLOPs in the search; given ones last.
+    """A section for each network of a front, by rising FLOPs in the search, then for each reference network.
 
     Args:
-        tables: the study's tables by name; the numbers are those of `fronts` and `retrainings`.
+        tables: the study's tables by name; `fronts` and `retrainings` are used.
         config: the study's configuration.
-        drawings: takes the phases of these networks up.
+        drawings: collects the drawings of their phases.
     """
     fronts, retrained = tables["fronts"].numbers, tables["retrainings"].numbers
     if retrained.empty:
-        # The table then has fewer columns.
+        # An empty table has fewer columns.
         retrained = retrained.assign(key=None, genome=None)
     in_order, given = fronts.sort_values(["flops", "key"], kind="stable"), retrained[retrained["search"] == REFERENCES]
     genomes = dict(zip(in_order["key"], in_order["genome"], strict=True))
@@ -140,7 +139,7 @@ def _summary(genome: str, networks: Iterable[Any]) -> str:
 
 
 def _by_network(trainings: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:
-    """For each slot its first retraining, and all of them."""
+    """For each slot its first retraining, and all its retrainings."""
     return [(rows_of(part)[0], part) for _, part in trainings.groupby(PLACE, sort=False)]
 
 
@@ -151,21 +150,16 @@ def _spread(values: "pd.Series[float]") -> str:
 
 
 def _accuracy(trainings: pd.DataFrame, metric: str, config: StudyConfig) -> str:
-    """The accuracy over retrainings; of an attack without a budget how far it went, and what it left right."""
+    """The accuracy over retrainings; for an attack without a budget its distance and the share that it left right."""
     if metric not in attacks_without_budget(config):
         return _spread(trainings[metric])
     return distance_and_left(*(trainings[name].mean(skipna=False) for name in (f"{metric}{DISTANCE}", metric)))
 
 
-def _table(name: str, title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
-    """A table of the page alone: it has no file, and so no numbers."""
-    return Table(pd.DataFrame(), (header, *rows), name=name, title=title)
-
-
 def _searched(seen: pd.DataFrame, config: StudyConfig) -> Table:
     header = ("Front of", "Validation error, %", "Adversarial error, %", "FLOPs, M", "Parameters, M")
     rows = [(_found_by(row), percent(row.error), percent(row.adversarial_error), *_cost(row)) for row in rows_of(seen)]
-    return _table("searched", f"In the search, at {config.width_in_words('evaluation')}", header, rows)
+    return page_table("searched", f"In the search, at {config.width_in_words('evaluation')}", header, rows)
 
 
 def _cost(network: Any) -> tuple[str, str]:
@@ -184,11 +178,11 @@ def _retrained(trainings: pd.DataFrame, config: StudyConfig) -> Table:
     ]
     title = f"Retrained, at {config.width_in_words('retraining')}; accuracies in %"
     title += ", in parentheses the smallest and the largest over retrainings" if again else ""
-    return _table("retrained", title, header, rows)
+    return page_table("retrained", title, header, rows)
 
 
 def _curves(trainings: pd.DataFrame) -> pd.DataFrame:
-    """The retrainings that have a curve, with their places and a column for each radius, called like it."""
+    """The retrainings with a curve, by slot, with a column for each radius."""
     radii = [name for name in map(str, trainings) if name.startswith(AT_RADIUS) and trainings[name].notna().any()]
     curves = trainings[trainings[radii].notna().any(axis=1)].set_index(PLACE)[radii]
     return curves.rename(columns=lambda name: name.removeprefix(AT_RADIUS))
@@ -202,7 +196,7 @@ def _curve(trainings: pd.DataFrame) -> Table:
         (_found_by(rows_of(part.reset_index())[0]), *(_spread(part[radius]) for radius in curves))
         for _, part in curves.groupby(PLACE, sort=False)
     ]
-    return _table("curve", "Accuracy against the L∞ radius, in %", header, rows)
+    return page_table("curve", "Accuracy against the L∞ radius, in %", header, rows)
 
 
 def _chart(trainings: pd.DataFrame, config: StudyConfig) -> str:

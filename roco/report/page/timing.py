@@ -1,4 +1,4 @@
-"""What the jobs of a study took, step by step, from what Snakemake's `benchmark` writes; energy from their progress."""
+"""Time and memory of a study's jobs, step by step, from Snakemake's `benchmark` files; energy from their progress."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from roco.report.page.totals import duration
 from roco.runtime import progress_file
 from roco.study.job_progress import read_progress
 
-# What a job does, by the path of its file below benchmarks/; the first that matches counts.
+# The step of a job, by the path of its file below benchmarks/; the first match counts.
 STEPS = (
     ("Data set", r"dataset"),
     ("Training of the targets", r"(test_)?targets/"),
@@ -28,15 +28,15 @@ STEPS = (
 
 @dataclass(frozen=True)
 class StepTime:
-    """The jobs of a step for people to read.
+    """The jobs of a step, as text.
 
     Attributes:
-        step: what they do.
-        jobs: how many there are.
-        time: of all jobs together, as if they had run one after another.
+        step: its title.
+        jobs: their number.
+        time: the sum over all jobs.
         cpu_time: of all their processes.
-        memory: the largest that one job had.
-        energy: of the jobs' GPUs while they ran; empty where none is known.
+        memory: the largest of all jobs.
+        energy: of the jobs' GPUs while they ran; empty if unknown.
     """
 
     step: str
@@ -48,11 +48,11 @@ class StepTime:
 
 
 def step_times(folder: str | Path) -> list[StepTime]:
-    """The steps of a study of which there are files; none where the folder is missing.
+    """The steps of a study for which there are files; empty if the folder is missing.
 
     Args:
-        folder: holds tables with the columns `s`, `cpu_time` (seconds) and `max_rss` (MB), one for each job. Their
-            progress files are in `logs` beside it, under the same names.
+        folder: with a table for each job, with the columns `s`, `cpu_time` (seconds) and `max_rss` (MB). The progress
+            files are in `logs` beside it, under the same names.
     """
     by_step: dict[str, list[pd.DataFrame]] = {}
     joules: dict[str, float] = {}
@@ -68,7 +68,7 @@ def step_times(folder: str | Path) -> list[StepTime]:
 
 
 def _step_time(step: str, jobs: list[pd.DataFrame], joules: float | None) -> StepTime:
-    # A job may be too short for Snakemake to see its memory.
+    # Snakemake does not see the memory of very short jobs.
     numbers = pd.concat(jobs).reindex(columns=["s", "cpu_time", "max_rss"]).apply(pd.to_numeric, errors="coerce")
     memory = numbers["max_rss"].max()
     return StepTime(

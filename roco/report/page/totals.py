@@ -1,4 +1,4 @@
-"""What a study cost: networks trained, device time, and the arithmetic of their training."""
+"""The cost of a study: networks trained, device time, and the arithmetic of their training."""
 
 import pandas as pd
 
@@ -7,13 +7,13 @@ from roco.report.read.collect import PLACE, REFERENCES, Study, rows_of
 
 
 def totals(study: Study, *, train_images: int | None) -> list[tuple[str, str]]:
-    """Names and values for people, in the order of the page.
+    """Names and values as text, in the order of the page.
 
     Args:
         study: the study.
-        train_images: images of one epoch of the search; the arithmetic is left out where it is not known.
+        train_images: images of an epoch of the search; without it the arithmetic is left out.
     """
-    # A network that several searches share counts once, also where two jobs had to train it at the same moment.
+    # A network of several searches counts once, even if two jobs trained it at the same moment.
     evaluations = study.evaluations.drop_duplicates(["key", "seed", "device"])
     retrained = study.networks.drop_duplicates(PLACE)
     lines = [
@@ -50,13 +50,13 @@ def _arithmetic(evaluations: pd.DataFrame, train_images: int) -> float:
 
 
 def scientific(value: float) -> str:
-    """A large number as people write it: 2.1 × 10¹²."""
+    """A large number in scientific notation: 2.1 × 10¹²."""
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa} × 10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def duration(seconds: float) -> str:
-    """Seconds as hours or minutes that a person can read."""
+    """Seconds as text in hours, minutes or seconds."""
     if seconds >= 5400:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 60:.1f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""Reads a study's files into tables (pandas), one row a thing: no statistics and no wording here.
+"""Reads a study's files into data frames: no statistics and no wording here.
 
 Every function takes the files that it reads; none looks for files. Fractions are in [0, 1], FLOPs are multiply-adds.
 """
@@ -30,10 +30,10 @@ from roco.training.records import TargetMetrics
 
 Content = TypeVar("Content")
 
-# Where a network is in a study, and where one of its retrainings.
+# The columns that identify a network of a study, and a retraining.
 PLACE = ["search", "seed", "slot"]
 RETRAINING = [*PLACE, "training_seed"]
-# What is the same for all retrainings of a network.
+# The columns that are equal for all retrainings of a network.
 OF_NETWORK = ["genome", "key", "channels", "flops", "parameters", "search_flops", "search_parameters"]
 
 
@@ -43,17 +43,17 @@ class StudyFiles:
 
     Attributes:
         targets: metrics.json of each target.
-        adversarial_sets: the joined HDF5 file of each split.
-        images: the data set; needed for the figure of examples only.
+        adversarial_sets: the HDF5 file of each split.
+        images: the data set, for the figure of examples.
         transfer: transfer.json of the test set.
         shards: evaluation shards of all searches and generations.
         populations: population.json of all searches, seeds and generations.
         fronts: front.json of all searches and seeds.
-        robustness: robustness.json of all slots, those of the references too.
-        trainings: training.json of the same slots; needed for the device time only.
-        adversarial_robustness: robustness.json of the same slots after adversarial training, where there is such.
+        robustness: robustness.json of all slots, with the references.
+        trainings: training.json of the same slots, for the device time.
+        adversarial_robustness: robustness.json of the same slots after adversarial training.
         adversarial_trainings: training.json of these.
-        benchmarks: of others' networks, files or folders that the user has.
+        benchmarks: files or folders of networks of others.
     """
 
     targets: Sequence[str | Path] = ()
@@ -71,32 +71,31 @@ class StudyFiles:
 
     @classmethod
     def from_names(cls, source: Any) -> Self:
-        """The files of an object with attributes of these names, such as a rule's input; a kind it lacks is empty."""
+        """The files from an object with attributes of these names, such as a rule's input; missing kinds are empty."""
         return cls(**{field.name: tuple(getattr(source, field.name, ())) for field in fields(cls)})
 
 
 @dataclass(frozen=True)
 class Study:
-    """What a study found, one frame a kind of thing; with the columns that roco.report.read.columns names.
+    """The results of a study as frames, with the columns in roco.report.read.columns.
 
     Attributes:
-        targets: TARGETS, one row a target.
-        cells: CELLS, one row for each split, target, norm and threshold.
-        examples: EXAMPLES, one row for each cell of the test set that has a success, where the data set is given.
-        transfer: TRANSFER, one row for each norm, threshold, source and other target.
-        evaluations: EVALUATIONS, one row a record: a network that several searches share is in each of them.
-        populations: POPULATIONS, one row an individual of a generation's survivors.
-        fronts: FRONTS, one row a network of a final front, by rising FLOPs.
-        networks: NETWORKS, one row a retraining of a slot that is not empty; a failed one has missing numbers.
-        breakdown: BREAKDOWN, the test adversarial set by cell for each retraining.
-        attacks: ATTACKS, one row for each retraining and white-box attack.
-        curves: CURVES, one row for each retraining and radius, radius 0 being no attack.
-        perturbations: PERTURBATIONS, one row for each retraining and norm.
-        flags: FLAGS, one row for each retraining and sanity flag.
-        trainings: TRAININGS, one row a retraining.
-        benchmarks: BENCHMARKS, one row for each network of others and attack.
-        adversarial: the same study with what was measured after adversarial training in the place of what was after
-            the standard one; None where the study has no such training.
+        targets: TARGETS, a row per target.
+        cells: CELLS, a row per split, target, norm and threshold.
+        examples: EXAMPLES, a row per cell of the test set with a success, if the data set is given.
+        transfer: TRANSFER, a row per norm, threshold, source and other target.
+        evaluations: EVALUATIONS, a row per record; a network of several searches is in each of them.
+        populations: POPULATIONS, a row per survivor of a generation.
+        fronts: FRONTS, a row per network of a final front, by rising FLOPs.
+        networks: NETWORKS, a row per retraining, without empty slots; failed retrainings have missing numbers.
+        breakdown: BREAKDOWN, a row per retraining and cell of the test adversarial set.
+        attacks: ATTACKS, a row per retraining and white-box attack.
+        curves: CURVES, a row per retraining and radius; radius 0 is no attack.
+        perturbations: PERTURBATIONS, a row per retraining and norm.
+        flags: FLAGS, a row per retraining and sanity flag.
+        trainings: TRAININGS, a row per retraining.
+        benchmarks: BENCHMARKS, a row per network of others and attack.
+        adversarial: the same study with the measurements after adversarial training; None without such training.
     """
 
     targets: pd.DataFrame
@@ -118,12 +117,12 @@ class Study:
 
     @property
     def retrainings(self) -> pd.DataFrame:
-        """The retrainings that were attacked, without those that failed."""
+        """The retrainings that did not fail."""
         return self.networks[self.networks["status"] == "ok"]
 
     @property
     def retrained(self) -> pd.DataFrame:
-        """The networks with a retraining that did not fail, each once, with what does not depend on the training."""
+        """The networks with a retraining that did not fail, with the columns that do not depend on the training."""
         return self.retrainings.drop_duplicates(PLACE)[[*PLACE, *OF_NETWORK]]
 
 
@@ -131,7 +130,7 @@ def collect(files: StudyFiles) -> Study:
     """All frames of a study; a kind without files gives an empty frame with its columns.
 
     Raises:
-        ArtifactError: a file is missing, damaged, of another kind, of another study or place, or lacks a field.
+        ArtifactError: a file is missing, damaged, of another kind, of another study or slot, or lacks a field.
     """
     transfers = _read_each(files.transfer, Transfer.load)
     fronts = _read_each(files.fronts, Front.load)
@@ -215,8 +214,8 @@ def _read_each(paths: Iterable[str | Path], read: Callable[[str | Path], Content
 
 
 def _check_together(contents: Sequence[tuple[str | Path, Mapping[str, object]]]) -> None:
-    """Refuses files that were made from several data sets, or stand where another one belongs."""
-    # An empty slot was made from no data set.
+    """Refuses files of different data sets, and files in a folder of another search, seed or slot."""
+    # An empty slot has no data set.
     fingerprints = [fingerprint for _, content in contents if (fingerprint := content.get("dataset_fingerprint"))]
     for path, content in contents:
         if content.get("dataset_fingerprint"):
@@ -249,16 +248,16 @@ def _cells(paths: Iterable[str | Path]) -> list[Row]:
 def _evaluation_rows(path: str | Path) -> Iterator[Row]:
     match = re.search(r".*\bsearch/([^/]+)/(?:seed_(\d+)/)?(?:generation_(\d+)/)?", Path(path).as_posix())
     search, seed, generation = match.groups() if match else ("", None, None)
-    place = {"search": search, "seed": int(seed or 0), "generation": int(generation or 0)}
-    return ({**dict(evaluation), **place} for evaluation in read_evaluations(path))
+    position = {"search": search, "seed": int(seed or 0), "generation": int(generation or 0)}
+    return ({**dict(evaluation), **position} for evaluation in read_evaluations(path))
 
 
 def _population_rows(population: Population) -> Iterator[Row]:
-    place = {name: getattr(population, name) for name in ("search", "seed", "generation")}
-    evaluations = len(population.seen)
-    return ({**dict(each), **place, "evaluations": evaluations} for each in population.individuals)
+    shared = {name: getattr(population, name) for name in ("search", "seed", "generation")}
+    shared["evaluations"] = len(population.seen)
+    return ({**dict(each), **shared} for each in population.individuals)
 
 
 def _front_rows(front: Front) -> Iterator[Row]:
-    place = {"search": front.search, "seed": front.seed}
-    return ({**dict(network), **place, "position": index} for index, network in enumerate(front.networks))
+    search = {"search": front.search, "seed": front.seed}
+    return ({**dict(network), **search, "position": index} for index, network in enumerate(front.networks))

@@ -1,4 +1,4 @@
-"""The columns of a study's frames and their types, which for the fields of records are the records' own.
+"""The columns of a study's frames and their types; for fields of records the types of the records.
 
 Fractions are in [0, 1], FLOPs are multiply-adds.
 """
@@ -20,7 +20,7 @@ _TYPES: Mapping[Any, str] = {int: WHOLE, float: NUMBER, float | None: NUMBER, bo
 
 
 def _fields(record: type[BaseModel], *names: str) -> dict[str, str]:
-    """Some fields of a record as columns, or all where none is named."""
+    """Some fields of a record as columns; all fields if none is named."""
     fields = record.model_fields
     return {name: _TYPES.get(fields[name].annotation, OTHER) for name in names or fields}
 
@@ -29,20 +29,14 @@ _INDIVIDUAL = ("genome", "key", "status", "error", "adversarial_error", "flops",
 _PLACE = _fields(Slot)
 _TRAINING = {**_PLACE, "key": OTHER}
 
-# split: whose adversarial images are made from the target.
+# split: the split whose adversarial images are made from the target.
 TARGETS = _fields(TargetMetrics, "split", "target", "parameters", "epochs", "validation_error", "test_error", "seconds")
 CELLS = {"split": OTHER, **_fields(CellSuccesses)}
 # clean, adversarial: uint8 (3, h, w).
 EXAMPLES = {
     **_fields(CellName),
-    "source_index": WHOLE,
-    "label": WHOLE,
-    "class_name": OTHER,
-    "prediction": WHOLE,
-    "predicted_class": OTHER,
-    "margin": NUMBER,
-    "clean": OTHER,
-    "adversarial": OTHER,
+    **{"source_index": WHOLE, "label": WHOLE, "class_name": OTHER, "prediction": WHOLE, "predicted_class": OTHER},
+    **{"margin": NUMBER, "clean": OTHER, "adversarial": OTHER},
 }
 TRANSFER = _fields(TransferPair)
 EVALUATIONS = {
@@ -57,10 +51,10 @@ POPULATIONS = {
 }
 # further: the values of a search's other objectives by name.
 FRONTS = {**_fields(Front, "search", "seed"), "position": WHOLE, **_fields(Individual, *_INDIVIDUAL, "further")}
-# channels: a number, or the widths of the phases as text. test_right: of each test image 1 or 0. Of each test image
-# that the adversarial set was made from: adversarial_sizes, how many images the set has of it; adversarial_right, how
-# many of them are right; adversarial_noise_right, how many are with noise of the same budgets in place of the attack's
-# change; adversarial_before, 1 or 0, whether it is itself.
+# channels: a number, or the widths of the phases as text. test_right: 1 or 0 for each test image. For each test image
+# behind the adversarial set: adversarial_sizes, the number of adversarial images made from it; adversarial_right, how
+# many of them are right; adversarial_noise_right, how many are right with noise of the same budgets instead;
+# adversarial_before, 1 or 0, whether the test image itself is right.
 NETWORKS = {
     **_PLACE,
     **_fields(MeasuredNetwork, "status", "reason", "genome", "key", "channels", "flops", "parameters"),
@@ -79,7 +73,7 @@ NETWORKS = {
     "clean_accuracy": NUMBER,
 }
 BREAKDOWN = {**_PLACE, **_fields(CellErrors)}
-# right: of each attacked image 1 or 0.
+# right: 1 or 0 for each attacked image.
 ATTACKS = {
     **_TRAINING,
     "attack": OTHER,
@@ -88,9 +82,9 @@ ATTACKS = {
     **_fields(AttackSummary, "method", "correct", "accuracy", "median_l2", "median_linf", "failures"),
 }
 TRAININGS = {**_TRAINING, **_fields(EndedTraining, "status", "seconds")}
-# radius in 1/255; 0 is no attack. right: of each attacked image 1 or 0.
+# radius in 1/255; 0 is no attack. right: 1 or 0 for each attacked image.
 CURVES = {**_TRAINING, "radius": NUMBER, "images": WHOLE, "correct": WHOLE, "accuracy": NUMBER, "right": OTHER}
-# distances: a tuple in [0, 1] units, one for each image that was right to begin with, infinite where nothing was found.
+# distances: a tuple in [0, 1] units for the attacked images; 0 if wrong from the start, infinite if nothing was found.
 PERTURBATIONS = {**_TRAINING, "norm": OTHER, "distances": OTHER}
 FLAGS = {**_TRAINING, "flag": OTHER, **_fields(Flag, "raised", "detail")}
 BENCHMARKS = _fields(AttackedNetwork)

@@ -1,4 +1,4 @@
-"""Reads one adversarial image of each cell of the test set, with the clean one that it was made from."""
+"""Reads an adversarial image of each cell of the test set, with its clean image."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from roco.storage.artifacts import read_attributes, schema
 
 
 def example_rows(sets: Sequence[str | Path], images: Sequence[str | Path]) -> list[Row]:
-    """The first success, by source index, of each cell of the test set that has one.
+    """The first success, by source index, of each cell of the test set with a success.
 
     Args:
         sets: the adversarial sets of any splits.

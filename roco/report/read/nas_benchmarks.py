@@ -1,4 +1,4 @@
-"""Reads benchmarks of robust architectures that the user has; none is shipped, as no licence says that it may be."""
+"""Reads the user's copies of benchmarks of robust architectures; no licence allows to ship them."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from roco.errors import ArtifactError
 from roco.files import opened
 from roco.storage.records import Frozen
 
-# Budgets in 1/255: where networks without adversarial training differ, and the usual one.
+# Budgets in 1/255: a small one, at which networks without adversarial training differ, and the usual budget.
 BUDGETS = (1.0, 8.0)
 STANDARD, ADVERSARIAL = "standard", "adversarial"
 # Our methods by the names of Jung et al.
@@ -24,9 +24,8 @@ class AttackedNetwork(Frozen):
     """A network of a benchmark under an attack.
 
     Attributes:
-        benchmark: its name.
         training: standard, or adversarial at 8/255.
-        data_set: that it was trained and attacked on, by the benchmark's name.
+        data_set: by the benchmark's name.
         network: its number in NAS-Bench-201.
         method: of the attack, by our name.
         eps: of the attack, in 1/255.
@@ -45,25 +44,25 @@ class AttackedNetwork(Frozen):
 
 
 def networks_of_others(path: str | Path) -> Iterator[AttackedNetwork]:
-    """The networks of a benchmark under its attacks, on each data set that it has.
+    """The networks of a benchmark under its attacks, on each of its data sets.
 
     Args:
         path: the folder of Jung et al. (ICLR 2023, `meta.json` beside `cifar10/pgd@Linf_accuracy.json` and others), or
             the file of NAS-RobBench-201 (Wu et al., ICLR 2024, `NAS-RobBench-201_all.json`).
 
     Raises:
-        ArtifactError: it is no such benchmark, or is damaged.
+        ArtifactError: it is no such benchmark, or it is damaged.
     """
     path = Path(path)
     try:
         yield from _of_folder(path) if path.is_dir() else _of_file(path)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, ValidationError) as error:
-        told = " ".join(f"{type(error).__name__}: {error}".split())[:100]
-        raise ArtifactError(f"{path}: not one of the benchmarks that report.benchmarks can name ({told})") from None
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:100]
+        raise ArtifactError(f"{path}: not one of the benchmarks that report.benchmarks can name ({reason})") from None
 
 
 def _of_folder(folder: Path) -> Iterator[AttackedNetwork]:
-    """NAS-Bench-201 as Jung et al. attacked it: 6,466 different networks, trained without adversarial images."""
+    """NAS-Bench-201 under the attacks of Jung et al.: 6,466 different networks, trained without adversarial images."""
     meta = _json(folder / "meta.json")
     different = [network for network, facts in meta["ids"].items() if facts["isomorph"] == network]
     for path in sorted(folder.glob("*/clean_accuracy.json")):
@@ -110,7 +109,7 @@ def _of_file(path: Path) -> Iterator[AttackedNetwork]:
 
 
 def _mean(values: Any) -> float:
-    """An accuracy, or the mean over training seeds: their own mean where they give it."""
+    """An accuracy, or the mean over training seeds: the benchmark's own mean if it has one."""
     if not isinstance(values, Mapping):
         return float(values)
     if "threeseed" in values:

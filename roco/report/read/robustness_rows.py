@@ -1,4 +1,4 @@
-"""The rows of networks, attacks, curves, smallest perturbations and flags that robustness.json gives."""
+"""The rows of networks, attacks, curves, smallest perturbations and flags from robustness.json."""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,7 +14,7 @@ def network_row(record: FailedTraining | MeasuredNetwork) -> Row:
     """The row of a retraining. Counts are kept beside fractions, because intervals need them."""
     row = dict(record)
     if not isinstance(record.channels, int):
-        # A cell holds one value.
+        # A list does not fit in a cell.
         row["channels"] = ", ".join(map(str, record.channels))
     return row if isinstance(record, FailedTraining) else {**row, **_measured(record)}
 

@@ -1,4 +1,4 @@
-"""The tables of the report: one file each, with a function `make`; which there are is in roco/report/contents.py."""
+"""The tables of the report: one file each, with a function `make`; roco/report/contents.py lists them."""
 
 from importlib import import_module
 from pathlib import Path

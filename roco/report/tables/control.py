@@ -1,4 +1,4 @@
-"""What searching gains over drawing at random: hypervolumes at equal numbers of evaluated networks."""
+"""What a search gains over random search: hypervolumes at equal numbers of evaluated networks."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def _rows(study: Study, config: StudyConfig) -> list[tuple[Any, ...]]:
 
 
 def _paired(course: pd.DataFrame, search: str, control: str, generation: int) -> pd.DataFrame:
-    """A row for each seed that both have: evaluations, hypervolume, and the control's at no more evaluations."""
+    """A row for each seed of both: evaluations, hypervolume, and the control's hypervolume at no more evaluations."""
     of_search = course[(course["search"] == search) & (course["generation"] == generation)]
     rows = []
     for row in rows_of(of_search):

@@ -1,4 +1,4 @@
-"""The table of differences between the searches: the main comparison, all others, and what chance alone would give."""
+"""The table of differences between the searches: the main comparison, all others, and the share of chance."""
 
 import pandas as pd
 
@@ -20,7 +20,7 @@ from roco.report.read.collect import Study
 from roco.report.tables.table import Content
 
 MAIN = " †"
-NOT_COMPARED = "Attacks without a budget are left out: what they leave right is their own failure."
+NOT_COMPARED = "Attacks without a budget are left out: images that they leave right are their own failure."
 
 
 def make(study: Study, config: StudyConfig) -> Content:
@@ -74,14 +74,14 @@ def _chance(numbers: pd.DataFrame) -> list[str]:
         return []
     if not counted:
         return [
-            f"{len(others)} other differences are shown for exploration. None has a star: that needs {FEWEST_SEEDS} "
-            f"seeds. Without that rule chance alone would give {_chances(len(others))} stars if nothing differed."
+            f"{len(others)} other differences are shown for exploration. None has a star: a star needs {FEWEST_SEEDS} "
+            f"seeds. Without this rule chance alone would give {_chances(len(others))} stars if nothing differed."
         ]
-    found = int((others["p"] < 1 - CONFIDENCE).sum())
+    small = int((others["p"] < 1 - CONFIDENCE).sum())
     return [
-        f"A star means resolved. The main comparison has one where p < 0.05; the {counted} others where that holds "
-        f"after Holm's correction for their number. Without correction chance alone would give {_chances(counted)} "
-        f"stars in {counted} if nothing differed; here {found} have p < 0.05. With it chance gives any star in at most "
+        f"A star means resolved. The main comparison has a star if p < 0.05; the {counted} others if that holds after "
+        f"Holm's correction for their number. Without correction chance alone would give {_chances(counted)} stars in "
+        f"{counted} if nothing differed; here {small} have p < 0.05. With correction chance gives any star in at most "
         "one study of twenty."
     ]
 
@@ -108,7 +108,7 @@ def _selection_title(selection: str) -> str:
 
 
 def _shown(row: Difference) -> str:
-    """A difference with its interval, a star where it is resolved, and its effect size at equal FLOPs."""
+    """A difference with its interval, a star if it is resolved, and its effect size at equal FLOPs."""
     shown = percent_interval(row.difference, row.low, row.high, sign=True) + ("*" if row.resolved else "")
     if row.selection in (EQUAL_FLOPS, INTERPOLATED) and not missing(row.effect_size):
         shown += f", d {row.effect_size:+.2f}".replace("-", MINUS)
@@ -116,7 +116,7 @@ def _shown(row: Difference) -> str:
 
 
 def _sizes(numbers: pd.DataFrame, config: StudyConfig) -> list[str]:
-    """What each difference rests on: a line for each search."""
+    """The numbers of networks and seeds behind the differences: a line for each search."""
     again = several(config)
     lines = []
     for search, rows in numbers.groupby("search", sort=False):

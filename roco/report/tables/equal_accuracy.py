@@ -15,18 +15,18 @@ from roco.report.numbers.statistics import FEWEST_SEEDS
 from roco.report.read.collect import Study
 from roco.report.tables.table import Content
 
-# What a comparison holds equal, by its name.
+# The covariates that a comparison holds equal, by its name.
 HELD = {"nothing": (), "flops": ("log2_flops",), "flops_and_clean": ("log2_flops", "clean")}
 FULL = "flops_and_clean"
 EQUAL_ACCURACY = ["search", "reference", "metric", "held_equal", "difference", "low", "high", "basis", "p", "resolved"]
 EQUAL_ACCURACY += ["seeds", "networks"]
-# So many networks more than coefficients a seed has to have, and so many of each search.
+# A seed needs so many more networks than coefficients, and so many networks of each search.
 FREEDOM = 2
 FEWEST_NETWORKS = 2
 
 
 class _Comparison(NamedTuple):
-    """A search against the reference in one metric: its coefficient with each set of things held equal."""
+    """A search against the reference in one metric: its coefficient for each entry of HELD."""
 
     compared: tuple[str, str, str]
     coefficients: dict[str, OverSeeds]
@@ -75,7 +75,7 @@ def _with_clean(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def _compare(networks: pd.DataFrame, search: str, reference: str, metric: str) -> _Comparison | None:
-    """The coefficients over the seeds in which every regression can be made; None without such a seed."""
+    """The coefficients over the seeds in which every regression is possible; None without such a seed."""
     fits: list[dict[str, Fit]] = []
     count = 0
     for _, part in networks[networks["search"].isin([search, reference])].groupby("seed", sort=True):
@@ -111,16 +111,16 @@ def _notes(compared: list[_Comparison]) -> tuple[str, ...]:
     single = all(comparison.seeds == 1 for comparison in compared)
     return (
         "Differences in points. Within each seed a least-squares regression of the accuracy on the search alone (as "
-        "found), then with the logarithm of FLOPs, then with the accuracy on clean test images too; all networks that "
-        "were retrained count, so that differences as found are not those of the N lightest. What is left in the last "
-        "column is robustness that clean accuracy and FLOPs do not account for.",
+        "found), then with the logarithm of FLOPs, then with the accuracy on clean test images too; all retrained "
+        "networks count, so that differences as found are not those of the N lightest. The last column is the "
+        "robustness that clean accuracy and FLOPs do not account for.",
         "One seed: in parentheses the 95 % interval within this run (HC3), which takes its networks as independent. "
-        "It says nothing of another run."
+        "It says nothing about another run."
         if single
         else "Means over the seeds' own regressions; in parentheses the 95 % t interval over seeds (Ibragimov and "
         "Müller, 2010). A star: the last column differs from zero at 5 % after Holm's correction for its "
         f"{len(compared)} rows, with {FEWEST_SEEDS} seeds or more.",
-        "Straight lines stand for how accuracy goes with FLOPs and clean accuracy; where the searches found networks "
-        "of quite different sizes or accuracies they say what lies between. The clean accuracy is measured with "
-        "noise, so that what goes with it is not taken out wholly.",
+        "The regressions are linear: if the searches found networks of quite different sizes or accuracies, they "
+        "interpolate between them. The clean accuracy is measured with noise, so that its influence is not removed "
+        "completely.",
     )

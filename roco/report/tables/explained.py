@@ -25,7 +25,7 @@ TOPOLOGY = ("depth", "width", "ends", "residual")
 COVARIATES = ("log2_flops", "error")
 EXPLAINED = ["term", "kind", "coefficient", "low", "high", "basis", "p", "resolved"]
 EXPLAINED += ["standard_deviation", "seeds", "networks"]
-# So many networks more than coefficients a seed has to have.
+# A seed needs so many more networks than coefficients.
 FREEDOM = 10
 _TITLES = {
     "log2_flops": "FLOPs, doubled",
@@ -36,9 +36,9 @@ _TITLES = {
 
 
 def make(study: Study, config: StudyConfig) -> Content:
-    """Coefficients of topology at equal FLOPs and equal clean error, each a mean over seeds of a regression within one.
+    """Coefficients of topology at equal FLOPs and equal clean error: means over the seeds' own regressions.
 
-    A network that several searches of a seed evaluated counts once, since it was trained once.
+    A network that several searches of a seed evaluated counts once, because it was trained once.
     """
     networks = searched_networks(study).drop_duplicates(["seed", "key"])
     networks = networks[networks["flops"].astype(float) > 0].reset_index(drop=True)
@@ -46,7 +46,7 @@ def make(study: Study, config: StudyConfig) -> Content:
         log2_flops=np.log2(networks["flops"].to_numpy(dtype=float)),
         **{name: described_networks(networks)[name] for name in TOPOLOGY},
     )
-    # What is the same in all networks of a study explains nothing.
+    # A feature that is equal in all networks of a study explains nothing.
     terms = [name for name in (*TOPOLOGY, *COVARIATES) if described[name].nunique() > 1]
     fits = [made for _, part in described.groupby("seed", sort=True) if (made := _fits(part, terms))]
     rows = _rows(fits, terms, described) if fits else []
@@ -57,7 +57,7 @@ def make(study: Study, config: StudyConfig) -> Content:
 
 
 def _fits(networks: pd.DataFrame, terms: list[str]) -> tuple[Fit, float, int] | None:
-    """A seed's regression with all terms, what the covariates alone explain, and the number of its networks."""
+    """A seed's regression with all terms, the variance that covariates alone explain, and its number of networks."""
     values = networks["adversarial_error"].to_numpy(dtype=float)
     whole_fit = fit(_columns(networks, terms), values, freedom=FREEDOM)
     alone = fit(_columns(networks, [name for name in terms if name in COVARIATES]), values, freedom=FREEDOM)
@@ -94,7 +94,7 @@ def _shown(row: Any) -> tuple[str, ...]:
     title = _TITLES.get(row.term) or f"{FEATURES[row.term][0]}, one more"
     if row.kind == "share":
         return (title, percent_interval(row.coefficient, row.low, row.high, sign=True), NO_VALUE, *counts)
-    # An error is a fraction; one point of it moves the other error by so many points.
+    # Errors are fractions: a point of clean error moves the adversarial error by so many points.
     scale = 1 if row.term == "error" else 100
     value, low, high = (scale * number for number in (row.coefficient, row.low, row.high))
     star = "*" if row.resolved is True else ""
@@ -112,14 +112,14 @@ def _notes(networks: pd.DataFrame, fits: list[Any], terms: list[str]) -> tuple[s
     notes = [
         "A least-squares regression within each seed over all networks that its searches evaluated, each once: the "
         "adversarial error on the validation set, as the searches saw it, on these rows together. A row says by how "
-        "many points the error is larger for one node (phase, doubling, point) more where all others are equal, then "
-        "for a standard deviation more.",
+        "many points the error rises with one more node (phase, doubling, point) if all others are equal, then with "
+        "one more standard deviation.",
     ]
     if len(fits) > 1:
         notes.append(
             "Means over seeds; in parentheses the 95 % t interval over the seeds' own regressions (Ibragimov and "
-            "Müller, 2010), which holds with few seeds, where cluster-robust errors of one regression over all are "
-            "too small. All seeds see the same adversarial set: what another set would change is not in it."
+            "Müller, 2010), which holds with few seeds, when cluster-robust errors of a single regression are too "
+            "small. All seeds see the same adversarial set: the interval does not cover that another set differs."
         )
         notes.append(
             "A star: a row of topology differs from zero at 5 % after Holm's correction for "
@@ -128,7 +128,7 @@ def _notes(networks: pd.DataFrame, fits: list[Any], terms: list[str]) -> tuple[s
     else:
         notes.append(
             "One seed: in parentheses the 95 % interval within this run (HC3), which takes its networks as "
-            "independent. It says nothing of another run, and nothing is called resolved."
+            "independent. It says nothing about another run, and nothing is called resolved."
         )
     if len(fits) < seeds:
         notes.append(
@@ -136,9 +136,8 @@ def _notes(networks: pd.DataFrame, fits: list[Any], terms: list[str]) -> tuple[s
         )
     notes.append(
         "The last two rows: the explained variance of the adversarial error, adjusted for the number of rows; that of "
-        "topology may be below zero, where it explains less than as many random numbers would. The clean error "
-        "carries noise of its own, so that what goes with it is not taken out wholly. The adversarial error is that "
-        "on images made for other networks, after the search's short training; it is not the accuracy under an attack "
-        "on the network itself."
+        "topology is below zero if it explains less than as many random numbers would. The clean error is measured "
+        "with noise, so that its influence is not removed completely. The adversarial error is on images made for "
+        "other networks, after the search's short training; it is not the accuracy under an attack on the network."
     )
     return tuple(notes)

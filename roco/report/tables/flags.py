@@ -1,4 +1,4 @@
-"""Signs that attacks fail for reasons of their own."""
+"""Signs that attacks fail although a network is not robust."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from roco.report.read.collect import Study, records_of
 from roco.report.tables.table import Content
 
 FLAGS = ["search", "seed", "slot", "training_seed", "key", "flag", "raised", "detail"]
-# What a flag says when it is raised.
+# The meaning of a raised flag.
 MEANINGS = {
     "more_steps": "more steps help the defender",
     "large_radius": "images hold where none should",
@@ -21,7 +21,7 @@ MEANINGS = {
     "batches": "results depend on the batch",
     "zero_gradients": "there are no gradients to follow",
     "not_finite": "numbers that are not finite, or broken budgets",
-    # Of networks from elsewhere (roco.external.checks).
+    # For networks of `roco evaluate` (roco.external.checks).
     "random": "the network answers at random",
     "depends_on_batch": "an answer depends on the batch",
     "probabilities": "the network returns probabilities",
@@ -52,15 +52,14 @@ def make(study: Study, config: StudyConfig) -> Content:
     on_networks = f"{networks} network{'' if networks == 1 else 's'}"
     notes = (
         f"{len(raised)} of {len(numbers)} flags are raised, on {on_networks}. A raised "
-        "flag says that attacks may fail for reasons of their own, and that the accuracies under them are not to be "
-        "trusted as they stand.",
-        "After Carlini et al., On Evaluating Adversarial Robustness, 2019. What each compares, and how much is taken "
-        "for chance, is in docs/explanation/robustness.md.",
+        "flag says that attacks may fail although the network is not robust: do not trust the accuracies under them.",
+        "After Carlini et al., On Evaluating Adversarial Robustness, 2019. What each flag compares, and how much it "
+        "allows for chance, is in docs/explanation/robustness.md.",
     )
     return Content(numbers, tuple(map(tuple, cells)), notes)
 
 
 def meaning_of(flag: object) -> str:
-    """A flag's name and what it says when it is raised."""
+    """A flag's name and its meaning."""
     name = str(flag)
     return f"{name.replace('_', ' ')}: {MEANINGS[name]}" if name in MEANINGS else name

@@ -13,19 +13,17 @@ def make(study: Study, config: StudyConfig) -> Content:
     numbers = study.fronts[
         ["search", "seed", "position", "key", "genome", "error", "adversarial_error", "flops", "parameters"]
     ]
-    values = [further_values or {} for further_values in study.fronts["further"]]
-    others = list(dict.fromkeys(name for further_values in values for name in further_values))
+    values = [further or {} for further in study.fronts["further"]]
+    others = list(dict.fromkeys(name for further in values for name in further))
     for name in others:
-        numbers = numbers.assign(
-            **{name: pd.Series([further_values.get(name) for further_values in values], dtype="float64")}
-        )
+        numbers = numbers.assign(**{name: pd.Series([further.get(name) for further in values], dtype="float64")})
     header = ("Search", "Seed", "Network", "Genome", "Error, %", "Adversarial error, %", "FLOPs, M", "Parameters, M")
     cells = [(*header, *others)]
-    for row, further_values in zip(rows_of(numbers), values, strict=True):
+    for row, further in zip(rows_of(numbers), values, strict=True):
         errors = (percent(row.error), percent(row.adversarial_error))
         cost = (millions(row.flops), millions(row.parameters, digits=3))
-        further = [f"{further_values[name]:.4g}" if name in further_values else NO_VALUE for name in others]
-        cells.append((str(row.search), str(row.seed), str(row.key), str(row.genome), *errors, *cost, *further))
+        shown = [f"{further[name]:.4g}" if name in further else NO_VALUE for name in others]
+        cells.append((str(row.search), str(row.seed), str(row.key), str(row.genome), *errors, *cost, *shown))
     notes = (
         f"Errors on validation images after {config.evaluation.training.epochs} epochs at "
         f"{config.width_in_words('evaluation')}; the adversarial error is on the validation set that the "

@@ -1,4 +1,4 @@
-"""Hypervolume of the retrained networks of each front: on the values that they were selected on, and on test values."""
+"""Hypervolume of the retrained networks of each front: on the values that selected them, and on test data."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from roco.report.read.collect import REFERENCES, Study, rows_of
 from roco.report.tables.table import Content
 from roco.search.hypervolume import hypervolumes
 
-# Beside each other: on the values that networks were selected on, and on test data.
+# On the values that selected the networks, and on test data.
 SIDES = ("selected", "test")
 _BOUNDS = ("difference", "low", "high", "p")
 _NETWORK = ["search", "seed", "key"]
@@ -26,10 +26,10 @@ HYPERVOLUME_TEST += [f"{side}_{name}" for side in SIDES for name in _BOUNDS] + [
 
 
 def make(study: Study, config: StudyConfig) -> Content:
-    """The hypervolumes of each search, and their differences from the reference search and from a random one.
+    """The hypervolumes of each search, and their differences from the reference search and from a random search.
 
-    Values that networks were selected on flatter them: luck that made a network look good is part of them. The values
-    of the same networks on test data, after retraining, are free of that.
+    Values that selected networks are too good: they include the luck that made a network look good. The values of the
+    same networks on test data, after retraining, do not.
     """
     volumes = _volumes(study, config)
     rows = [
@@ -51,7 +51,7 @@ def make(study: Study, config: StudyConfig) -> Content:
 
 
 def _pairs(config: StudyConfig) -> list[tuple[str, str]]:
-    """Each retrained search against the reference, and against the first random one where that is retrained too."""
+    """Each retrained search against the reference, and against the first random search if that is retrained too."""
     kinds, role = config.search.searches, roles_of(config)
     random = [name for name in config.retrained_searches if kinds[name].method == "random"][:1]
     pairs = [(name, "") for name in dict.fromkeys([role.reference, *random])]
@@ -63,7 +63,7 @@ def _pairs(config: StudyConfig) -> list[tuple[str, str]]:
 def _volumes(study: Study, config: StudyConfig) -> pd.DataFrame:
     """A row for each search, seed and set of objectives: networks, and the hypervolumes `selected` and `test`.
 
-    `selected` is missing where an objective was not measured in the search.
+    `selected` is missing if an objective was not measured in the search.
     """
     retrained = study.retrained[study.retrained["search"] != REFERENCES]
     attack = attack_of(config, "pgd")
@@ -94,7 +94,7 @@ def _of_fronts(values: pd.DataFrame, names: Sequence[str], column: str) -> pd.Da
 def _of_pair(
     volumes: pd.DataFrame, search: str, reference: str
 ) -> tuple[list[OverSeeds], list[float], tuple[int, int]]:
-    """Differences over the seeds of both searches, means of the search, and how many seeds and networks it has."""
+    """Differences over the seeds of both searches, means of the search, and its numbers of seeds and networks."""
     ours, other = (volumes[volumes["search"] == name].set_index("seed") for name in (search, reference))
     gains = [over_seeds((ours[side].astype(float) - other[side].astype(float)).to_list()) for side in SIDES]
     means = [float(ours[side].astype(float).mean()) for side in SIDES]
@@ -119,11 +119,11 @@ def _notes(numbers: pd.DataFrame, config: StudyConfig) -> tuple[str, ...]:
     notes = [
         "Over the same networks, those of the final fronts that were retrained. As selected: by the search, on "
         "validation images, at the width of the search. On test data: after retraining, on test images, the test "
-        "adversarial set, and under PGD, with the FLOPs of the retrained networks. Where a search is ahead as "
-        "selected and not on test data, it selected luck.",
-        "Each of the two is scaled to the range that all searches and seeds have, with the reference point at 1.1, as "
-        "a share of the box (larger is better): differences can be compared within a column, not across. A front of "
-        "more networks has more volume, whatever they are worth.",
+        "adversarial set, and under PGD, with the FLOPs of the retrained networks. A search that is ahead as selected "
+        "and not on test data selected luck.",
+        "Each of the two is scaled to the range of all searches and seeds, with the reference point at 1.1, as a share "
+        "of the box (larger is better): differences can be compared within a column, not across columns. More networks "
+        "have more volume, however good they are.",
         "Means over seeds; differences within a seed, in parentheses their 95 % t interval over seeds (none for one "
         "seed). A star: the difference on test data differs from zero at 5 % after Holm's correction for the table's "
         f"rows, with {FEWEST_SEEDS} seeds or more.",
@@ -131,6 +131,6 @@ def _notes(numbers: pd.DataFrame, config: StudyConfig) -> tuple[str, ...]:
     if config.retraining.networks != "all":
         notes.append(
             f"Of each front only the {config.retraining.networks} lightest networks were retrained "
-            "(retraining.networks): heavier and more accurate ones are missing from both."
+            "(retraining.networks): heavier and more accurate networks are missing from both."
         )
     return tuple(notes)

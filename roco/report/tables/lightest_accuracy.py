@@ -25,7 +25,7 @@ def accuracy_of_lightest(
         config: its configuration.
         metric: what was measured.
         paper: the paper's accuracies by search and N.
-        notes: what is to be said of this metric.
+        notes: on this metric.
     """
     numbers, tops = _numbers(study, config, metric, paper), config.report.top
     cells = [("Search", *(f"top-{count}" for count in tops))]
@@ -71,7 +71,7 @@ def _top_notes(numbers: pd.DataFrame, study: Study, config: StudyConfig) -> list
 
 
 def _retraining_notes(study: Study, config: StudyConfig) -> list[str]:
-    """How many retrainings stand behind a network's value, and which failed; no line where nothing is to be said."""
+    """The number of retrainings behind a network's value, and the number that failed; empty if neither matters."""
     notes, failed = [], study.networks[study.networks["status"] == "failed"]
     if several(config):
         notes.append(

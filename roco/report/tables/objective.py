@@ -1,4 +1,4 @@
-"""Whether what the search minimised predicts how robust the retrained networks are: rank correlations."""
+"""Whether the search's objectives predict how robust the retrained networks are: rank correlations."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -21,7 +21,7 @@ _PREDICTORS: Mapping[str, str] = MappingProxyType(
 
 
 def make(study: Study, config: StudyConfig) -> Content:
-    """Whether what the search minimised predicts how robust the retrained networks are: rank correlations."""
+    """Rank correlations of the search's objectives with the accuracies of the retrained networks."""
     measured = _with_objectives(study)
     rows = []
     for metric in compared_metrics(config):
@@ -40,18 +40,18 @@ def make(study: Study, config: StudyConfig) -> Content:
         shown = [signed_interval(row.correlation, row.low, row.high) for row in rows_of(of_metric)]
         cells.append((metric_title(metric), *shown, whole(of_metric["networks"].iloc[0])))
     notes = (
-        "Spearman's rank correlation over the networks of all fronts, each once a seed: +1, where the objective orders "
-        "the networks as their accuracy after retraining does; 0, where it says nothing. In parentheses the 95 % "
-        "interval: the wider of one over seeds (bootstrap, Student's t) and Bonett and Wright's; no number for fewer "
+        "Spearman's rank correlation over the networks of all fronts, each once per seed: +1 if the objective orders "
+        "the networks as their accuracy after retraining does; 0 if it says nothing. In parentheses the 95 % interval: "
+        "the wider of the interval over seeds (bootstrap, Student's t) and Bonett and Wright's; no number for fewer "
         "than six networks. For exploration: no correction for the number of correlations.",
         "The objectives are those of the search (few epochs, few channels, validation images); for FLOPs, + means that "
-        "smaller networks are more accurate. Fronts hold good networks only, and a narrow range weakens correlations.",
+        "smaller networks are more accurate. Fronts have good networks only, and a narrow range weakens correlations.",
     )
     return Content(numbers, tuple(cells), notes)
 
 
 def _with_objectives(study: Study) -> pd.DataFrame:
-    """Measurements beside what the search saw of the same network; a network that two searches found counts once."""
+    """Measurements beside the search's objectives of the same network; a network of two searches counts once."""
     seen = study.fronts[["search", "seed", "key", "error", "adversarial_error", "flops"]]
     measured = measurements(study)[["search", "seed", "key", "metric", "accuracy", "retrainings"]]
     return measured.merge(seen, on=["search", "seed", "key"]).drop_duplicates(["seed", "key", "metric"])

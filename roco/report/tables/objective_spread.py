@@ -1,4 +1,4 @@
-"""How far the search's adversarial objective spreads over the networks it evaluated, and what it adds to error."""
+"""The spread of the search's adversarial objective over the evaluated networks, and what it adds to error."""
 
 import math
 from typing import Any
@@ -32,7 +32,7 @@ def make(study: Study, config: StudyConfig) -> Content:
     for search in config.search.searches:
         part = networks[networks["search"] == search]
         rows += [(search, str(seed), *_row(of_seed, images)) for seed, of_seed in part.groupby("seed")]
-    # The first population is that of all searches of a seed.
+    # All searches of a seed share the first population, whose networks count once.
     rows.append((ALL, ALL, *_row(networks.drop_duplicates(["seed", "key"]), images)))
     numbers = pd.DataFrame(rows, columns=NUMBERS)
     quartiles = ("Minimum", "Lower quartile", "Median", "Upper quartile", "Maximum")
@@ -47,15 +47,8 @@ def _row(networks: pd.DataFrame, images: int) -> tuple[Any, ...]:
         return (0, images, *[math.nan] * (len(NUMBERS) - 4))
     spread = float(errors.std(ddof=1)) if len(errors) > 1 else math.nan
     noise = math.sqrt(float(np.mean(errors * (1 - errors))) / images) if images else math.nan
-    correlation = _rank_correlation(networks)
-    return (
-        len(errors),
-        images,
-        *np.quantile(errors, [0, 0.25, 0.5, 0.75, 1]),
-        spread,
-        noise,
-        *correlation.bounds,
-    )
+    quartiles = np.quantile(errors, [0, 0.25, 0.5, 0.75, 1])
+    return (len(errors), images, *quartiles, spread, noise, *_rank_correlation(networks).bounds)
 
 
 def _rank_correlation(networks: pd.DataFrame) -> Interval:
@@ -78,14 +71,14 @@ def _cells(numbers: pd.DataFrame) -> list[tuple[str, ...]]:
 def _notes(images: int) -> tuple[str, ...]:
     return (
         f"Percentage of the {whole(images)} images of the validation adversarial set that a network gets wrong, over "
-        "all networks that a search evaluated, the first population and those that did not survive among them. Last "
-        "row: each network once a seed.",
+        "all networks that a search evaluated, with the first population and those that did not survive. Last row: "
+        "each network once per seed.",
         "Binomial noise: the standard error of one network's percentage if its images were independent, the root mean "
-        "square over the networks. A source image may stand in several cells, so that the true one is larger; networks "
-        "see the same images, which takes part of it out of their differences. An objective whose standard deviation "
-        "is not well above it orders networks by chance.",
-        "Rank correlation (Spearman) with validation error: at +1 the objective would say no more than error does; "
-        "noise alone keeps it below. In parentheses Bonett and Wright's 95 % interval, which takes networks as "
-        "independent and is too narrow for networks that descend from one another; no number for fewer than six "
+        "square over the networks. A source image may be in several cells, which makes the true error larger; all "
+        "networks see the same images, which makes it smaller for differences. An objective whose standard deviation "
+        "is not well above this noise orders networks by chance.",
+        "Rank correlation (Spearman) with validation error: at +1 the objective would say no more than the error; "
+        "noise alone keeps it below +1. In parentheses Bonett and Wright's 95 % interval, which takes networks as "
+        "independent and is too narrow for networks that descend from each other; no number for fewer than six "
         "networks.",
     )

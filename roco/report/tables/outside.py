@@ -1,4 +1,4 @@
-"""Networks of others beside those of the study: clean accuracy, accuracy under attack, and how the two go together."""
+"""Networks of others beside those of the study: clean accuracy, accuracy under attack, and their correlation."""
 
 import math
 
@@ -50,14 +50,14 @@ def make(study: Study, config: StudyConfig) -> Content:
 
 
 NOTES = (
-    "Median, and in parentheses the smallest and the largest, of all networks of a search or a benchmark. Of published "
-    "facts what is published. Standard training has no adversarial images; adversarial training has those of PGD at "
-    "8/255.",
-    "Fair to compare: attacks of one name and budget on networks of one kind of training. Not fair: accuracies as "
-    "such, for others' networks are of another space and size, and were trained longer on more images; and their PGD "
-    "may take other steps. The spread at one clean accuracy, and the rank correlation, are what to compare.",
-    "At 8/255 networks without adversarial training usually have nothing left, whatever their topology: there a "
-    "topology can matter at small budgets only (0.25 to 2/255).",
+    "Median, and in parentheses the smallest and the largest, of all networks of a search or a benchmark; of published "
+    "facts the published numbers. Standard training has no adversarial images; adversarial training has those of PGD "
+    "at 8/255.",
+    "Compare only attacks of the same name and budget on networks with the same kind of training. Do not compare the "
+    "accuracies themselves: others' networks are of another space and size, and were trained longer on more images; "
+    "and their PGD may take other steps. Compare the spread at equal clean accuracy, and the rank correlation.",
+    "At 8/255 networks without adversarial training usually have nothing left, whatever their topology: their topology "
+    "can matter at small budgets only (0.25 to 2/255).",
 )
 
 

@@ -17,14 +17,14 @@ from roco.report.read.collect import Study
 
 # Columns of a network's accuracy within a radius, in the norm of the curve.
 AT_RADIUS = "accuracy_at_"
-# After an attack's name: the median length in L2 of what it found, where it has no budget.
+# After the name of an attack without a budget: the median L2 length of its perturbations.
 DISTANCE = "_median_l2"
 HOW_FAR = ", L₂ (left, %)"
 IDENTITY = ["key", "genome", "channels", "parameters", "flops"]
 WITHOUT_BUDGET = (
-    "DeepFool, C&W and FAB have no budget and go as far as they must. What says something is how far: the median "
-    "length (L₂) over the images that were right before. In parentheses the share of images in % that they leave "
-    "right: the attack's failure and not the network's strength. No distance is given where half of the images hold."
+    "DeepFool, C&W and FAB have no budget and go as far as they must. Their result is the distance: the median length "
+    "(L₂) over the images that were right before. In parentheses the share of images in % that they leave right: a "
+    "failure of the attack, not a strength of the network. No distance is given if half of the images hold."
 )
 
 
@@ -60,7 +60,7 @@ def headings(config: StudyConfig, far: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def network_name(row: Mapping[str, Any]) -> str:
-    """The key of a network, with its published name where it has one."""
+    """The key of a network, with its published name if it has one."""
     name = name_of(str(row["genome"]))
     return str(row["key"]) if name == row["genome"] else f"{row['key']} ({name})"
 
@@ -74,5 +74,4 @@ def distance_and_left(distance: float | None, left: float | None, *, digits: int
 def smallest_to_largest(accuracies: tuple[float, ...]) -> str:
     """The mean of a network's retrainings in percent, in parentheses the smallest and the largest of several."""
     mean = sum(accuracies) / len(accuracies)
-    several_of_them = len(accuracies) > 1
-    return percent_interval(mean, min(accuracies), max(accuracies)) if several_of_them else percent(mean)
+    return percent_interval(mean, min(accuracies), max(accuracies)) if len(accuracies) > 1 else percent(mean)

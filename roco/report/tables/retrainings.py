@@ -1,4 +1,4 @@
-"""How far the retrainings of a network are from one another."""
+"""How far the retrainings of a network differ."""
 
 import math
 from collections.abc import Sequence
@@ -83,11 +83,11 @@ def _pooled(groups: Sequence[Array]) -> float:
 
 def _notes(config: StudyConfig) -> list[str]:
     if not several(config):
-        return ["Each network was trained once (retraining.seeds): nothing is known of another training's luck."]
+        return ["Each network was trained once (retraining.seeds): how far another training would differ is unknown."]
     return [
         "Accuracies in %: the mean over a network's retrainings, in parentheses the smallest and the largest. The CSV "
         "file has a row for each retraining.",
         "Standard deviations: within networks, over retrainings of one network; between networks, over the means of "
-        "the networks of one search and seed. Where the first is not well below the second, one training says little "
-        f"of which network is better. Intervals in the other tables cover {drawn_anew(config)} too.",
+        "the networks of one search and seed. Unless the first is well below the second, one training says little "
+        f"about which network is better. Intervals in the other tables cover {drawn_anew(config)} too.",
     ]

@@ -1,4 +1,4 @@
-"""Accuracy against radius, one column a radius."""
+"""Accuracy against radius, one column per radius."""
 
 import pandas as pd
 
@@ -16,7 +16,7 @@ def _counts(numbers: pd.DataFrame) -> str:
 
 
 def make(study: Study, config: StudyConfig) -> Content:
-    """Accuracy against radius of each search, one column a radius."""
+    """Accuracy against radius of each search, one column per radius."""
     numbers = accuracy_curves(study, config)
     radii = sorted(numbers["radius"].unique())
     cells = [("Search", *("clean" if radius == 0 else f"{radius:g}/255" for radius in radii), "Networks")]

@@ -1,4 +1,4 @@
-"""A line for each search: what it evaluated, and how far its hypervolume grew."""
+"""A row for each search: the networks it evaluated, and the growth of its hypervolume."""
 
 import pandas as pd
 
@@ -26,27 +26,15 @@ def make(study: Study, config: StudyConfig) -> Content:
             ends = (course[0], course[-1]) if course else (None, None)
             rows.append((name, seed, kind.method, " ".join(kind.objectives), len(seen), failed, front, *ends))
     numbers = pd.DataFrame(rows, columns=SEARCHES)
-    cells = [
-        (
-            "Search",
-            "Seed",
-            "Method",
-            "Objectives",
-            "Evaluated",
-            "Failed",
-            "In the front",
-            "Hypervolume, first",
-            "Hypervolume, last",
-        )
-    ]
+    counts = ("Evaluated", "Failed", "In the front", "Hypervolume, first", "Hypervolume, last")
+    cells = [("Search", "Seed", "Method", "Objectives", *counts)]
     for row in rows:
         share = tuple(NO_VALUE if value is None else f"{value:.4f}" for value in row[7:])
         cells.append((row[0], str(row[1]), row[2], row[3].replace(" ", ", "), *map(whole, row[4:7]), *share))
     notes = (
-        "Evaluated: different networks that the search has seen, with the first population, "
-        "which all searches of a seed share.",
-        f"Hypervolume in {', '.join(VOLUME_OBJECTIVES)}, each scaled to the range that all searches together found, "
-        "with the reference point at 1.1 in each, as a share of the box (larger is better); the same objectives for "
-        "every search, whichever of them it minimised.",
+        "Evaluated: different networks, with the first population, which all searches of a seed share.",
+        f"Hypervolume in {', '.join(VOLUME_OBJECTIVES)}, each scaled to the range of all searches together, with the "
+        "reference point at 1.1 in each, as a share of the box (larger is better); the same objectives for every "
+        "search, whatever it minimised.",
     )
     return Content(numbers, tuple(cells), notes)

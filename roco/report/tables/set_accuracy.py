@@ -1,4 +1,4 @@
-"""Table III once more: given that the clean image is right, and less what noise of the same budgets does."""
+"""Accuracy on the adversarial test set given that the clean image is right, and compared with noise."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from roco.report.read.collect import Study, rows_of
 from roco.report.tables.table import Content
 
 SET_ACCURACY = ["search", "reference", "top", "quantity", "value", "low", "high", "basis", "seeds", "networks"]
-# What is shown, in this order, by its name: of which images, and how many of them are right under what.
+# The columns in their order, by name.
 ALL, GIVEN, NOISE, BEYOND = "all", "given_right", "noise_given_right", "lost_beyond_noise"
 _TITLES = {
     ALL: "All images",
@@ -29,7 +29,7 @@ _TITLES = {
 
 
 def make(study: Study, config: StudyConfig) -> Content:
-    """Accuracy on the adversarial test set of the N lightest networks of each search, beside that under noise."""
+    """Accuracy on the adversarial test set of the N lightest networks of each search, beside accuracy under noise."""
     role, rows = roles_of(config), list[tuple[Any, ...]]()
     cells: list[tuple[str, ...]] = [("Search", "Networks", *_TITLES.values(), "Seeds", "In all")]
     pairs = [(name, "") for name in config.retrained_searches]
@@ -76,7 +76,7 @@ def _shares(row: Any) -> dict[str, Array]:
 
 
 def _share(right: Array, images: Array) -> Array:
-    """A share of images, and how much each test image that they were made from moves it, `(1 + sources,)`.
+    """A share of images, and how much each test image behind them moves it, `(1 + sources,)`.
 
     The sum of the squares of the movements is the variance of the share over test images drawn anew.
 
@@ -101,9 +101,8 @@ def _by_seed(networks: pd.DataFrame, search: str) -> dict[int, dict[str, Array]]
 
 
 def _mean(shares: Sequence[Array]) -> Array:
-    """The mean of the shares that have a value; a network that has no clean image right has none."""
-    there = [share for share in shares if not math.isnan(share[0])] or shares
-    stacked = np.stack(there)
+    """The mean of the shares that have a value; a network without a right clean image has none."""
+    stacked = np.stack([share for share in shares if not math.isnan(share[0])] or shares)
     return np.array([stacked[:, 0].mean(), *stacked[:, 1:].mean(axis=0)])
 
 
@@ -117,21 +116,21 @@ def _over_seeds(name: str, ours: dict[int, dict[str, Array]], other: dict[int, d
     interval = estimate.interval
     if name == ALL:
         interval = Interval(interval.value, math.nan, math.nan, "in Table III")
-    # A share is one of images; what is lost, and differences, may lie below zero.
+    # A share lies in [0, 1]; losses and differences may lie below zero.
     elif other is None and name != BEYOND and not math.isnan(interval.low):
         interval = replace(interval, low=max(0.0, interval.low), high=min(1.0, interval.high))
     return OverSeeds(interval, estimate.seeds)
 
 
 def _notes(study: Study) -> tuple[str, ...]:
-    sources = max((len(found) for found in study.retrainings["adversarial_sizes"]), default=0)
+    sources = max(map(len, study.retrainings["adversarial_sizes"]), default=0)
     return (
         "All images: Table III's accuracy, which has its interval. Clean image right: the share of the adversarial "
-        "images that a network has right, of those whose clean image it has right; one that is wrong before any "
-        "change says nothing of robustness, and better networks have fewer of them. The same under noise: of the same "
-        "clean images with random noise of the same budgets in place of the attack's change (pixels in corner "
-        "colours, or every value moved by the threshold). Lost beyond noise: the second less the first, in points: "
-        "what the adversarial change does that noise of its size does not.",
+        "images that a network has right, of those whose clean image it has right; an image that is wrong before any "
+        "change says nothing about robustness, and better networks have fewer of them. The same under noise: the share "
+        "of the same clean images with random noise of the same budgets instead of the attack's change (pixels in "
+        "corner colours, or every value moved by the threshold). Lost beyond noise: the second share minus the first, "
+        "in points: the effect of the adversarial change beyond that of noise of its size.",
         "Rows with a minus: differences of two searches within a seed, in points; they are exploratory, and none is "
         "called resolved.",
         "Means over networks and retrainings within a seed, then over seeds. In parentheses the 95 % interval over "

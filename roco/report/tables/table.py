@@ -1,12 +1,9 @@
-"""One table: its numbers as they are (fractions), and as people read them (percent) in Markdown, LaTeX and HTML.
-
-What the numbers are is known to the modules that make them.
-"""
+"""A table: its numbers (fractions) for CSV, and its cells (percent) for Markdown, LaTeX and HTML."""
 
 import csv
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +15,12 @@ from roco.report.numbers.format import MINUS, NO_VALUE
 
 @dataclass(frozen=True)
 class Content:
-    """What a table holds.
+    """The content of a table.
 
     Attributes:
-        numbers: the raw numbers, one row for each thing that the table is about; goes to CSV.
-        cells: the same for people: header first, then rows of text.
-        notes: what a reader must know to read it rightly.
+        numbers: the raw numbers, for CSV.
+        cells: the numbers as text: the header, then the rows.
+        notes: what a reader must know to understand it.
     """
 
     numbers: pd.DataFrame
@@ -42,7 +39,7 @@ class Content:
 
     @property
     def numeric(self) -> tuple[bool, ...]:
-        """For each column whether it holds numbers, which are set flush right."""
+        """For each column whether it holds numbers, which are aligned right."""
         return tuple(all(_is_number(row[i]) for row in self.rows) for i in range(len(self.header)))
 
 
@@ -106,19 +103,24 @@ class Table(Content):
                 temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+def page_table(name: str, title: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
+    """A table that is only on a page: without a file, and so without numbers."""
+    return Table(pd.DataFrame(), (header, *rows), name=name, title=title)
+
+
 def _piped(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
 def _parts(cell: str, kind: str) -> str:
-    """A cell's text; what stands behind a number in parentheses is apart, so that a narrow table can break there."""
+    """A cell's text; the parentheses behind a number are separate, so that a narrow table can break there."""
     value, separator, behind = cell.partition(" (")
     if kind == "text" or not separator:
         return html.escape(cell)
     return f"<span>{html.escape(value)}</span> <span>({html.escape(behind)}</span>"
 
 
-# A number, perhaps with an interval or a second one behind it; genomes and keys are longer.
+# A number, perhaps with an interval or a second number behind it; genomes and keys are longer.
 _NUMBER = re.compile(rf"[{MINUS}+]?(\d{{1,6}}|\d{{1,3}}(,\d{{3}})+)(\.\d+)?( \(.*\)\*?(, d .*)?| / .*)?( †)?")
 
 

@@ -14,7 +14,7 @@ CELL_NUMBERS = ["split", "target", "norm", "threshold", "attacked", "successes",
 
 
 def make(study: Study, config: StudyConfig) -> Content:
-    """Table I: how many images each attack on each target turned, of how many that the target classified correctly."""
+    """Table I: how many of the images that a target classified correctly each attack turned."""
     rows = []
     for cell in rows_of(study.cells):
         rate = wilson(int(cell.successes), int(cell.attacked))

@@ -48,7 +48,7 @@ def make(study: Study, config: StudyConfig) -> Content:
 
 
 def _widths(channels: Channels) -> int | str:
-    """The channels of the first phase, or those of each phase."""
+    """The channels of the first phase, or of each phase."""
     return channels if isinstance(channels, int) else f"{', '.join(map(str, channels))} (of each phase)"
 
 

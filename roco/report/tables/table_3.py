@@ -15,6 +15,6 @@ def make(study: Study, config: StudyConfig) -> Content:
         makers_of_test_set(config),
         "Not comparable with the paper: its adversarial images come from the test images that its search had used, and "
         "include images that were misclassified before any attack.",
-        "Adversarial images made from one test image are no independent images: the interval counts them as one draw.",
+        "Adversarial images made from the same test image are not independent: the interval counts them as one draw.",
     )
     return accuracy_of_lightest(study, config, ADVERSARIAL_SET, paper=ADVERSARIAL_SET_ACCURACY, notes=notes)

@@ -39,19 +39,9 @@ def make(study: Study, config: StudyConfig) -> Content:
         **dict.fromkeys([*_BOUNDED, "cw_median_l2"], "float64"),
     }
     numbers = numbers.astype(types)
-    header = (
-        "Pair",
-        "Search",
-        "Network",
-        "Parameters, M",
-        "FLOPs, M",
-        "Parameters / FLOPs in the search, M",
-        "Test",
-        "Adversarial set",
-        "PGD",
-        f"C&W{HOW_FAR}",
-        *(["Retrainings"] if several(config) else []),
-    )
+    cost = ("Parameters, M", "FLOPs, M", "Parameters / FLOPs in the search, M")
+    again = ["Retrainings"] if several(config) else []
+    header = ("Pair", "Search", "Network", *cost, "Test", "Adversarial set", "PGD", f"C&W{HOW_FAR}", *again)
     cells = [header, *(_shown(row, config) for row in records_of(numbers))]
     return Content(numbers, tuple(cells), _notes(config))
 
@@ -61,29 +51,23 @@ def _chosen(study: Study, config: StudyConfig) -> list[tuple[str, dict[str, Any]
     chosen: list[tuple[str, dict[str, Any]]] = []
 
     def of(search: str, seed: object, slot: object) -> dict[str, Any]:
-        is_it = (retrained["search"] == search) & (retrained["seed"] == seed) & (retrained["slot"] == slot)
-        return {str(k): v for k, v in retrained[is_it].iloc[0].to_dict().items()}
+        [network] = records_of(retrained[_is_of(retrained, {"search": search, "seed": seed, "slot": slot})])
+        return network
 
     if role.main is not None:
         pairs = equal_flops_pairs(study, role.main, role.reference, tolerance=None)
         for pair in rows_of(pairs[~pairs["same"].astype(bool)].groupby("seed", sort=True).head(1)):
             chosen.append((f"seed {pair.seed}", of(role.reference, pair.seed, pair.reference_slot)))
             chosen.append((f"seed {pair.seed}", of(role.main, pair.seed, pair.slot)))
-    for network in records_of(retrained[retrained["search"] == REFERENCES]):
-        chosen.append(("reference", {str(k): v for k, v in network.items()}))
-    return chosen
+    references = records_of(retrained[retrained["search"] == REFERENCES])
+    return [*chosen, *(("reference", network) for network in references)]
 
 
 def _network_row(
     network: dict[str, Any], measured: pd.DataFrame, far: pd.DataFrame, config: StudyConfig, source: str
 ) -> dict[str, Any]:
     row = {name: network.get(name) for name in TABLE_5 if name in network} | {"source": source}
-    named = {
-        "test": TEST,
-        "adversarial_set": ADVERSARIAL_SET,
-        "pgd": attack_of(config, "pgd"),
-        "cw": attack_of(config, "cw"),
-    }
+    named = {"test": TEST, "adversarial_set": ADVERSARIAL_SET, **{m: attack_of(config, m) for m in ("pgd", "cw")}}
     for values in rows_of(far[_is_of(far, network) & (far["metric"] == named["cw"])]):
         row["cw_median_l2"] = values.distance
     for name, metric in named.items():
@@ -125,15 +109,15 @@ def _notes(config: StudyConfig) -> tuple[str, ...]:
     return (
         "For each seed the two different networks, one of each search, whose FLOPs are closest; chosen on FLOPs alone. "
         f"In parentheses the 95 % interval over {drawn_anew(config)}."
-        + ("" if several(config) else " One training is not a network: another one may differ by several points."),
+        + ("" if several(config) else " Another training of a network may differ by several points."),
         f"Parameters and FLOPs at the width of the accuracies ({config.width_in_words('retraining')}); "
         f"'in the search': parameters / FLOPs at {config.width_in_words('evaluation')}.",
-        "C&W has no budget: how far it had to go comes first (the median length, L₂, over the images that were right "
-        "before), and in parentheses the share that it left right, in %, its failure. The paper has only that.",
+        "C&W has no budget: first comes its distance (the median length, L₂, over the images that were right before), "
+        "then in parentheses the share that it left right, in %, which is its failure. The paper has only this share.",
         "The paper's FLOPs are those of residual nodes at 16 initial channels. Its parameters and accuracies belong to "
-        "other networks: the authors' code retrains dense nodes with 128 channels in each phase, and so made the two "
-        "have 2.74 (baseline) and 2.60 M (roco) parameters by our count. Its attacks ran on normalised inputs: read "
-        "its rows for their direction."
+        "other networks: the authors' code retrains dense nodes with 128 channels in each phase, with which the two "
+        "have 2.74 (baseline) and 2.60 M (roco) parameters by our count. Its attacks ran on normalised inputs: only "
+        "the direction of its rows means something."
         + (
             " The rows called reference are given genomes under this study's protocol."
             if config.retraining.references

@@ -1,4 +1,4 @@
-"""What the networks of each front look like, and which of their features go with robustness."""
+"""The topology of the networks of each front, and which of its features go with robustness."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,7 +25,7 @@ TOPOLOGY = ["feature", "quantity", "search", "value", "low", "high", "networks",
 
 
 def make(study: Study, config: StudyConfig) -> Content:
-    """What the networks of each front look like, against the reference search's, and which features go with PGD."""
+    """Features of each front's networks, differences from the reference search, and correlations with PGD."""
     described = described_networks(study.fronts)
     role, pgd = roles_of(config), attack_of(config, "pgd")
     searches = [role.reference, *role.others]
@@ -38,7 +38,7 @@ def make(study: Study, config: StudyConfig) -> Content:
         shown = [title]
         for name in searches:
             interval = seed_mean(*sides[name])
-            # They are counts.
+            # Features are counts.
             interval = replace(interval, low=float(np.maximum(0, interval.low)))
             rows.append((feature, "mean", name, *_numbers(interval, sides[name][1])))
             shown.append(_interval(interval))
@@ -55,12 +55,12 @@ def make(study: Study, config: StudyConfig) -> Content:
         cells.append((*shown, signed_interval(*interval.bounds)))
     notes = (
         "Means over the networks of each final front, then over seeds; differences over the seeds that both searches "
-        "have. The last column is Spearman's rank correlation over all retrained networks, each once a seed, from "
+        "have. The last column is Spearman's rank correlation over all retrained networks, each once per seed, from "
         "six networks on. In parentheses 95 % intervals over seeds (Student's t); of one seed over its networks.",
-        "For exploration: nothing here is corrected for the number of comparisons. Of twenty differences or "
-        "correlations that are none, one has an interval that leaves out zero.",
+        "For exploration: nothing here is corrected for the number of comparisons. If nothing differed, one of twenty "
+        "intervals would leave out zero.",
         "Counts are of the network after the decoder's repairs, without inactive phases. Features go with FLOPs and "
-        "with one another: a correlation names no cause.",
+        "with each other: a correlation is not a cause.",
     )
     numbers = pd.DataFrame(rows, columns=TOPOLOGY)
     return Content(numbers, tuple(cells), notes)

@@ -25,11 +25,10 @@ def make(study: Study, config: StudyConfig) -> Content:
                 cells.append((title, str(threshold), TARGET_TITLES[source], *shown))
     notes = (
         makers_of_test_set(config),
-        "Of the test images that fool the target they were made on and that the other one had right before: the "
-        "percentage that the other one gets wrong, its 95 % interval over these images, and the percentage that it "
-        "gets wrong when the same clean images carry random noise of the same budget.",
-        "An adversarial image says something of a network that it was not made on only as far as it transfers better "
-        "than noise.",
+        "Of the test images that fool the target they were made on and that the other target had right before: the "
+        "percentage that the other target gets wrong, its 95 % interval over these images, and the percentage that it "
+        "gets wrong with random noise of the same budget on the same clean images.",
+        "An adversarial image says something about other networks only as far as it transfers better than noise.",
     )
     return Content(numbers, (header, *cells), notes)
 

@@ -17,8 +17,6 @@ def make(study: Study, config: StudyConfig) -> Content:
     """A row for each network: its accuracies after both trainings."""
     ways, identity = Ways.of(study, config), [*PLACE, "key", "genome", "parameters", "flops"]
     header = ("Search", "Seed", "Network", "FLOPs, M")
-    if ways is None:
-        return Content(pd.DataFrame(columns=identity), (header,))
     rows = [
         dict(zip(identity, network, strict=True))
         | {f"{row['metric']}_{way}": row[way] for row in records_of(part) for way in WAYS}

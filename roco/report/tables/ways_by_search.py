@@ -1,4 +1,4 @@
-"""What adversarial training does to the networks of each search: medians of both trainings."""
+"""The effect of adversarial training on the networks of each search: medians of both trainings."""
 
 import pandas as pd
 
@@ -16,8 +16,6 @@ def make(study: Study, config: StudyConfig) -> Content:
     """Medians over the networks of a search, of all its seeds, and the median change of a network."""
     ways = Ways.of(study, config)
     header = ("Search", "Accuracy on", "Networks", "Standard training", "Adversarial training", "Change")
-    if ways is None:
-        return Content(pd.DataFrame(columns=COLUMNS), (header,))
     measured = both_ways(ways)
     rows = []
     for search in searches_in(measured, config):
@@ -45,11 +43,11 @@ def _notes(config: StudyConfig) -> list[str]:
     adversarial = config.retraining.adversarial
     return [
         "Medians in %, over the networks of all seeds; change: the median over networks of what adversarial training "
-        "adds to a network, in points.",
+        "adds, in points.",
         f"Adversarial training: {adversarial.in_words if adversarial else ''}. Everything else is as in the standard "
         "training, from the same initial weights and in the same order of images.",
         "Both trainings end with the weights of their last epoch. Robust accuracy on test images falls again late in "
         "adversarial training (robust overfitting, Rice et al. 2020); choosing an epoch on test images would hide it, "
         "and nothing here is chosen on them.",
-        "The adversarial set was made from networks with standard training: how well others withstand it says less.",
+        "The adversarial set was made from networks with standard training: accuracy on it says less about others.",
     ]

@@ -1,6 +1,4 @@
-"""Whether networks that are robust after the standard training are so after adversarial training: rank correlations."""
-
-import pandas as pd
+"""Whether networks keep their order of robustness from standard to adversarial training: rank correlations."""
 
 from roco.config import StudyConfig
 from roco.report.measures.both_ways import Ways, rank_correlations
@@ -14,10 +12,7 @@ HEADER = ("Accuracy on", "Rank correlation of both trainings", "Networks", "Seed
 
 def make(study: Study, config: StudyConfig) -> Content:
     """Spearman's rank correlation over the retrained networks, for each metric."""
-    ways = Ways.of(study, config)
-    if ways is None:
-        return Content(pd.DataFrame(), (HEADER,))
-    numbers = rank_correlations(ways)
+    numbers = rank_correlations(Ways.of(study, config))
     cells = [
         (
             metric_title(row.metric),
@@ -28,12 +23,12 @@ def make(study: Study, config: StudyConfig) -> Content:
         for row in rows_of(numbers)
     ]
     notes = (
-        "Spearman's rank correlation over all retrained networks, each once a seed: +1, where adversarial training "
-        "leaves their order as it is; 0, where the order after one training says nothing of that after the other. In "
-        "parentheses the 95 % interval: the wider of one over seeds (bootstrap, Student's t) and Bonett and Wright's; "
-        "no number for fewer than six networks, or where all have one accuracy. For exploration: no correction for the "
-        "number of correlations.",
-        "Fronts hold good networks only, and a narrow range weakens correlations, as the noise of a training does. "
-        "Where one training leaves hardly any image right, the order of its networks is chance.",
+        "Spearman's rank correlation over all retrained networks, each once per seed: +1 if adversarial training keeps "
+        "their order; 0 if the order after one training says nothing about the other. In parentheses the 95 % "
+        "interval: the wider of the interval over seeds (bootstrap, Student's t) and Bonett and Wright's; no number "
+        "for fewer than six networks, or if all have the same accuracy. For exploration: no correction for the number "
+        "of correlations.",
+        "Fronts have good networks only, and a narrow range weakens correlations, as the noise of a training does. If "
+        "a training leaves hardly any image right, the order of its networks is chance.",
     )
     return Content(numbers, (HEADER, *cells), notes)

@@ -1,7 +1,5 @@
 """The differences between the searches at equal FLOPs after each training."""
 
-import pandas as pd
-
 from roco.config import StudyConfig
 from roco.report.measures.both_ways import Ways, differences_both_ways
 from roco.report.measures.compare import EQUAL_FLOPS, INTERPOLATED, metric_title
@@ -19,25 +17,22 @@ COLUMNS = {
 
 
 def make(study: Study, config: StudyConfig) -> Content:
-    """What each search gains over the reference search within each training; the main table has the standard one."""
-    ways = Ways.of(study, config)
+    """What each search gains over the reference search within each training."""
     header = ("Search", "Against", "Accuracy on", *COLUMNS.values())
-    if ways is None:
-        return Content(pd.DataFrame(), (header,))
-    numbers = differences_both_ways(ways)
+    numbers = differences_both_ways(Ways.of(study, config))
     numbers = numbers[numbers["selection"].isin([EQUAL_FLOPS, INTERPOLATED])].reset_index(drop=True)
     cells = [header]
     for (search, reference, metric), rows in numbers.groupby(["search", "reference", "metric"], sort=False):
-        found = differences_in(rows.drop(columns="way"))
-        shown = {(row.selection, way): _shown(row) for row, way in zip(found, rows["way"], strict=True)}
+        pairs = zip(differences_in(rows.drop(columns="way")), rows["way"], strict=True)
+        shown = {(row.selection, way): _shown(row) for row, way in pairs}
         cells.append(
             (str(search), str(reference), metric_title(str(metric)), *(shown.get(key, NO_VALUE) for key in COLUMNS))
         )
     notes = (
-        "Differences in points with 95 % intervals, within one training each: the pairs of networks of equal FLOPs, "
-        "the interpolated fronts, the intervals and the stars are those of the main table of differences.",
-        "What the main comparison measures is that of the standard training for both. After adversarial training it "
-        "is one comparison of many, and none was named beforehand.",
+        "Differences in points with 95 % intervals, within each training; pairs at equal FLOPs, interpolated fronts, "
+        "intervals and stars as in the main table of differences.",
+        "Both trainings are compared by what the main comparison of the standard training measures. After adversarial "
+        "training it is one comparison of many, and none was named beforehand.",
     )
     return Content(numbers, tuple(cells), notes)
 

@@ -43,19 +43,19 @@ def make(study: Study, config: StudyConfig) -> Content:
         *(["Retrainings"] if again else []),
     )
     notes = [
-        "Accuracies in %. Each attack's share of test images that the network still classifies correctly, by our own "
-        "re-classification of what the attack returned; its settings are in the configuration below. The CSV file "
-        "holds each network's accuracy against the radius as well.",
+        "Accuracies in %: the share of test images that the network still classifies correctly under each attack, by "
+        "our own classification of the attack's images; settings are in the configuration below. The CSV file also has "
+        "each network's accuracy against the radius.",
         *([WITHOUT_BUDGET] if attacks_without_budget(config) else []),
         _images_seen(study),
-        *(["Means over retrainings; how far these differ is in a table of its own."] if again else []),
+        *(["Means over retrainings; another table shows how far these differ."] if again else []),
     ]
     cells = (header, *(_shown(row, config) for row in records_of(numbers)))
     return Content(numbers, cells, tuple(notes))
 
 
 def _images_seen(study: Study) -> str:
-    """How many images the attacks see, and what that means for their accuracies."""
+    """The number of images that the attacks see, and the width of the intervals that this implies."""
     counts = sorted(set(study.attacks["images"]))
     names = [sorted(set(study.attacks.loc[study.attacks["images"] == count, "attack"])) for count in counts]
     parts = [
@@ -70,10 +70,10 @@ def _images_seen(study: Study) -> str:
 
 
 def _network(part: pd.DataFrame, config: StudyConfig) -> dict[str, Any]:
-    """Where a network was found, its genome and cost, how many retrainings it has, and why others failed."""
+    """A network's position, genome, cost and number of retrainings, and why other retrainings failed."""
     succeeded, failed = part[part["status"] == "ok"], part[part["status"] != "ok"]
-    told = [f"training seed {row.training_seed}: {row.reason}" for row in rows_of(failed)]
-    reason = "; ".join(told if several(config) else failed["reason"]) or None
+    reasons = [f"training seed {row.training_seed}: {row.reason}" for row in rows_of(failed)]
+    reason = "; ".join(reasons if several(config) else failed["reason"]) or None
     state = {"status": "ok" if len(succeeded) else "failed", "reason": reason, "retrainings": len(succeeded)}
     first = records_of(succeeded if len(succeeded) else part)[0]
     return {name: first[name] for name in (*PLACE, *IDENTITY)} | state
