@@ -95,8 +95,8 @@ def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
 def _draw_cell(axis: Axes, row: Any, left: float, top: float) -> None:
     middle = left + _STEP + 0.5
     if not isinstance(row.clean, np.ndarray):
-        text = f"none of {whole(row.attacked)}"
-        axis.text(middle, top + 0.5, text, ha="center", va="center", fontsize=6, style="italic", alpha=0.8)
+        failed = f"none of {whole(row.attacked)}"
+        axis.text(middle, top + 0.5, failed, ha="center", va="center", fontsize=6, style="italic", alpha=0.8)
         return
     change = difference_on_grey(row.clean, row.adversarial, norm=row.norm, threshold=int(row.threshold))
     for column, image in enumerate((row.clean, row.adversarial, change)):

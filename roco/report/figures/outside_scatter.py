@@ -43,8 +43,7 @@ def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
         part = data[data["panel"] == name]
         theirs = part[part["benchmark"].notna()]
         # As pixels: thousands of points as shapes would make the page slow.
-        look = {"s": 3, "color": PUBLISHED_COLOUR, "alpha": 0.35, "linewidths": 0, "rasterized": True}
-        axis.scatter(*_percent(theirs), **look)
+        axis.scatter(*_percent(theirs), s=3, color=PUBLISHED_COLOUR, alpha=0.35, linewidths=0, rasterized=True)
         for search in searches_in(part, config):
             ours = _percent(part[part["search"] == search])
             axis.plot(*ours, known[search].marker, color=known[search].colour, markersize=4.5)
@@ -55,5 +54,6 @@ def draw(data: pd.DataFrame, config: StudyConfig) -> Figure:
     return figure
 
 
-def _percent(networks: pd.DataFrame) -> "list[pd.Series[float]]":
-    return [100 * networks[name].astype(float) for name in ("clean", "robust")]
+def _percent(networks: pd.DataFrame) -> "tuple[pd.Series[float], pd.Series[float]]":
+    """Clean accuracies and accuracies under attack in percent."""
+    return 100 * networks["clean"].astype(float), 100 * networks["robust"].astype(float)
