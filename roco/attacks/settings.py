@@ -115,7 +115,9 @@ class ChecksConfig(Section):
 class FewerConfig(Section):
     """Named attacks, the curve, smallest perturbations and checks see only the first `images` of the attacked images.
 
-    `attacks` are names in `robustness.attacks`.
+    Attributes:
+        images: how many images they see.
+        attacks: the names of attacks in `robustness.attacks` that see only these.
     """
 
     images: Count = 1000

@@ -21,5 +21,5 @@ def test_docstrings_explain_a_section_and_its_keys_with_those_that_it_extends() 
     assert description_of(Greedy).startswith("L0 by greedy choice of pixels")
     assert "Attributes" not in description_of(Greedy)
     meanings = meanings_of(Greedy)
-    assert meanings["rivals"] == "for how many of the likeliest other classes gradients are taken, for the last one."
+    assert meanings["rivals"] == "for the last pixel, gradients are taken for so many of the likeliest other classes."
     assert meanings["margin"].startswith("by how many logits")

@@ -107,7 +107,7 @@ def test_flags_of_a_network(folder: Path, network: str, flag: str | None) -> Non
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("mine:TwoClasses", "expected 3 logits, a class each of the images, got 2"),
+        ("mine:TwoClasses", "expected 3 logits, one per class of the images, got 2"),
         ("mine:Pair", "expected a tensor of logits back, got tuple"),
         ("mine:OtherSize", r"cannot take images \(15, 3, 16, 16\) in \[0, 1\] \(RuntimeError"),
         ("mine:no_network", "expected a torch.nn.Module back, got str"),

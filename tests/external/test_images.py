@@ -53,7 +53,7 @@ def test_a_published_set_gives_the_test_images_of_a_study() -> None:
         (np.zeros((2, 8, 8, 3), np.uint8), [0], "expected 2 labels from 0 on"),
         (np.zeros((2, 8, 8, 3), np.uint8), [0.5, 1], "expected 2 labels from 0 on, got float64"),
         (np.zeros((2, 8, 8, 3), np.uint8), [-1, 1], "expected 2 labels from 0 on"),
-        (np.zeros((2, 8, 9, 3), np.uint8), [0, 1], "8 x 9 pixels; say with --image-size"),
+        (np.zeros((2, 8, 9, 3), np.uint8), [0, 1], "8 x 9 pixels; choose a height and width with --image-size"),
         (np.zeros((2, 8, 8, 4), np.uint8), [0, 1], r"expected images \(n, h, w, 3\) or \(n, 3, h, w\)"),
     ],
 )

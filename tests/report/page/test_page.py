@@ -112,7 +112,7 @@ def test_answer_says_what_the_table_of_differences_says(text: str, made: SimpleN
         points = f"{abs(100 * row['difference']):.1f} points {'less' if row['difference'] < 0 else 'more'} accurate"
         low, high = (f"{100 * row[name]:+.1f}".replace("-", "−") for name in ("low", "high"))
         assert f"{points} (95 % interval {low} to {high}" in text
-    assert "no verdict: 3 seeds of the 5 that one needs) within a radius of 4/255 (worst case over all attacks)" in text
+    assert "no verdict: 3 seeds of the 5 that it needs) within a radius of 4/255 (worst case over all attacks)" in text
     assert f"rests on {beside.loc['test', 'networks']} " in text
     deviation = f"{100 * main['deviation']:.1f} points (a rough guess, from 3 seeds)"
     needed = [seeds_needed(points, main["deviation"]) for points in (0.02, 0.05)]
@@ -190,7 +190,7 @@ def _given(networks: pd.DataFrame) -> set[str]:
 
 def test_one_seed_is_said_to_be_no_finding(tmp_path: Path) -> None:
     said = _sentences(tmp_path, fabricate(tmp_path, config_of(seeds=[0]), bonus=0.25))
-    assert "no verdict: 1 seed of the 5 that one needs" in said
+    assert "no verdict: 1 seed of the 5 that it needs" in said
     assert "1 seed on digits, and one run of a search is not yet a finding; each network was trained once" in said
     # One training of each network says nothing of another one.
     assert "95 % interval" not in said
@@ -199,7 +199,7 @@ def test_one_seed_is_said_to_be_no_finding(tmp_path: Path) -> None:
 
 def test_a_single_search_makes_no_comparison(tmp_path: Path) -> None:
     said = _sentences(tmp_path, fabricate(tmp_path, config_of({"alone": ["error", "flops"]}, seeds=[0]), networks=1))
-    assert said.startswith("The one retrained network of alone classifies ")
+    assert said.startswith("The retrained network of alone classifies ")
     assert "cannot say what an objective gains" in said
 
 

@@ -86,7 +86,7 @@ def test_one_seed_is_named_and_too_few_networks_too(made: SimpleNamespace, monke
     monkeypatch.setattr("roco.report.tables.equal_accuracy.compared_measures", lambda *_: (measured, ["test", "pgd"]))
     table = equal_accuracy(made.study, config)
     assert set(table.numbers["basis"]) == {"networks of one seed"}
-    assert "It says nothing of another run" in " ".join(table.notes)
+    assert "It says nothing about another run" in " ".join(table.notes)
     few = measured[measured["slot"] < 2]
     monkeypatch.setattr("roco.report.tables.equal_accuracy.compared_measures", lambda *_: (few, ["test", "pgd"]))
     table = equal_accuracy(made.study, config)

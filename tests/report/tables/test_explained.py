@@ -84,7 +84,7 @@ def test_one_seed_has_its_own_interval_and_no_verdict(made: SimpleNamespace) -> 
     assert set(numbers["basis"]) == {"networks of one seed", "one seed"}
     assert True not in numbers["resolved"].to_list()
     assert "*" not in "".join(cell for row in table.rows for cell in row)
-    assert "It says nothing of another run" in " ".join(table.notes)
+    assert "It says nothing about another run" in " ".join(table.notes)
 
 
 def test_too_few_networks_say_so(made: SimpleNamespace) -> None:
