@@ -64,8 +64,8 @@ class GenomeSpec(DecoderSettings):
         )
 
     @property
-    def likeness(self) -> tuple[object, ...] | None:
-        """Equal for networks that a GPU can train as one stack; None for a network that is trained alone."""
+    def likeness(self) -> tuple[object, ...]:
+        """Equal for networks that a GPU can train as one stack."""
         return (len(self.phenotype.phases), self.channels, self.classes, self.stem_padding, self.node)
 
     def build(self, *, mean: Sequence[float], std: Sequence[float]) -> "nn.Module":

@@ -30,17 +30,16 @@ def predict(network: nn.Module, images: Tensor, *, batch_size: int = 256) -> Ten
     return logits_of(network, images, batch_size=batch_size).argmax(dim=1)
 
 
-def predict_together(networks: Sequence[nn.Module], images: Tensor, *, batch_size: int = 256) -> list[Tensor]:
+def predict_together(networks: Sequence[nn.Module], images: Tensor) -> list[Tensor]:
     """Predicted classes of networks of equal likeness, as `predict`, in shared passes if there are several."""
     if len(networks) < 2 or not len(images):
-        return [predict(network, images, batch_size=batch_size) for network in networks]
+        return [predict(network, images) for network in networks]
     stack = Stack(networks)  # type: ignore[arg-type]
     # Fewer images for more networks, so that this needs less memory than a training step.
-    few = max(1, min(batch_size, STACKED_IMAGES // len(networks)))
+    few = max(1, min(256, STACKED_IMAGES // len(networks)))
     return list(logits_of(stack, images, batch_size=few).argmax(dim=2).unbind(1))
 
 
-def error_of(network: nn.Module, images: Tensor, *, labels: Tensor, batch_size: int = 256) -> float:
+def error_of(network: nn.Module, images: Tensor, *, labels: Tensor) -> float:
     """The share of uint8 images that the network classifies wrongly."""
-    predictions = predict(network, images, batch_size=batch_size)
-    return float((predictions != labels).double().mean())
+    return float((predict(network, images) != labels).double().mean())

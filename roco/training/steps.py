@@ -103,7 +103,9 @@ class Trainee:
         images, labels = self._batch(size)
         self._forget_gradients()
         pieces = self.pieces if size >= 2 * self.pieces else 1
-        noises = [None] * pieces if self.adversarial is None else self._noise(size).chunk(pieces)
+        noises: Sequence[Tensor | None] = [None] * pieces
+        if self.adversarial is not None:
+            noises = self._side_by_side([supply.noise[:size] for supply in self.supplies]).chunk(pieces)
         for part, part_labels, noise in zip(images.chunk(pieces), labels.chunk(pieces), noises, strict=True):
             losses = self._losses(to_unit(part), part_labels, noise)
             (losses.sum() / size).backward()
@@ -121,10 +123,6 @@ class Trainee:
         if len(self.supplies) == 1:
             return images, labels[0]
         return images, torch.stack(labels, dim=1).index_select(1, self.reads)
-
-    def _noise(self, size: int) -> Tensor:
-        """The noise of adversarial training, in the shape of the images."""
-        return self._side_by_side([supply.noise[:size] for supply in self.supplies])
 
     def _side_by_side(self, values: Sequence[Tensor]) -> Tensor:
         """Values of each supply `(n, h, w, c)` as `(n, c, h, w)`; of several supplies `(n, K * c, h, w)`."""

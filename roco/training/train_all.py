@@ -56,9 +56,9 @@ def train_all(
 
     Args:
         starts: what to train.
-        images: see `train_together`.
-        labels: see `train_together`.
-        recipe: see `train_together`.
+        images: as for `train_together`, like the labels and the recipe.
+        labels: of the images.
+        recipe: of all trainings.
         largest_stack: the largest number of networks in a stack.
         checkpoints: the folder of checkpoints, which are written after each epoch, on a GPU every `CHECKPOINT_SECONDS`;
             None: none are written.
@@ -73,12 +73,13 @@ def train_all(
     pending = [(part, 1) for alike in numbers.values() for part in _parts(alike, largest_stack)]
     while pending:
         part, pieces = pending.pop(0)
-        trainings = [_begin(starts[number]) for number in part]
+        begun = [starts[number] for number in part]
+        trainings = [loop.Training(start.fresh_network(), start.seed, start.on_epoch) for start in begun]
         if len(part) > 1 and likeness(trainings[0].network) is None:
             # Nodes without a stacked form.
             pending = [([number], pieces) for number in part] + pending
             continue
-        name = digest([starts[number].key for number in part], length=20) if len(part) > 1 else starts[part[0]].key
+        name = digest([start.key for start in begun], length=20) if len(part) > 1 else begun[0].key
         checkpoint = checkpoints and checkpoints / f"{name}-{pieces}.safetensors"
         loop.train_together(
             trainings,
@@ -91,7 +92,8 @@ def train_all(
         )
         again = _smaller(part, pieces) if trainings[0].out_of_memory else []
         if again:
-            log.warning("out of memory with %s; trained again in two halves", _in_words(len(part), recipe.batch_size))
+            what = f"{len(part)} networks at once" if len(part) > 1 else f"batches of {recipe.batch_size}"
+            log.warning("out of memory with %s; trained again in two halves", what)
             pending = again + pending
             # Frees their memory before the next networks are made.
             del trainings
@@ -102,10 +104,6 @@ def train_all(
             if each.out_of_memory:
                 each.failure = f"{OUT_OF_MEMORY}, also with batches of {recipe.batch_size // 2}"
         yield list(zip(part, trainings, strict=True))
-
-
-def _begin(start: Start) -> loop.Training:
-    return loop.Training(start.fresh_network(), start.seed, start.on_epoch)
 
 
 def _parts(numbers: Sequence[int], largest: int) -> Iterator[list[int]]:
@@ -120,7 +118,3 @@ def _smaller(part: Sequence[int], pieces: int) -> list[tuple[list[int], int]]:
     if len(part) > 1:
         return [(half, pieces) for half in _parts(part, -(-len(part) // 2))]
     return [(list(part), 2)] if pieces == 1 else []
-
-
-def _in_words(networks: int, batch_size: int) -> str:
-    return f"{networks} networks at once" if networks > 1 else f"batches of {batch_size}"

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from roco.errors import ArtifactError, TrainingFailed
 from roco.files import is_there
@@ -113,7 +113,10 @@ def train_or_load_all(
     Yields:
         The number of a request and its result, as trainings end.
     """
-    work = _Work.of(dataset, recipe, device=device, store=store, validation_images_too=validation_images_too)
+    used = start_torch(device)
+    # `auto` depends on the device that is used, which is the CPU if torch cannot use the driver.
+    precision = resolve_precision(recipe.precision, "cuda" if used.type == "cuda" else "cpu")
+    work = _Work(dataset, recipe.model_copy(update={"precision": precision}), used, store, validation_images_too)
     missing = []
     for number, request in enumerate(requests):
         if (loaded := work.load(request)) is None:
@@ -134,16 +137,6 @@ class _Work:
     device: "torch.device"
     store: Store
     validation_images_too: bool
-
-    @classmethod
-    def of(
-        cls, dataset: "Dataset", recipe: Recipe, *, device: Device, store: Store, validation_images_too: bool
-    ) -> Self:
-        used = start_torch(device)
-        # `auto` depends on the device that is used, which is the CPU if torch cannot use the driver.
-        precision = resolve_precision(recipe.precision, "cuda" if used.type == "cuda" else "cpu")
-        recipe = recipe.model_copy(update={"precision": precision})
-        return cls(dataset, recipe, used, store, validation_images_too)
 
     def key(self, request: TrainingRequest) -> str:
         """Names the training in the store."""
@@ -208,11 +201,9 @@ class _Work:
         import torch
 
         splits = [self.dataset.train, *([self.dataset.validation] if self.validation_images_too else [])]
-        images, labels = (
-            torch.from_numpy(np.concatenate(arrays)).to(self.device)
-            for arrays in ([split.images for split in splits], [split.labels for split in splits])
-        )
-        return images, labels
+        images = np.concatenate([split.images for split in splits])
+        labels = np.concatenate([split.labels for split in splits])
+        return torch.from_numpy(images).to(self.device), torch.from_numpy(labels).to(self.device)
 
     def _start(self, request: TrainingRequest) -> "Start":
         import torch

@@ -61,7 +61,7 @@ def _try(module: Any, device: torch.device) -> None:
 
 
 def _kernels(tensor: Tensor) -> Any:
-    """The kernels for the tensor's device; `can_fuse` has found that they work."""
+    """The kernels for the tensor's device, after `can_fuse` was true for it."""
     module = kernels(tensor.device)
     assert module is not None
     return module
@@ -160,13 +160,6 @@ def _rows(maps: Tensor) -> int:
     return maps.numel() // maps.shape[1]
 
 
-def _like(maps: Tensor, channels: int) -> Tensor:
-    n, _, height, width = maps.shape
-    return torch.empty(
-        (n, channels, height, width), dtype=maps.dtype, device=maps.device, memory_format=torch.channels_last
-    )
-
-
 def _convolve(maps: Tensor, weight: Tensor) -> Tensor:
     groups = maps.shape[1] // weight.shape[1]
     return F.conv2d(maps, weight, padding=1, groups=groups).contiguous(memory_format=torch.channels_last)
@@ -182,18 +175,13 @@ def _convolve_back(gradient: Tensor, maps: Tensor, weight: Tensor, *, learns: bo
 
 
 def _join(phase: "StackedPhase", number: int, maps: Sequence[Tensor], weight: Tensor) -> Tensor:
-    table, count = phase.table("forward", number), number + 1
-    result = _like(maps[0], len(table) * phase.width)
-    _combine(phase, table, maps, [weight] * count, result, first_source=0, forward=True)
-    return result
+    table, weights = phase.table("forward", number), [weight] * (number + 1)
+    return _combine(phase, table, maps, weights, first_source=0, forward=True)
 
 
 def _map_back(phase: "StackedPhase", source: int, gradients: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
     """The gradient of a map from those of the joins `source` and later."""
-    table = phase.table("backward", source)
-    result = _like(gradients[0], len(table) * phase.width)
-    _combine(phase, table, gradients, weights, result, first_source=source, forward=False)
-    return result
+    return _combine(phase, phase.table("backward", source), gradients, weights, first_source=source, forward=False)
 
 
 def _combine(
@@ -201,19 +189,22 @@ def _combine(
     table: Tensor,
     maps: Sequence[Tensor],
     weights: Sequence[Tensor],
-    result: Tensor,
     *,
     first_source: int,
     forward: bool,
-) -> None:
+) -> Tensor:
     block, warps = TILES[phase.width]
     maps, weights = _padded(maps, table), _padded(weights, table)
+    n, _, *size = maps[0].shape
+    shape = (n, len(table) * phase.width, *size)
+    result = torch.empty(shape, dtype=maps[0].dtype, device=maps[0].device, memory_format=torch.channels_last)
     rows = _rows(result)
     _kernels(result).combine[(len(table), -(-rows // block))](
         maps, weights, table, result, rows, tuple(each.shape[1] for each in maps),
         tuple(weight.shape[2] for weight in weights), result.shape[1], first_source,
         MAPS=len(maps), CHANNELS=phase.width, BLOCK=block, FORWARD=forward, num_warps=warps,
     )  # fmt: skip
+    return result
 
 
 def _padded(tensors: Sequence[Tensor], table: Tensor) -> tuple[Tensor, ...]:

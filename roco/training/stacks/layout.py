@@ -5,7 +5,7 @@ at least so many nodes, so nothing is computed for nodes that do not exist. Map 
 the output of node i.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from roco.space.genome import PhaseGraph
@@ -62,25 +62,20 @@ class PhaseLayout:
         """The networks that have a map."""
         return self.nodes[source - 1].members if source else tuple(range(self.networks))
 
-    def positions(self, source: int, wanted: Iterable[int]) -> list[int]:
-        """The positions of networks in a map; ABSENT for networks that do not have the map."""
-        position = {network: index for index, network in enumerate(self.members(source))}
-        return [position.get(network, ABSENT) for network in wanted]
-
     def forward_table(self, number: int) -> list[list[int]]:
         """For each member of join `number`, how it uses maps 0 .. `number`.
 
         An entry is ABSENT if it does not. Otherwise it is twice the network's position in the map, plus 1 if the map
         passes through a convolution.
         """
+        members = [self.members(source) for source in range(number + 1)]
         join = self.joins[number]
-        columns = [self.positions(source, join.members) for source in range(number + 1)]
         return [
             [
-                2 * columns[source][row] + (len(sources) > 1) if source in sources else ABSENT
-                for source in range(number + 1)
+                2 * owners.index(network) + (len(sources) > 1) if source in sources else ABSENT
+                for source, owners in enumerate(members)
             ]
-            for row, sources in enumerate(join.sources)
+            for network, sources in zip(join.members, join.sources, strict=True)
         ]
 
     def backward_table(self, source: int) -> list[list[int]]:
@@ -89,12 +84,12 @@ class PhaseLayout:
         An entry is ABSENT if the join did not. Otherwise it is twice the network's position in the join, plus 1 if the
         map passed through a convolution.
         """
-        rows = []
-        for network in self.members(source):
-            row = []
-            for join in self.joins[source:]:
-                position = join.members.index(network) if network in join.members else ABSENT
-                used = position != ABSENT and source in join.sources[position]
-                row.append(2 * position + (len(join.sources[position]) > 1) if used else ABSENT)
-            rows.append(row)
-        return rows
+        uses = [
+            {
+                network: 2 * position + (len(sources) > 1)
+                for position, (network, sources) in enumerate(zip(join.members, join.sources, strict=True))
+                if source in sources
+            }
+            for join in self.joins[source:]
+        ]
+        return [[entries.get(network, ABSENT) for entries in uses] for network in self.members(source)]

@@ -7,7 +7,6 @@ from feature_maps import error, maps_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from roco.networks.compiled import calls as compiled_calls
 from roco.networks.compiled import layers as fused
 from roco.networks.compiled.layers import FusedSequential, can_fuse, can_pool
 from roco.networks.compiled.library import library
@@ -50,14 +49,14 @@ def test_it_is_what_torch_computes(shape: tuple[int, ...], dtype: torch.dtype) -
     modules, wanted, gradients = exact(pair, maps, slope)
     assert can_fuse(pair[0], maps)
     images = maps.clone(memory_format=torch.channels_last).requires_grad_()
-    found = pair(images)
-    assert found.dtype is dtype
-    assert found.is_contiguous(memory_format=torch.channels_last)
+    actual = pair(images)
+    assert actual.dtype is dtype
+    assert actual.is_contiguous(memory_format=torch.channels_last)
     bound = 1e-5 if dtype is torch.float32 else 4e-3
-    assert error(found, wanted) < bound
-    own = torch.autograd.grad(found, [images, *pair.parameters()], slope)
+    assert error(actual, wanted) < bound
+    own = torch.autograd.grad(actual, [images, *pair.parameters()], slope)
     # A value beside zero may be taken for positive here and for negative there.
-    assert [error(one, other) for one, other in zip(own, gradients, strict=True)] == pytest.approx([0] * 3, abs=3e-2)
+    assert [error(*pair) for pair in zip(own, gradients, strict=True)] == pytest.approx([0] * 3, abs=3e-2)
     assert error(own[0], gradients[0]) < (2e-3 if dtype is torch.float32 else 3e-2)
     for name, value in modules.state_dict().items():
         assert error(pair.state_dict()[name], value) < 1e-5, name
@@ -78,13 +77,13 @@ def test_its_gradient_is_that_of_small_steps() -> None:
     images = maps.clone(memory_format=torch.channels_last).requires_grad_()
     [gradient] = torch.autograd.grad(pair(images), [images], slope)
     modules = nn.Sequential(*copy.deepcopy(pair).double())
-    for place in [(0, 0, 0, 0), (3, 2, 1, 2), (1, 1, 2, 0)]:
+    for position in [(0, 0, 0, 0), (3, 2, 1, 2), (1, 1, 2, 0)]:
         ends = []
         for step in (-1e-5, 1e-5):
             moved = maps.double()
-            moved[place] += step
+            moved[position] += step
             ends.append((modules(moved) * slope).sum().item())
-        assert float(gradient[place]) == pytest.approx((ends[1] - ends[0]) / 2e-5, abs=1e-4)
+        assert float(gradient[position]) == pytest.approx((ends[1] - ends[0]) / 2e-5, abs=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
@@ -104,11 +103,11 @@ def test_what_is_not_a_number_is_not_hidden(dtype: torch.dtype) -> None:
 def test_bf16_rounds_as_torch_does() -> None:
     maps = maps_of((8, 8, 8, 8), torch.bfloat16)
     pair = pair_of(8)
-    found = pair(maps)
+    actual = pair(maps)
     modules = nn.Sequential(*pair_of(8)).double()
     wanted = modules(maps.double())
     # Half a unit in the last of eight places, and what float32 adds to that.
-    assert ((found.double() - wanted).abs() <= wanted.abs() * 2**-8 + 1e-5).all()
+    assert ((actual.double() - wanted).abs() <= wanted.abs() * 2**-8 + 1e-5).all()
 
 
 def test_it_is_the_modules_own_work_where_it_cannot_be_fused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +125,7 @@ def test_it_is_the_modules_own_work_where_it_cannot_be_fused(monkeypatch: pytest
     assert torch.equal(pair_of(8).eval()(maps), plain.eval()(maps))
     without = FusedSequential(nn.BatchNorm2d(8, track_running_stats=False), nn.ReLU())
     assert torch.equal(without(maps), F.relu(F.batch_norm(maps, None, None, without[0].weight, without[0].bias, True)))
-    monkeypatch.setattr(compiled_calls, "library", lambda: None)
+    monkeypatch.setattr(fused, "library", lambda: None)
     assert torch.equal(pair_of(8)(maps), nn.Sequential(*pair_of(8))(maps))
     assert len(calls) == 1
 
@@ -150,18 +149,18 @@ def test_max_pooling_is_torch_s_to_the_bit(shape: tuple[int, ...], dtype: torch.
     maps = maps_of(shape, dtype, mean=0).relu()
     pooled, own = FusedSequential(nn.MaxPool2d(2)), maps.clone(memory_format=torch.channels_last).requires_grad_()
     assert can_pool(pooled[0], own)
-    found, wanted_from = pooled(own), maps.clone(memory_format=torch.channels_last).requires_grad_()
+    actual, wanted_from = pooled(own), maps.clone(memory_format=torch.channels_last).requires_grad_()
     wanted = F.max_pool2d(wanted_from, 2)
-    assert found.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(found, wanted)
+    assert actual.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(actual, wanted)
     slope = maps_of(tuple(wanted.shape), dtype)
-    assert torch.equal(*(torch.autograd.grad(*pair, slope)[0] for pair in ((found, own), (wanted, wanted_from))))
+    assert torch.equal(*(torch.autograd.grad(*pair, slope)[0] for pair in ((actual, own), (wanted, wanted_from))))
 
 
-@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
-def test_max_pooling_does_not_hide_what_is_not_a_number(place: tuple[int, int]) -> None:
+@pytest.mark.parametrize("position", [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_max_pooling_does_not_hide_what_is_not_a_number(position: tuple[int, int]) -> None:
     maps = maps_of((2, 3, 4, 4), torch.bfloat16)
-    maps[1, 2, place[0], place[1]] = math.nan
+    maps[1, 2, position[0], position[1]] = math.nan
     result = FusedSequential(nn.MaxPool2d(2))(maps)
     assert result.isnan().nonzero().tolist() == [[1, 2, 0, 0]]
 
