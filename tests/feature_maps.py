@@ -11,7 +11,7 @@ def maps_of(shape: tuple[int, ...], dtype: torch.dtype, *, mean: float = 3.0) ->
     return maps.to(dtype).contiguous(memory_format=torch.channels_last)
 
 
-def error(found: Tensor, wanted: Tensor) -> float:
+def error(actual: Tensor, wanted: Tensor) -> float:
     """Root of the mean square of the difference, over that of what is wanted."""
-    found, wanted = found.detach().double(), wanted.detach().double()
-    return float((found - wanted).norm() / wanted.norm().clamp_min(1e-12))
+    actual, wanted = actual.detach().double(), wanted.detach().double()
+    return float((actual - wanted).norm() / wanted.norm().clamp_min(1e-12))

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from roco.networks.decoder import GenomeNetwork, Join, Normalise, convolve_together
+from roco.networks.decoder import GenomeNetwork, Normalise, convolve_together
 from roco.space.complexity import Channels
 from roco.space.genome import Genome
 
@@ -99,40 +99,23 @@ def test_a_network_computes_what_its_graph_says() -> None:
                 for values in (module.weight, module.bias, module.running_mean, module.running_var):
                     values.copy_(torch.rand(values.shape, generator=generator) + 0.2)
         images = images_of()
-        found = network.eval()(images)
-    torch.testing.assert_close(found, by_hand(images, dict(network.state_dict())))
-    assert found.std() > 0.01
+        actual = network.eval()(images)
+    torch.testing.assert_close(actual, by_hand(images, dict(network.state_dict())))
+    assert actual.std() > 0.01
 
 
-@pytest.mark.parametrize("inputs", [1, 2, 5])
-def test_a_join_in_training_is_the_concatenation_and_its_convolution(inputs: int) -> None:
+@pytest.mark.parametrize("widths", [(3, 3), (3,) * 5, (3, 3, 6)])
+def test_maps_convolved_each_alone_in_training_give_what_their_concatenation_gives(widths: tuple[int, ...]) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(2)
-        join = Join(inputs, 3).double()
-        maps = [torch.randn(2, 3, 4, 5, dtype=torch.float64, requires_grad=True) for _ in range(inputs)]
-    found = join.train()(maps)
-    expected = maps[0] if join.reduce is None else F.conv2d(torch.cat(maps, dim=1), join.reduce.weight)
-    torch.testing.assert_close(found, expected)
-    leaves = [*maps, *join.parameters()]
-    gradients = [torch.autograd.grad(out.sin().sum(), leaves, retain_graph=True) for out in (found, expected)]
-    for one, other in zip(*gradients, strict=True):
-        torch.testing.assert_close(one, other)
-    torch.testing.assert_close(join.eval()(maps), expected)
-
-
-def test_the_transition_of_a_dense_phase_in_training_is_that_of_its_ends_side_by_side() -> None:
-    # Ends of unlike widths: two nodes of three channels, and the phase's input of six.
-    with torch.random.fork_rng():
-        torch.manual_seed(2)
-        transition = nn.Conv2d(12, 6, 1, bias=False).double()
-        ends = [torch.randn(2, width, 4, 5, dtype=torch.float64, requires_grad=True) for width in (3, 3, 6)]
-    found = convolve_together(transition, ends, training=True)
-    expected = F.conv2d(torch.cat(ends, dim=1), transition.weight)
-    torch.testing.assert_close(found, expected)
-    leaves = [*ends, transition.weight]
-    gradients = [torch.autograd.grad(out.sin().sum(), leaves, retain_graph=True) for out in (found, expected)]
-    for one, other in zip(*gradients, strict=True):
-        torch.testing.assert_close(one, other)
+        convolution = nn.Conv2d(sum(widths), 6, 1, bias=False).double()
+        maps = [torch.randn(2, width, 4, 5, dtype=torch.float64, requires_grad=True) for width in widths]
+    results = [convolve_together(convolution, maps, training=training) for training in (True, False)]
+    torch.testing.assert_close(*results)
+    leaves = [*maps, convolution.weight]
+    gradients = [torch.autograd.grad(result.sin().sum(), leaves) for result in results]
+    for gradient, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(gradient, expected)
 
 
 def test_a_dense_network_computes_what_its_graph_says() -> None:
@@ -169,18 +152,11 @@ def test_widths_of_a_list_are_taken_in_order_by_the_active_phases() -> None:
     assert [type(phase.widen).__name__ for phase in phases] == ["Conv2d", "Identity", "Conv2d"]
     images = images_of()
     network(images).sum().backward()
-    # The pool's output goes into the second phase as it is, and comes out of it unchanged by what works in place.
+    # The pool's output goes into the second phase as it is, and comes out of it unchanged by what works in position.
     pooled = network.eval().phases[:2](network.normalise(images))
     kept = pooled.clone()
     network.phases[2](pooled)
     assert torch.equal(pooled, kept)
-
-
-@pytest.mark.parametrize("node", ["residual", "preactivation", "dense"])
-def test_a_list_that_doubles_gives_the_network_of_the_number(node: str) -> None:
-    one, two = (network_of("1010-0111", channels=channels, node=node).state_dict() for channels in (2, [2, 4]))
-    assert list(one) == list(two)
-    assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_evaluation_mode_takes_each_image_alone_and_training_mode_the_batch() -> None:
@@ -197,15 +173,15 @@ def test_evaluation_mode_takes_each_image_alone_and_training_mode_the_batch() ->
 def test_normalise_gives_zero_mean_and_unit_variance_and_does_not_train() -> None:
     images = images_of(50)
     normalise = Normalise(images.mean(dim=(0, 2, 3)).tolist(), images.std(dim=(0, 2, 3)).tolist())
-    found = normalise(images)
-    torch.testing.assert_close(found.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
-    torch.testing.assert_close(found.std(dim=(0, 2, 3)), torch.ones(3), atol=1e-5, rtol=0)
+    actual = normalise(images)
+    torch.testing.assert_close(actual.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(actual.std(dim=(0, 2, 3)), torch.ones(3), atol=1e-5, rtol=0)
     assert not list(normalise.parameters())
     assert set(normalise.state_dict()) == {"mean", "std"}
 
 
 def test_equal_phenotypes_and_seeds_give_equal_networks() -> None:
-    # 2 -> 3 and 1 -> 2 are both a chain of two nodes once the isolated one is dropped.
+    # 2 -> 3 and 1 -> 2 are both a chain of two nodes once the isolated node is dropped.
     state, same, other = (
         network_of(text, seed=seed).state_dict() for text, seed in (("1000", 0), ("0010", 0), ("1000", 1))
     )

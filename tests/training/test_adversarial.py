@@ -106,8 +106,8 @@ def test_a_step_of_training_descends_the_loss_and_moves_statistics_once_a_traini
     [loss] = recipe.adversarial.losses(learner, clean, supply.labels, noise) / 8
     assert loss_before == pytest.approx(float(loss.detach()), rel=1e-5)
     gradients = torch.autograd.grad(loss, list(expected.parameters()))
-    for found, before, gradient in zip(network.parameters(), expected.parameters(), gradients, strict=True):
-        torch.testing.assert_close(found, before - recipe.learning_rate * gradient, rtol=1e-4, atol=1e-5)
+    for actual, before, gradient in zip(network.parameters(), expected.parameters(), gradients, strict=True):
+        torch.testing.assert_close(actual, before - recipe.learning_rate * gradient, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("adversarial", "precision"), [*product(METHODS, ("fp32", "bf16"))])

@@ -41,9 +41,9 @@ def test_augmented_images_are_crops_of_the_padded_ones(
     n, height, width = size
     generator = torch.Generator().manual_seed(seed)
     images = torch.randint(1, 256, (n, 3, height, width), generator=generator).to(torch.uint8)
-    images, found = augmented(images, recipe_of(crop_padding=pad, flip=flip, cutout=0), seed)
-    assert (found.shape, found.dtype) == (images.shape, torch.uint8)
-    for before, after in zip(images, found, strict=True):
+    images, actual = augmented(images, recipe_of(crop_padding=pad, flip=flip, cutout=0), seed)
+    assert (actual.shape, actual.dtype) == (images.shape, torch.uint8)
+    for before, after in zip(images, actual, strict=True):
         allowed = windows(before, pad) + (windows(before.flip(2), pad) if flip else [])
         assert any(torch.equal(after, window) for window in allowed)
 
@@ -51,8 +51,8 @@ def test_augmented_images_are_crops_of_the_padded_ones(
 def test_all_shifts_and_flips_come_alike_often() -> None:
     image = torch.arange(1, 28, dtype=torch.uint8).view(3, 3, 3)
     allowed = windows(image, 1) + windows(image.flip(2), 1)
-    _, found = augmented(image.expand(3600, 3, 3, 3), recipe_of(crop_padding=1, cutout=0), 0)
-    counts = [int((found == window).flatten(1).all(dim=1).sum()) for window in allowed]
+    _, actual = augmented(image.expand(3600, 3, 3, 3), recipe_of(crop_padding=1, cutout=0), 0)
+    counts = [int((actual == window).flatten(1).all(dim=1).sum()) for window in allowed]
     assert sum(counts) == 3600
     # 200 each on average, with a standard deviation of 14.
     assert all(140 < count < 260 for count in counts)
@@ -66,13 +66,13 @@ def test_cutout_blanks_a_square_and_nothing_else(side: int, seed: int) -> None:
     mean = torch.from_numpy(images.numpy().mean(axis=(0, 2, 3)).round().astype(np.uint8))
     # No pixel has the mean colour of itself.
     images[(images == mean[:, None, None]).all(dim=1)[:, None].expand_as(images)] += 1
-    images, found = augmented(images, recipe_of(**PLAIN | {"cutout": side}), seed, blank=mean)
-    assert found.dtype == torch.uint8
-    for before, after in zip(images, found, strict=True):
+    images, actual = augmented(images, recipe_of(**PLAIN | {"cutout": side}), seed, blank=mean)
+    assert actual.dtype == torch.uint8
+    for before, after in zip(images, actual, strict=True):
         blank = (after == mean[:, None, None]).all(dim=0)
         assert torch.equal(after, torch.where(blank, mean[:, None, None], before))
         rows, columns = blank.any(dim=1).nonzero()[:, 0], blank.any(dim=0).nonzero()[:, 0]
-        # A rectangle without gaps: a square, or what the border leaves of one.
+        # A rectangle without gaps: a square, which the border may cut.
         assert 1 <= len(rows) <= side
         assert 1 <= len(columns) <= side
         assert int(blank.sum()) == len(rows) * len(columns)
@@ -86,8 +86,8 @@ def test_what_is_cut_out_is_the_mean_and_so_nothing_after_normalisation() -> Non
     mean = mean_colour(images)
     assert mean.tolist() == images.numpy().mean(axis=(0, 2, 3)).round().tolist()
     recipe = recipe_of(**PLAIN | {"cutout": 99})
-    _, found = augmented(images, recipe, 0)
-    assert torch.equal(found, mean[:, None, None].expand_as(found))
+    _, actual = augmented(images, recipe, 0)
+    assert torch.equal(actual, mean[:, None, None].expand_as(actual))
     supply = Supply(images, torch.zeros(3000, dtype=torch.int64), recipe, seed=0, window=1)
     supply.begin(0)
     supply.fill(0)
@@ -114,13 +114,13 @@ def test_an_epoch_is_the_same_in_windows_of_any_length(n: int) -> None:
     for window in (1, 2, 9):
         supply = Supply(images, labels, recipe_of(), seed=4, window=window)
         supply.begin(3)
-        found, sizes = list[Tensor](), list[int]()
+        actual, sizes = list[Tensor](), list[int]()
         for first in range(0, supply.batches, supply.window):
             here = supply.fill(first)
             sizes += here
-            found += [supply.images[: sum(here)].clone().flatten(1), supply.labels[: sum(here), None].clone()]
+            actual += [supply.images[: sum(here)].clone().flatten(1), supply.labels[: sum(here), None].clone()]
         assert sizes == [8] * (n // 8) + ([n % 8] if n % 8 else [])
-        epochs.append((torch.cat(found[::2]), torch.cat(found[1::2])))
+        epochs.append((torch.cat(actual[::2]), torch.cat(actual[1::2])))
     for pixels, classes in epochs[1:]:
         assert torch.equal(pixels, epochs[0][0])
         assert torch.equal(classes, epochs[0][1])

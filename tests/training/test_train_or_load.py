@@ -115,9 +115,9 @@ def test_an_interrupted_training_goes_on(
     assert resumed.losses == whole.losses
     assert torch.equal(logits(resumed, tiny), logits(whole, tiny))
     assert not list((store.root / "checkpoint").iterdir())
-    (one,), (other,) = ((root / "network").iterdir() for root in (store.root, tmp_path / "whole"))
-    assert one.name == other.name
-    assert one.read_bytes() == other.read_bytes()
+    (resumed_file,), (whole_file,) = ((root / "network").iterdir() for root in (store.root, tmp_path / "whole"))
+    assert resumed_file.name == whole_file.name
+    assert resumed_file.read_bytes() == whole_file.read_bytes()
 
 
 def test_a_failed_training_leaves_no_network(tiny: TinyStudy, store: Store) -> None:
@@ -157,8 +157,8 @@ def test_networks_that_are_alike_are_trained_as_a_stack_and_kept_each(
     monkeypatch.setattr(loop, "stacks_on", lambda device: True)
     together = dict(train_or_load_all(requests, tiny.dataset, store=store, largest_stack=9, **named))
     assert [together[row].stack for row in range(5)] == [4, 4, 4, 1, 4]
-    for row, one in enumerate(alone):
-        assert together[row].losses == pytest.approx(one.losses, rel=1e-3)
+    for row, result in enumerate(alone):
+        assert together[row].losses == pytest.approx(result.losses, rel=1e-3)
     names = [{path.name for path in (root / "network").iterdir()} for root in (store.root, tmp_path / "alone")]
     assert names[0] == names[1]
     monkeypatch.setattr(loop, "train_together", no_training)

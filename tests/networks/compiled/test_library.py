@@ -45,11 +45,12 @@ def test_processes_may_compile_at_the_same_time(own_cache: Path) -> None:
 
 @NEEDS_COMPILER
 def test_another_processor_or_compiler_has_its_own(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for processor in ("one", "other"):
+    for processor, compiler in (("old", "cc"), ("new", "cc"), ("new", "cc -DNOTHING")):
         monkeypatch.setattr(made, "_processor", lambda processor=processor: processor)
+        monkeypatch.setenv("CC", compiler)
         made.library.cache_clear()
         assert made.library() is not None
-    assert len(list(own_cache.iterdir())) == 2
+    assert len(list(own_cache.iterdir())) == 3
 
 
 def test_processors_differ_by_their_instructions(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_a_cache_that_cannot_be_written_is_as_none(tmp_path: Path, monkeypatch: 
 
 @NEEDS_COMPILER
 def test_a_damaged_library_is_compiled_again(own_cache: Path) -> None:
-    # In another process, as this one would take what it has loaded before for what is there now.
+    # In other processes, because a process keeps a library that it has loaded.
     command = [sys.executable, "-c", "from roco.networks.compiled.library import library; assert library()"]
     subprocess.run(command, check=True)
     [path] = own_cache.iterdir()
@@ -114,9 +115,8 @@ def test_a_library_that_cannot_be_loaded_is_as_none(
     own_cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(
-        made, "OPTIONS", ("-c",)
-    )  # An object file: as good as a folder from which nothing may be loaded.
+    # An object file instead of a library.
+    monkeypatch.setattr(made, "OPTIONS", ("-c",))
     assert made.library() is None
     assert "no compiled kernels" in caplog.text
 
@@ -131,13 +131,6 @@ def test_a_user_without_a_home_has_none(monkeypatch: pytest.MonkeyPatch, caplog:
     monkeypatch.setattr(made.Path, "home", homeless)
     assert made.library() is None
     assert "home directory" in caplog.text
-
-
-@NEEDS_COMPILER
-def test_a_compiler_may_have_options(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CC", "cc -DNOTHING")
-    assert made.library() is not None
-    assert len(list(own_cache.iterdir())) == 1
 
 
 def test_it_can_be_turned_off(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

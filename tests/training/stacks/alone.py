@@ -11,12 +11,12 @@ from roco.training.loop import Training, train
 SLOW = {"learning_rate": 0.02}
 
 
-def assert_as_alone(found: Training, network: nn.Module, recipe: Recipe, n: int, tolerance: float) -> None:
+def assert_as_alone(training: Training, network: nn.Module, recipe: Recipe, n: int, tolerance: float) -> None:
     images, labels = data_of(n)
-    losses = train(network, images, labels=labels, recipe=recipe, seed=found.seed)
-    assert found.failure is None
-    assert not found.network.training
+    losses = train(network, images, labels=labels, recipe=recipe, seed=training.seed)
+    assert training.failure is None
+    assert not training.network.training
     # Losses are noted in single precision.
-    assert found.losses == pytest.approx(losses, rel=max(tolerance, 1e-5))
-    for (name, tensor), want in zip(found.network.state_dict().items(), network.state_dict().values(), strict=True):
+    assert training.losses == pytest.approx(losses, rel=max(tolerance, 1e-5))
+    for (name, tensor), want in zip(training.network.state_dict().items(), network.state_dict().values(), strict=True):
         torch.testing.assert_close(tensor, want, rtol=tolerance, atol=tolerance, msg=name)

@@ -1,4 +1,4 @@
-"""Compiles the kernels for an H100 without one, and prints a line for each: name, sizes, bytes on the stack."""
+"""Compiles the kernels for an H100, which need not be there; prints name, sizes and bytes on the stack of each."""
 
 import re
 import subprocess
@@ -27,7 +27,7 @@ def compile_one(kernel: Any, kinds: dict[str, Any], sizes: dict[str, Any], *, wa
         file.write(compiled.asm["cubin"])
         file.flush()
         usage = subprocess.run([DUMP, "-res-usage", file.name], capture_output=True, text=True, check=True).stdout
-    stack = max(int(found) for found in re.findall(r"STACK:(\d+)", usage))
+    stack = max(int(size) for size in re.findall(r"STACK:(\d+)", usage))
     print(kernel.__name__, sizes, f"stack {stack}", flush=True)
 
 

@@ -15,17 +15,17 @@ KINDS: tuple[NodeKind, ...] = ("residual", "preactivation", "dense")
 def random_genomes(count: int, *, active: int, nodes: int = 6, seed: int = 0) -> list[Genome]:
     """Genomes of three phases of which so many are active, from nearly empty to nearly full ones."""
     generator = random.Random(seed)
-    found: list[Genome] = []
+    genomes: list[Genome] = []
     length = nodes * (nodes - 1) // 2 + 1
-    while len(found) < count:
+    while len(genomes) < count:
         density = generator.choice([0.15, 0.5, 0.9])
         phases = ["".join("01"[generator.random() < density] for _ in range(length)) for _ in range(active)]
         phases += ["0" * length] * (3 - active)
         generator.shuffle(phases)
         genome = Genome.parse("-".join(phases))
         if len(genome.phenotype.phases) == active:
-            found.append(genome)
-    return found
+            genomes.append(genome)
+    return genomes
 
 
 def networks_of(genomes: Sequence[Genome], *, channels: int = 4, node: NodeKind = "residual") -> list[GenomeNetwork]:

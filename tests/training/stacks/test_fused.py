@@ -46,32 +46,31 @@ def gradients_of(stack: Stack, *, images: Tensor) -> list[Tensor]:
     return [logits.detach(), stack.weights.grad, *statistics]
 
 
-@pytest.mark.parametrize("node", ["residual", "preactivation"])
-@pytest.mark.parametrize(("active", "count"), [(1, 1), (2, 4)])
+@pytest.mark.parametrize(("node", "active", "count"), [("residual", 1, 1), ("residual", 2, 4), ("preactivation", 2, 4)])
 def test_kernels_give_what_torch_gives(node: NodeKind, active: int, count: int, fusing: list[bool]) -> None:
     stack = Stack(networks_of(random_genomes(count, active=active, seed=1), channels=16, node=node))
     images = torch.rand(6, 3, 12, 12, generator=torch.Generator().manual_seed(0))
     exact = gradients_of(copy.deepcopy(stack).double(), images=images.double())
     fusing[0] = True
-    found = gradients_of(copy.deepcopy(stack), images=images)
-    assert len(found) == len(exact) > 4
-    for one, other in zip(found, exact, strict=True):
-        scale = other.abs().max()
-        torch.testing.assert_close(one.double() / scale, other / scale, rtol=0, atol=2e-5)
+    actual = gradients_of(copy.deepcopy(stack), images=images)
+    assert len(actual) == len(exact) > 4
+    for values, expected in zip(actual, exact, strict=True):
+        scale = expected.abs().max()
+        torch.testing.assert_close(values.double() / scale, expected / scale, rtol=0, atol=2e-5)
     # What a network does not have has no gradient at all.
-    assert torch.equal(found[1] == 0, exact[1] == 0)
+    assert torch.equal(actual[1] == 0, exact[1] == 0)
 
 
 def test_the_gradient_of_own_images_needs_none_of_the_weights(fusing: list[bool]) -> None:
     stack = Stack(networks_of(random_genomes(2, active=2, seed=1), channels=16)).train()
     stack.weights.requires_grad_(False)
     images = torch.rand(6, 6, 12, 12, generator=torch.Generator().manual_seed(0))
-    found = []
+    actual = []
     for fusing[0], each, own in ((True, copy.deepcopy(stack), images), (False, copy.deepcopy(stack).double(), images)):
         own = own.to(each.weights.dtype).requires_grad_()
         losses = F.cross_entropy(each(own).flatten(0, 1), LABELS.repeat_interleave(2), reduction="sum")
-        found.append(torch.autograd.grad(losses, own)[0].double())
-    torch.testing.assert_close(found[0] / found[1].abs().max(), found[1] / found[1].abs().max(), rtol=0, atol=2e-5)
+        actual.append(torch.autograd.grad(losses, own)[0].double())
+    torch.testing.assert_close(actual[0] / actual[1].abs().max(), actual[1] / actual[1].abs().max(), rtol=0, atol=2e-5)
 
 
 def test_half_precision_maps_are_summed_in_single_precision(fusing: list[bool]) -> None:
@@ -79,7 +78,7 @@ def test_half_precision_maps_are_summed_in_single_precision(fusing: list[bool]) 
     stack = Stack(networks_of(random_genomes(3, active=1, seed=2), channels=16))
     [phase] = stack.phases
     start = torch.rand(6, 48, 9, 9, generator=torch.Generator().manual_seed(0))
-    found = {}
+    actual = {}
     for dtype in (torch.float16, torch.float64):
         again = copy.deepcopy(stack).to(dtype if dtype is torch.float64 else torch.float32).train()
         maps = start.to(dtype, memory_format=torch.channels_last, copy=True).requires_grad_()
@@ -93,10 +92,10 @@ def test_half_precision_maps_are_summed_in_single_precision(fusing: list[bool]) 
             result = phase(maps, parts)
         assert result.dtype is dtype
         result.square().mean(dim=(0, 2, 3)).sum().backward()
-        found[dtype] = [result.detach().double(), maps.grad.double()]  # type: ignore[union-attr]
-    for one, other in zip(found[torch.float16], found[torch.float64], strict=True):
+        actual[dtype] = [result.detach().double(), maps.grad.double()]  # type: ignore[union-attr]
+    for values, expected in zip(actual[torch.float16], actual[torch.float64], strict=True):
         # A value near zero may fall on the other side of the ReLU.
-        assert float((one - other).norm() / other.norm()) < 0.05
+        assert float((values - expected).norm() / expected.norm()) < 0.05
 
 
 def test_what_is_no_number_in_one_network_reaches_no_other(fusing: list[bool]) -> None:

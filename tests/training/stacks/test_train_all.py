@@ -47,38 +47,38 @@ def all_trained(starts: list[Start], **named: Any) -> tuple[list[Training], list
     """The trainings in the order of their starts, and which ended together."""
     images, labels = data_of()
     ended = list(train_all(starts, images, labels=labels, recipe=recipe_of(**SLOW), **named))
-    found = dict(pair for part in ended for pair in part)
-    return [found[row] for row in range(len(starts))], [[row for row, _ in part] for part in ended]
+    actual = dict(pair for part in ended for pair in part)
+    return [actual[row] for row in range(len(starts))], [[row for row, _ in part] for part in ended]
 
 
 def test_stacks_are_of_networks_that_are_alike_and_of_nearly_one_size(stacking: list[int]) -> None:
     networks = networks_of(random_genomes(5, active=2, nodes=4)) + networks_of(random_genomes(2, active=3, nodes=4))
     networks = [network.double() for network in networks]
     starts = starts_of(networks, lambda row: None if row == 4 else row > 4)
-    found, together = all_trained(starts, largest_stack=3)
+    actual, together = all_trained(starts, largest_stack=3)
     assert together == [[0, 1], [2, 3], [4], [5, 6]]
     assert stacking == [2, 2, 1, 2]
-    for each, network in zip(found, networks, strict=True):
+    for each, network in zip(actual, networks, strict=True):
         assert_as_alone(each, network, recipe_of(**SLOW), 20, 1e-10)
-        assert each.stack == (1 if each is found[4] else 2)
+        assert each.stack == (1 if each is actual[4] else 2)
 
 
 def test_nodes_without_a_stacked_form_are_trained_alone(stacking: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roco.training.stacks.stack.STACKED_PHASES", {})
     networks = networks_of(random_genomes(3, active=2, nodes=4))
-    found, together = all_trained(starts_of(networks), largest_stack=3)
+    actual, together = all_trained(starts_of(networks), largest_stack=3)
     assert together == [[0], [1], [2]]
     assert stacking == [0, 0, 0]
     images, labels = data_of()
-    assert found[2].losses == train(networks[2], images, labels=labels, recipe=recipe_of(**SLOW), seed=5)
+    assert actual[2].losses == train(networks[2], images, labels=labels, recipe=recipe_of(**SLOW), seed=5)
 
 
 def test_a_cpu_trains_each_alone_and_its_bytes_are_those_of_the_network_alone() -> None:
     networks = networks_of(random_genomes(3, active=2, nodes=4))
-    found, together = all_trained(starts_of(networks), largest_stack=3)
+    actual, together = all_trained(starts_of(networks), largest_stack=3)
     assert together == [[0], [1], [2]]
     images, labels = data_of()
-    for each, network in zip(found, networks, strict=True):
+    for each, network in zip(actual, networks, strict=True):
         assert each.losses == train(network, images, labels=labels, recipe=recipe_of(**SLOW), seed=5)
         assert state_bytes(each.network) == state_bytes(network)
 
@@ -100,10 +100,10 @@ def test_a_stack_that_is_too_large_is_trained_in_halves(
 ) -> None:
     short_of_memory(monkeypatch, networks=2, images=8)
     networks = [network.double() for network in networks_of(random_genomes(5, active=2, nodes=4))]
-    found, together = all_trained(starts_of(networks), largest_stack=5, checkpoints=tmp_path)
+    actual, together = all_trained(starts_of(networks), largest_stack=5, checkpoints=tmp_path)
     assert together == [[0, 1], [2], [3, 4]]
     assert stacking[0] == 5
-    for each, network in zip(found, networks, strict=True):
+    for each, network in zip(actual, networks, strict=True):
         assert_as_alone(each, network, recipe_of(**SLOW), 20, 1e-10)
     assert not list(tmp_path.iterdir())
 
@@ -149,15 +149,9 @@ def test_where_one_network_is_too_large_its_batch_is_halved(
 ) -> None:
     networks = networks_of(random_genomes(2, active=2, nodes=4))
     short_of_memory(monkeypatch, networks=1, images=4)
-    found, _ = all_trained(starts_of(networks), largest_stack=2)
+    actual, _ = all_trained(starts_of(networks), largest_stack=2)
     monkeypatch.undo()
     images, labels = data_of()
-    for each, network in zip(found, networks, strict=True):
+    for each, network in zip(actual, networks, strict=True):
         losses = train(network, images, labels=labels, recipe=recipe_of(**SLOW), seed=5, pieces=2)
         assert each.losses == pytest.approx(losses, rel=1e-3)
-
-
-def test_what_never_fits_says_so(stacking: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    short_of_memory(monkeypatch, networks=1, images=2)
-    found, _ = all_trained(starts_of(networks_of(random_genomes(2, active=2, nodes=4))), largest_stack=2)
-    assert [each.failure for each in found] == ["out of memory, also with batches of 4"] * 2

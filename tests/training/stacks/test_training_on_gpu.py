@@ -46,10 +46,10 @@ def trained(networks: Sequence[nn.Module], recipe: Recipe, *, capture: bool, n: 
     return trainings
 
 
-def assert_alike(found: Training, expected: Training, tolerance: float) -> None:
-    assert found.failure is None
-    assert found.losses == pytest.approx(expected.losses, rel=tolerance)
-    for name, tensor in found.network.state_dict().items():
+def assert_alike(actual: Training, expected: Training, tolerance: float) -> None:
+    assert actual.failure is None
+    assert actual.losses == pytest.approx(expected.losses, rel=tolerance)
+    for name, tensor in actual.network.state_dict().items():
         want = expected.network.state_dict()[name]
         torch.testing.assert_close(tensor, want, rtol=10 * tolerance, atol=10 * tolerance, msg=name)
 
@@ -66,9 +66,9 @@ def test_the_kernels_work_here_and_give_what_torch_gives(node: NodeKind, monkeyp
         again = copy.deepcopy(stack).train()
         again(images).square().sum().backward()
         passes.append([again.weights.grad, *(buffer for buffer in again.buffers() if buffer.is_floating_point())])
-    for found, expected in zip(*passes, strict=True):
+    for actual, expected in zip(*passes, strict=True):
         scale = expected.abs().max()
-        torch.testing.assert_close(found / scale, expected / scale, rtol=0, atol=2e-4)
+        torch.testing.assert_close(actual / scale, expected / scale, rtol=0, atol=2e-4)
 
 
 # Last batches of 4, of 1 (left out), and none.
@@ -79,8 +79,8 @@ def test_replayed_steps_are_the_plain_ones_and_a_stacks_are_each_networks(n: int
     tolerance = 0.05 if recipe.precision == "bf16" else 2e-3
     genomes = random_genomes(3, active=2, nodes=4)
     plain = [trained([network], recipe, capture=False, n=n)[0] for network in on_gpu(genomes)]
-    for found, expected in zip(trained(on_gpu(genomes), recipe, capture=True, n=n), plain, strict=True):
-        assert_alike(found, expected, tolerance)
+    for actual, expected in zip(trained(on_gpu(genomes), recipe, capture=True, n=n), plain, strict=True):
+        assert_alike(actual, expected, tolerance)
 
 
 @pytest.mark.parametrize("adversarial", [{"method": "pgd", "steps": 3}, {"method": "trades", "steps": 2}])
@@ -89,8 +89,8 @@ def test_replayed_steps_of_adversarial_training_are_the_plain_ones(adversarial: 
     recipe = AdversarialRecipe.model_validate(plain_recipe | {"adversarial": adversarial})
     genomes = random_genomes(3, active=2, nodes=4)
     plain = trained(on_gpu(genomes), recipe, capture=False)
-    for found, expected in zip(trained(on_gpu(genomes), recipe, capture=True), plain, strict=True):
-        assert_alike(found, expected, 1e-6)
+    for actual, expected in zip(trained(on_gpu(genomes), recipe, capture=True), plain, strict=True):
+        assert_alike(actual, expected, 1e-6)
 
 
 def test_graphs_are_captured_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,8 +119,8 @@ def test_a_network_without_a_loss_leaves_its_neighbours_alone() -> None:
     nn.init.constant_(networks[1].classify.weight, math.nan)  # type: ignore[arg-type,union-attr]
     first, bad, last = trained(networks, recipe, capture=True)
     assert bad.failure == "the training loss of epoch 1 is nan"
-    for found, expected in ((first, sound[0]), (last, sound[2])):
-        assert_alike(found, expected, 1e-4)
+    for actual, expected in ((first, sound[0]), (last, sound[2])):
+        assert_alike(actual, expected, 1e-4)
 
 
 def test_a_target_is_captured_too() -> None:
@@ -150,12 +150,12 @@ def test_memory_that_runs_out_in_a_step_or_a_capture_halves_the_stack(
     monkeypatch.setattr(Stack, "forward", hungry)
     images, labels = (tensor.to("cuda") for tensor in data_of())
     starts = [Start(str(row), lambda row=row: on_gpu(genomes)[row], 5, "alike") for row in range(4)]  # type: ignore[misc]
-    found = dict(
+    actual = dict(
         pair for part in train_all(starts, images, labels=labels, recipe=recipe, largest_stack=4) for pair in part
     )
     assert {4, 2} == set(passes)
-    for row, one in enumerate(expected):
-        assert_alike(found[row], one, 2e-3)
+    for row, training in enumerate(expected):
+        assert_alike(actual[row], training, 2e-3)
 
 
 def test_memory_is_given_back() -> None:
