@@ -79,7 +79,6 @@ class GenomePhase(nn.Module):
     """What the phases of all kinds of nodes share.
 
     Attributes:
-        graph: its nodes and edges.
         output_channels: its width.
         widen: brings its input to its width: a convolution, or nothing.
     """
@@ -94,9 +93,6 @@ class Phase(GenomePhase):
     """A phase of nodes that all have its width: their inputs are joined, and the output is normalised.
 
     Args:
-        graph: its nodes and edges.
-        channels: its width.
-        widen: see `GenomePhase`.
         make_node: makes the module of a node from its number of channels.
     """
 
@@ -181,10 +177,8 @@ class GenomeNetwork(nn.Module):
         phenotype: canonical, so that equal phenotypes give equal networks for a seed.
         channels: the width of the first active phase, which doubles with each later phase; or a width for each active
             phase, in order. A phase as wide as the phase before has no convolution at its start, as in NSGA-Net.
-        classes: the number of logits.
         stem_padding: of the first convolution: 0 as in the authors' code (32 pixels become 30), or 1.
         mean: of each image channel in [0, 1]; its length is the number of channels.
-        std: of each image channel.
         node: what a node computes, a key of `PHASES`; the paper's nodes are `residual`.
 
     Source: paper, Section III; NSGA-Net's macro decoder (Lu et al. 2019). Weights start as He et al. 2015.

@@ -31,7 +31,6 @@ def load_network(
     """The network in a file, on the CPU and in evaluation mode, and its description.
 
     Args:
-        path: of the file.
         made_for: values that the description must have.
 
     Raises:

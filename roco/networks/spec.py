@@ -31,8 +31,6 @@ class GenomeSpec(DecoderSettings):
     """The network that a genome decodes to.
 
     Attributes:
-        genome: its text.
-        classes: the number of logits.
         image_size: height and width in pixels; FLOPs depend on it, the weights do not.
     """
 
@@ -120,9 +118,7 @@ class NetworkDescription(Frozen):
     """What a weights file says about its network.
 
     Attributes:
-        spec: what the network is.
         dataset: the name of the data set that it was trained on; empty if unknown.
-        dataset_fingerprint: of that data set.
         class_names: in the order of the logits.
     """
 

@@ -30,10 +30,8 @@ class Architecture(Section):
         """The network with fresh weights from torch's global generator.
 
         Args:
-            classes: the number of logits.
             image_size: the height and width of the images in pixels, at least 16.
-            mean: of each of the three channels in [0, 1].
-            std: of each of the three channels.
+            mean: of each of the three channels in [0, 1]; `std` alike.
         """
         from torch import nn
 

@@ -94,8 +94,6 @@ def phase_of(node: Callable[[int, int], Complexity], graph: PhaseGraph, channels
 
     Args:
         node: the cost of a node, from its channels and the pixels of its maps.
-        graph: of the phase.
-        channels: the width.
         area: pixels of a map.
     """
     total = _join(len(graph.outputs) + graph.residual, channels, area) + normalise_and_rectify(channels, area)
@@ -131,13 +129,9 @@ def complexity(
     """Parameters and FLOPs of the `GenomeNetwork` of a phenotype.
 
     Args:
-        phenotype: the active phases.
         channels: the width of the first active phase, or of each active phase.
-        classes: the number of logits.
         stem_padding: 0 or 1.
         image_size: height and width in pixels.
-        image_channels: 3 for colour.
-        node: what a node computes.
     """
     total, width, side = Complexity(0, 0), image_channels, image_size
     widths = widths_of(channels, len(phenotype.phases))

@@ -94,8 +94,6 @@ class Genome:
         """A random genome.
 
         Args:
-            generator: of the bits.
-            phases: the number of phases.
             nodes: the largest number of nodes in a phase.
             density: `half`: each bit is 1 with a probability of one half, so that few networks are light. `uniform`:
                 the probability is drawn for each phase, so that light and heavy phases are equally frequent.

@@ -71,7 +71,6 @@ class AdversarialTraining(Section):
         """Each network's loss, summed over the images.
 
         Args:
-            learner: what is trained.
             clean: float32 `(n, c, h, w)`, or `(n, K * c, h, w)`, in [0, 1].
             labels: int64 `(n,)`, or `(n, K)`.
             noise: as `draw` fills it, of the shape of `clean`.
@@ -157,12 +156,7 @@ class TRADESTraining(AdversarialTraining):
 def _divergences(clean: "Tensor", perturbed: "Tensor") -> "Tensor":
     """Kullback-Leibler divergence of the classes at perturbed images from those at clean images, summed over images.
 
-    Args:
-        clean: logits `(n, classes)`, or `(n, K, classes)`.
-        perturbed: the same.
-
-    Returns:
-        `(1,)`, or `(K,)`.
+    Logits are `(n, classes)`, or `(n, K, classes)`; the result is `(1,)`, or `(K,)`.
     """
     from torch.nn import functional as F
 

@@ -13,8 +13,6 @@ class TargetMetrics(Record):
         seed: of weights and order.
         architecture: the target's width, depth and so on.
         train_loss: the mean loss of each epoch.
-        validation_error: share of validation images that it gets wrong.
-        test_error: share of test images that it gets wrong.
         seconds: the duration of the training.
     """
 

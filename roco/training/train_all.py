@@ -52,13 +52,10 @@ def train_all(
     """Trains fresh networks: on a GPU those that are alike in stacks, on a CPU one after the other.
 
     When memory runs out, a stack is trained again from the start as two halves, and a single network with each batch in
-    two halves. If memory does not suffice even then, the training's `failure` says so.
+    two halves. If memory does not suffice even then, the training's `failure` says so. Images, labels and recipe are
+    those of `train_together`.
 
     Args:
-        starts: what to train.
-        images: as for `train_together`, like the labels and the recipe.
-        labels: of the images.
-        recipe: of all trainings.
         largest_stack: the largest number of networks in a stack.
         checkpoints: the folder of checkpoints, which are written after each epoch, on a GPU every `CHECKPOINT_SECONDS`;
             None: none are written.

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from roco.data.dataset import Dataset, Split
-    from roco.training.loop import Training
     from roco.training.train_all import Start
 
 log = logging.getLogger("roco")
@@ -36,7 +35,6 @@ class TrainingRequest:
     """A network to train.
 
     Attributes:
-        spec: what the network is.
         weights_seed: of its initial weights.
         order_seed: of the order of the images and of their augmentation.
     """
@@ -102,10 +100,6 @@ def train_or_load_all(
     An interrupted training goes on after its last checkpoint. A finished training is not repeated.
 
     Args:
-        requests: what to train.
-        dataset: with train and validation images.
-        recipe: epochs, batch size and so on.
-        device: auto, cpu or cuda.
         store: for checkpoints and finished networks.
         largest_stack: the largest number of networks in a stack.
         validation_images_too: whether to train on validation images as well; then nothing may be chosen on them.
@@ -189,10 +183,14 @@ class _Work:
             checkpoints=self.store.root / "checkpoint",
         ):
             seconds = (time.perf_counter() - began) / len(ended)
-            results = [(number, self._result(training, seconds)) for number, training in ended]
-            # The whole stack is kept before any network is handed out: an interruption then loses none.
-            for number, result in results:
-                self._keep(requests[number], result)
+            results = []
+            for number, training in ended:
+                network = None if training.failure else training.network
+                details = (training.losses, seconds, str(self.recipe.precision), training.failure, training.stack)
+                results.append((number, TrainingResult(network, *details)))
+                if network is not None:
+                    self._keep(requests[number], network, training.losses)
+            # Only after the whole stack is kept: an interruption then loses no network.
             yield from results
             began = time.perf_counter()
 
@@ -220,16 +218,10 @@ class _Work:
 
         return Start(self.key(request), fresh_network, request.order_seed, request.spec.likeness, show)
 
-    def _result(self, training: "Training", seconds: float) -> TrainingResult:
-        network = None if training.failure else training.network
-        precision = str(self.recipe.precision)
-        return TrainingResult(network, training.losses, seconds, precision, training.failure, training.stack)
-
-    def _keep(self, request: TrainingRequest, result: TrainingResult) -> None:
-        if result.network is not None:
-            key = self.key(request)
-            facts = {**request.decided_by, "losses": result.losses, "key": key}
-            write_tensors(self.path(key), KIND, result.network.state_dict(), facts)
+    def _keep(self, request: TrainingRequest, network: "nn.Module", losses: list[float]) -> None:
+        key = self.key(request)
+        facts = {**request.decided_by, "losses": losses, "key": key}
+        write_tensors(self.path(key), KIND, network.state_dict(), facts)
 
 
 def error_on(split: "Split", network: "nn.Module") -> float:

@@ -193,11 +193,7 @@ class Gather(nn.Module):
         self.selections = nn.ModuleList(Selection(members, layout.members(source)) for source in range(number + 1))
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
-        """The gathered maps.
-
-        Args:
-            maps: of the phase before the join, in order.
-        """
+        """Gathers the phase's maps before the join, which come in order."""
         pieces = [
             select(each.unflatten(1, (-1, width)), 1)
             for select, each, width in zip(self.selections, maps, self.widths, strict=True)

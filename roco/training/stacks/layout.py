@@ -33,9 +33,7 @@ class PhaseLayout:
     """A phase of K networks.
 
     Attributes:
-        networks: K.
         nodes: the node slots, in topological order; slot j joins some of maps 0 .. j.
-        output: the join that gives the output of the phase.
     """
 
     networks: int

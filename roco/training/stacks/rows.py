@@ -12,9 +12,7 @@ class RowLayout:
     """The columns of the weights.
 
     Attributes:
-        networks: the number of rows, K.
         sizes: the number of columns of each named weight, in the order of the row.
-        length: the number of columns.
         columns: for each parameter of each network, the columns of its elements: int64, in the parameter's shape.
     """
 

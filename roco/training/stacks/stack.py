@@ -60,8 +60,9 @@ class Stack(nn.Module):
         for number in range(len(first.active_phases)):
             phases = [network.active_phases[number] for network in networks]
             self.phases.append(STACKED_PHASES[first.node](f"phase_{number}", phases, self.layout))
-        self.classes, inputs = first.classify.out_features, first.classify.in_features
-        weight, bias = self.layout.add("classify.weight", self.classes, inputs), self.layout.add("bias", self.classes)
+        self.classes, self.features = first.classify.out_features, first.classify.in_features
+        weight = self.layout.add("classify.weight", self.classes, self.features)
+        bias = self.layout.add("bias", self.classes)
         for network in networks:
             self.layout.columns |= {network.classify.weight: weight, network.classify.bias: bias}
         like = first.classify.weight
@@ -87,15 +88,10 @@ class Stack(nn.Module):
             self.batches += 1
         for number, phase in enumerate(self.phases):
             maps = phase(F.max_pool2d(maps, 2) if number else maps, parts)
-        features = maps.mean(dim=(2, 3)).unflatten(1, (-1, self.classify_inputs)).transpose(0, 1)
+        features = maps.mean(dim=(2, 3)).unflatten(1, (-1, self.features)).transpose(0, 1)
         weight = parts["classify.weight"].unflatten(1, (self.classes, -1)).transpose(1, 2)
         logits = features.expand(len(self), -1, -1) @ weight + parts["bias"][:, None]
         return cast("Tensor", logits.transpose(0, 1))
-
-    @property
-    def classify_inputs(self) -> int:
-        """The features of each network."""
-        return self.layout.sizes["classify.weight"] // self.classes
 
     @torch.no_grad()
     def write_back(self) -> None:
