@@ -20,7 +20,7 @@ from roco.runtime import resolve_device, seed_from, start_torch
 from roco.settings import Recipe
 from roco.space.genome import Genome
 from roco.training.batches import EpochPlan, augment, mean_colour, to_unit
-from roco.training.loop import train
+from roco.training.loop import Training, train_together
 
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]
 GENOMES = {
@@ -32,7 +32,7 @@ ARMS = {
     "batched": "+ uint8 on the device, batched crop and flip",
     "channels_last": "+ channels last",
     "split": "+ joins without concatenation",
-    "loop": "+ roco.training.loop.train: functional SGD, no .item() in the loop",
+    "loop": "+ roco.training.loop: functional SGD, no .item() in the loop",
     "memory": "+ freed memory is kept",
     "fused": "+ batch normalisation with ReLU, and pooling, in C: all of roco in fp32",
     "bf16": "the same in bf16: all of roco in bf16",
@@ -141,7 +141,7 @@ def train_arm(
     arm: str, network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, *, workers: int, seed: int
 ) -> None:
     if STEPS.index(arm) >= STEPS.index("loop"):
-        train(network, images, labels=labels, recipe=recipe, seed=seed)
+        train_together([Training(network, seed)], images, labels=labels, recipe=recipe)
     else:
         plain_loop(network, images, labels, recipe, arm=arm, workers=workers)
 

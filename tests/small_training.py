@@ -1,13 +1,18 @@
 """Small networks and images for the tests of training."""
 
 from collections.abc import Callable
+from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
+from roco.errors import TrainingFailed
 from roco.settings import Recipe
+from roco.training.loop import Training, train_together
 
 PLAIN = {"crop_padding": 0, "flip": False, "cutout": 0}
+SLOW = {"learning_rate": 0.02}
 
 
 class Small(nn.Sequential):
@@ -50,6 +55,22 @@ def data_of(n: int = 20) -> tuple[Tensor, Tensor]:
     return images.to(torch.uint8), labels
 
 
+def train(
+    network: nn.Module,
+    images: Tensor,
+    *,
+    seed: int,
+    on_epoch: Callable[[int, float], None] | None = None,
+    **named: Any,
+) -> list[float]:
+    """Trains one network and gives its losses; raises TrainingFailed if the training fails."""
+    training = Training(network, seed, on_epoch)
+    train_together([training], images, **named)
+    if training.failure is not None:
+        raise TrainingFailed(training.failure)
+    return training.losses
+
+
 def state_bytes(network: nn.Module) -> bytes:
     return b"".join(tensor.numpy().tobytes() for tensor in network.state_dict().values())
 
@@ -59,3 +80,15 @@ def batch_sizes(network: nn.Module) -> list[int]:
     sizes: list[int] = []
     network.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
     return sizes
+
+
+def assert_as_alone(training: Training, network: nn.Module, recipe: Recipe, n: int, tolerance: float) -> None:
+    """The training gives the losses and the state that the network gets when it is trained alone."""
+    images, labels = data_of(n)
+    losses = train(network, images, labels=labels, recipe=recipe, seed=training.seed)
+    assert training.failure is None
+    assert not training.network.training
+    # Losses are noted in single precision.
+    assert training.losses == pytest.approx(losses, rel=max(tolerance, 1e-5))
+    for (name, tensor), want in zip(training.network.state_dict().items(), network.state_dict().values(), strict=True):
+        torch.testing.assert_close(tensor, want, rtol=tolerance, atol=tolerance, msg=name)

@@ -51,13 +51,9 @@ class EpochPlan:
 
     def part(self, start: int, stop: int) -> Self:
         """The plan of the images from `start` up to `stop` in this order."""
-        chosen = slice(start, stop)
-        return type(self)(
-            self.order[chosen],
-            None if self.flips is None else self.flips[chosen],
-            None if self.shifts is None else self.shifts[:, chosen],
-            None if self.centres is None else self.centres[:, chosen],
-        )
+        choices = (self.flips, self.shifts, self.centres)
+        parts = (None if values is None else values[..., start:stop] for values in choices)
+        return type(self)(self.order[start:stop], *parts)
 
 
 def mean_colour(images: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from roco.errors import OUT_OF_MEMORY, TrainingFailed
+from roco.errors import OUT_OF_MEMORY
 from roco.settings import Recipe
 from roco.training.batches import Supply
 from roco.training.checkpoints import restore_checkpoint, save_checkpoint
@@ -169,29 +169,3 @@ def _tell(trainings: Sequence[Training]) -> None:
     for training in trainings:
         if training.failure is None and training.on_epoch is not None:
             training.on_epoch(len(training.losses), training.losses[-1])
-
-
-def train(
-    network: nn.Module,
-    images: Tensor,
-    *,
-    labels: Tensor,
-    recipe: Recipe,
-    seed: int,
-    pieces: int = 1,
-    checkpoint: Path | None = None,
-    on_epoch: Callable[[int, float], None] | None = None,
-) -> list[float]:
-    """Trains one network in place; see `train_together` and `Training`.
-
-    Returns:
-        The mean training loss of each epoch.
-
-    Raises:
-        TrainingFailed: the loss of an epoch is not a finite number, or memory ran out.
-    """
-    training = Training(network, seed, on_epoch)
-    train_together([training], images, labels=labels, recipe=recipe, pieces=pieces, checkpoint=checkpoint)
-    if training.failure is not None:
-        raise TrainingFailed(training.failure)
-    return training.losses

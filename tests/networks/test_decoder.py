@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from roco.networks.decoder import GenomeNetwork, Normalise, convolve_together
+from roco.networks.decoder import GenomeNetwork, convolve_together
 from roco.space.complexity import Channels
 from roco.space.genome import Genome
 
@@ -138,13 +138,6 @@ def test_a_dense_network_computes_what_its_graph_says() -> None:
     torch.testing.assert_close(network(images), network.classify(maps.mean(dim=(2, 3))))
 
 
-def test_widths_double_and_inactive_phases_take_none() -> None:
-    network = network_of("1010-0000-0111-1100", channels=4)
-    assert [phase.widen.out_channels for phase in network.phases if hasattr(phase, "widen")] == [4, 8, 16]
-    assert [phase.widen.kernel_size for phase in network.phases if hasattr(phase, "widen")] == [(3, 3), (1, 1), (1, 1)]
-    assert sum(isinstance(layer, nn.MaxPool2d) for layer in network.phases) == 2
-
-
 def test_widths_of_a_list_are_taken_in_order_by_the_active_phases() -> None:
     network = network_of("1010-0000-0111-1100", channels=[4, 4, 3, 9])
     phases = [phase for phase in network.phases if hasattr(phase, "widen")]
@@ -168,16 +161,6 @@ def test_evaluation_mode_takes_each_image_alone_and_training_mode_the_batch() ->
         state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
         torch.testing.assert_close(network(images)[:2], network(images[:2]))
     assert all(torch.equal(tensor, state[name]) for name, tensor in network.state_dict().items())
-
-
-def test_normalise_gives_zero_mean_and_unit_variance_and_does_not_train() -> None:
-    images = images_of(50)
-    normalise = Normalise(images.mean(dim=(0, 2, 3)).tolist(), images.std(dim=(0, 2, 3)).tolist())
-    actual = normalise(images)
-    torch.testing.assert_close(actual.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
-    torch.testing.assert_close(actual.std(dim=(0, 2, 3)), torch.ones(3), atol=1e-5, rtol=0)
-    assert not list(normalise.parameters())
-    assert set(normalise.state_dict()) == {"mean", "std"}
 
 
 def test_equal_phenotypes_and_seeds_give_equal_networks() -> None:

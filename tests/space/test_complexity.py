@@ -80,30 +80,6 @@ def test_widths_of_phases() -> None:
         widths_of([16, 48], 3)
 
 
-def test_a_phase_as_wide_as_the_one_before_has_no_convolution_at_its_start() -> None:
-    def parameters(*channels: int) -> int:
-        phenotype = Genome.parse("10-10").phenotype
-        return complexity(phenotype, channels=channels, classes=3, stem_padding=0, image_size=16).parameters
-
-    stem, linear = 3 * 4 * 9, 3 * 4 + 3
-    nodes, normalised = 2 * 4 * 4 * 9, 3 * 2 * 4
-    assert parameters(4, 4) == stem + 2 * (nodes + normalised) + linear
-    wider = 4 * 5 + 2 * 5 * 5 * 9 + 3 * 2 * 5 + 3 * 5 + 3
-    assert parameters(4, 5) == stem + nodes + normalised + wider
-
-
-def test_one_dense_phase_by_hand() -> None:
-    # 1 -> 2 and the residual, width 6 and so k = 3, on 6x6 pixels after the stem.
-    actual = complexity(Genome.parse("11").phenotype, channels=6, classes=3, stem_padding=0, image_size=8, node="dense")
-    stem, linear = 3 * 6 * 9, 6 * 3 + 3
-    # The first node sees the phase's input, the second the three channels of the first node.
-    squeeze, grow, transition = (6 * 12, 3 * 12), 12 * 3 * 9, (3 + 6) * 6
-    normalised = 6 + 12 + 3 + 12 + 6
-    assert actual.parameters == stem + sum(squeeze) + 2 * grow + transition + 2 * normalised + linear
-    convolved = stem + sum(squeeze) + 2 * grow + transition
-    assert actual.flops == 36 * convolved + 4 * 36 * normalised + 36 * 6 * 2 + linear
-
-
 def test_a_dense_network_of_nsga_nets_width_has_its_growth() -> None:
     # Lu et al. 2019 have 128 channels and k = 64 in their dense networks; half of a width of 1 is rounded up.
     assert [growth_of(channels) for channels in (128, 16, 3, 1)] == [64, 8, 1, 1]

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from small_training import PLAIN, Small, Smooth, data_of, fresh, recipe_of, state_bytes
+from small_training import PLAIN, Small, Smooth, data_of, fresh, recipe_of, state_bytes, train
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from roco.training.adversarial import AdversarialRecipe, PGDTraining, TRADESTraining
 from roco.training.batches import Supply, to_unit
-from roco.training.loop import train
 
 METHODS = ({"method": "pgd", "eps": 8.0, "alpha": 2.0, "steps": 3}, {"method": "trades", "steps": 2, "beta": 3.0})
 

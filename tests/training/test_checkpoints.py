@@ -4,10 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_training import Small, Smooth, data_of, fresh, recipe_of, state_bytes
+from small_training import Small, Smooth, data_of, fresh, recipe_of, state_bytes, train
 from torch import nn
-
-from roco.training.loop import train
 
 
 class Interrupted(Exception):

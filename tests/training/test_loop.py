@@ -4,12 +4,12 @@ from itertools import pairwise
 
 import pytest
 import torch
-from small_training import PLAIN, Small, Smooth, batch_sizes, data_of, fresh, recipe_of, state_bytes
+from small_training import PLAIN, Small, Smooth, batch_sizes, data_of, fresh, recipe_of, state_bytes, train
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from roco.errors import TrainingFailed
-from roco.training.loop import Training, train
+from roco.training.loop import Training
 from roco.training.prediction import error_of, logits_of, predict
 from roco.training.train_all import Start, train_all
 

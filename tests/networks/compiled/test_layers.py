@@ -3,7 +3,6 @@ import math
 
 import pytest
 import torch
-from feature_maps import error, maps_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -23,6 +22,19 @@ SHAPES = [
     (33, 12, 9, 9),
     (130, 256, 1, 1),
 ]
+
+
+def maps_of(shape: tuple[int, ...], dtype: torch.dtype, *, mean: float = 3.0) -> Tensor:
+    """Feature maps of a normal distribution with a standard deviation of 2, channels last."""
+    generator = torch.Generator().manual_seed(0)
+    maps = 2 * torch.randn(*shape, generator=generator) + mean
+    return maps.to(dtype).contiguous(memory_format=torch.channels_last)
+
+
+def error(actual: Tensor, wanted: Tensor) -> float:
+    """Root of the mean square of the difference, over that of what is wanted."""
+    actual, wanted = actual.detach().double(), wanted.detach().double()
+    return float((actual - wanted).norm() / wanted.norm().clamp_min(1e-12))
 
 
 def pair_of(channels: int) -> FusedSequential:

@@ -114,13 +114,6 @@ def test_what_is_no_number_in_one_network_reaches_no_other(fusing: list[bool]) -
         assert torch.equal(gradient[row], other_gradient[row])
 
 
-def test_widths_that_matrix_units_do_not_take_are_left_to_torch() -> None:
-    assert sorted(fused.TILES) == [16, 32, 64, 128]
-    stack = Stack(networks_of(random_genomes(2, active=1), channels=16))
-    # A CPU has no use for them.
-    assert not fused.can_fuse(stack.phases[0], torch.zeros(1))  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(
     ("width", "dtype", "images", "takes"),
     [
@@ -129,6 +122,8 @@ def test_widths_that_matrix_units_do_not_take_are_left_to_torch() -> None:
         # More shared memory than some GPUs have.
         (128, torch.float32, 128, False),
         (16, torch.float64, 128, False),
+        # A width that matrix units do not take.
+        (48, torch.bfloat16, 128, False),
         # More programs than a grid takes.
         (16, torch.bfloat16, 238, False),
         (16, torch.bfloat16, 237, True),
@@ -142,6 +137,8 @@ def test_kernels_are_used_for_maps_that_they_take(
     shape = torch.Size((images, width, 94, 94))
     maps = SimpleNamespace(is_cuda=True, dtype=dtype, device=None, shape=shape, numel=shape.numel)
     assert fused.can_fuse(phase, maps) is takes  # type: ignore[arg-type]
+    maps.is_cuda = False
+    assert not fused.can_fuse(phase, maps)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from alone import SLOW, assert_as_alone
 from genome_networks import networks_of, random_genomes
-from small_training import data_of, recipe_of, state_bytes
+from small_training import SLOW, assert_as_alone, data_of, recipe_of, state_bytes, train
 from torch import Tensor, nn
 
 from roco.networks.decoder import GenomeNetwork
 from roco.training import loop
-from roco.training.loop import Training, train
+from roco.training.loop import Training
 from roco.training.stacks.stack import Stack
 from roco.training.steps import Trainee
 from roco.training.train_all import Start, train_all

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from alone import SLOW, assert_as_alone
 from genome_networks import KINDS, networks_of, random_genomes
-from small_training import Small, data_of, fresh, recipe_of, state_bytes
+from small_training import SLOW, Small, assert_as_alone, data_of, fresh, recipe_of, state_bytes, train
 from torch import nn
 
 from roco.networks.decoder import GenomeNetwork
@@ -19,7 +18,7 @@ from roco.space.complexity import NodeKind
 from roco.training import loop, steps
 from roco.training.adversarial import AdversarialRecipe
 from roco.training.batches import Supply
-from roco.training.loop import Training, train, train_together
+from roco.training.loop import Training, train_together
 from roco.training.prediction import predict, predict_together
 from roco.training.steps import Trainee, is_out_of_memory
 
