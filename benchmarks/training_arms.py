@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
+from roco.errors import TrainingFailed
 from roco.networks.compiled.library import OFF
 from roco.networks.decoder import GenomeNetwork, Join
 from roco.runtime import resolve_device, seed_from, start_torch
@@ -141,7 +142,10 @@ def train_arm(
     arm: str, network: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, *, workers: int, seed: int
 ) -> None:
     if STEPS.index(arm) >= STEPS.index("loop"):
-        train_together([Training(network, seed)], images, labels=labels, recipe=recipe)
+        training = Training(network, seed)
+        train_together([training], images, labels=labels, recipe=recipe)
+        if training.failure is not None:
+            raise TrainingFailed(training.failure)
     else:
         plain_loop(network, images, labels, recipe, arm=arm, workers=workers)
 
