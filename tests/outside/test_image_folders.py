@@ -99,14 +99,14 @@ def png_of_16_bits(path: Path, *, colour: int, channels: int) -> None:
 @pytest.mark.parametrize(("colour", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
 def test_png_of_16_bits_is_refused_in_grey_and_colour(folder: Path, colour: int, channels: int) -> None:
     png_of_16_bits(folder / "train" / "cat" / "a.png", colour=colour, channels=channels)
-    assert "a.png: expected 8 bits a channel, got 16" in refused("image_folder", folder)
+    assert "a.png: expected 8 bits per channel, got 16" in refused("image_folder", folder)
 
 
 @pytest.mark.parametrize(("kind", "channels"), [(b"P5", 1), (b"P6", 3)])
 def test_ppm_of_12_bits_is_refused(folder: Path, kind: bytes, channels: int) -> None:
     pixels = np.full(256 * channels, 4095, dtype=">u2").tobytes()
     (folder / "train" / "cat" / "a.ppm").write_bytes(kind + b"\n16 16\n4095\n" + pixels)
-    assert "a.ppm: expected 8 bits a channel, got " in refused("image_folder", folder)
+    assert "a.ppm: expected 8 bits per channel, got " in refused("image_folder", folder)
 
 
 def test_jpeg_2000_of_12_bits_is_refused(folder: Path) -> None:
@@ -117,7 +117,7 @@ def test_jpeg_2000_of_12_bits_is_refused(folder: Path) -> None:
     # Ssiz of the first component: its depth less one.
     content[content.index(b"\xff\x4f\xff\x51") + 42] = 11
     path.write_bytes(content)
-    assert "a.jp2: expected 8 bits a channel, got 12" in refused("image_folder", folder)
+    assert "a.jp2: expected 8 bits per channel, got 12" in refused("image_folder", folder)
 
 
 @pytest.mark.skipif(".avif" not in Image.registered_extensions(), reason="this Pillow reads no AVIF")
