@@ -186,7 +186,7 @@ def clock(device: torch.device) -> float:
 def show(title: str, table: dict[tuple[str, int], Row], budgets: list[int]) -> None:
     names = list(dict.fromkeys(name for name, _ in table))
     print(
-        f"\n{title}: success in %, ms an image (median over groups; how many times faster than the first line), ",
+        f"\n{title}: success in %, ms per image (median over groups; how many times faster than the first line), ",
         end="",
     )
     print("median margin of the successes in logits")

@@ -156,7 +156,7 @@ UNEQUAL = Made(networks=0, retrainings=0)
 SOURCES, MANY = Made(sources=27), Made(images=2400, sources=100, networks=2)
 SEVERAL = SEEDS[1:]
 NULL = (
-    Row("mean, one network a seed", mean, ONE),
+    Row("mean, one network per seed", mean, ONE),
     Row("mean, five networks", mean, FIVE),
     Row("mean, no effect but the images'", mean, Made(shared=0, seed=0, network=0, retraining=0)),
     Row("mean, five networks at 90 %", mean, Made(level=51)),
@@ -165,8 +165,8 @@ NULL = (
     Row("mean, 2,400 from 100 sources, two networks", mean, MANY),
     Row("one network, as many trainings as the column has seeds", retrained, Made(retraining=5)),
     Row("median smallest perturbation, five networks", median, FIVE),
-    Row("difference of means, one network a seed", difference, ONE),
-    Row("difference of means, one network a seed, 2,000 images", difference, replace(ONE, images=2000)),
+    Row("difference of means, one network per seed", difference, ONE),
+    Row("difference of means, one network per seed, 2,000 images", difference, replace(ONE, images=2000)),
     Row("difference of means, five networks", difference, FIVE),
     Row("difference of means, effects of seeds only", difference, ONLY_SEEDS),
     Row("difference of means, effects of networks only", difference, ONLY_NETWORKS),
@@ -184,7 +184,7 @@ NULL = (
 )
 GAIN = 5.0
 TRUE = (
-    Row("difference of means, one network a seed", difference, replace(ONE, gain=GAIN), SEVERAL),
+    Row("difference of means, one network per seed", difference, replace(ONE, gain=GAIN), SEVERAL),
     Row("difference of means, five networks", difference, replace(FIVE, gain=GAIN), SEVERAL),
     Row("difference of means, 200 images from 27 sources", difference, replace(SOURCES, gain=GAIN), SEVERAL),
     Row("pairs at equal FLOPs, three a seed", pairs, Made(networks=3, gain=GAIN), SEVERAL),
@@ -192,7 +192,7 @@ TRUE = (
     Row("hypervolume over the control", hypervolume, replace(FIVE, gain=GAIN), SEVERAL),
 )
 # What a test has time for: what an interval of a bootstrap over seeds, networks or images gets wrong most.
-SHORT = ("difference of means, one network a seed", "mean, 200 adversarial images from 27 sources")
+SHORT = ("difference of means, one network per seed", "mean, 200 adversarial images from 27 sources")
 
 
 @dataclass(frozen=True)

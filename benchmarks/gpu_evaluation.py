@@ -1,7 +1,7 @@
 """What a genome's training costs on a GPU: networks trained as one stack, beside the loop of the peers.
 
 First it shows that stacks train as networks alone do, and replayed steps as plain ones; where they do not, it ends
-there. Then Markdown tables: seconds a genome of the paper's search recipe (25 epochs of 45,000 images) for stacks of
+there. Then Markdown tables: seconds per genome of the paper's search recipe (25 epochs of 45,000 images) for stacks of
 several sizes, extrapolated from the epochs of fewer random images; the peers' loop for one network; where the time of
 the best stack goes. Rows are printed as they come, and none is begun after --minutes.
 
@@ -256,7 +256,7 @@ def main() -> None:
     )
     print(f"\nRandom genomes of {flops / 1e6:.1f}M multiply-adds on average.\n")
     print(
-        "| precision | networks | ms a step, network | s a genome | h for 800 | of the byte limit | GiB | s to begin |"
+        "| precision | networks | ms per step, network | s per genome | h for 800 | of byte limit | GiB | s to begin |"
     )
     print("|---|---|---|---|---|---|---|---|", flush=True)
     best = (float("inf"), options.precisions[0], options.stacks[0])
@@ -270,9 +270,7 @@ def main() -> None:
             print(row, flush=True)
     if best[0] < float("inf"):
         alone = peers(data, min(options.peers_images, options.images))
-        print(
-            f"\nThe peers' loop, fp32, one network: {alone:.0f} s a genome, {alone / best[0]:.0f} times the best above."
-        )
+        print(f"\nThe peers' loop, fp32, one network: {alone:.0f} s per genome, {alone / best[0]:.0f} times the best.")
     if device.type == "cuda":
         print(f"\n{best[1]}, {best[2]} networks, a step by hand:\n\n| kernel | calls | share |\n|---|---|---|")
         print("\n".join(costliest(best[1], best[2], data)))

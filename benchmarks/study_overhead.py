@@ -81,9 +81,9 @@ def seconds_to_import() -> float:
 
 def work_of(run: Run, importing: float) -> float:
     """Seconds of a job that are not its start."""
-    told = next((path for path in run.outputs if path.suffix == ".json"), None)
-    if run.rule == "evaluate" and told:
-        return sum(record["seconds"] for record in read_json(told, "evaluations"))
+    output = next((path for path in run.outputs if path.suffix == ".json"), None)
+    if run.rule == "evaluate" and output:
+        return sum(record["seconds"] for record in read_json(output, "evaluations"))
     progress = read_progress(progress_file(run.log)) if run.log else None
     spent = min(progress.seconds, run.end - run.begin) if progress else 0.0
     return max(0.0, spent - importing) if run.rule in IMPORT_LATE else spent
@@ -104,7 +104,7 @@ def main() -> None:
         whole = wall * options.cores
         shares = (work / whole, (spans - work) / whole, 1 - spans / whole)
         rows.append((size, len(runs), f"{wall:.0f} s", *(f"{share:.0%}" for share in shares)))
-    print("\n| genomes a job | jobs | by the clock | work | start of jobs | waiting |\n|---|---|---|---|---|---|")
+    print("\n| genomes per job | jobs | by the clock | work | start of jobs | waiting |\n|---|---|---|---|---|---|")
     for row in rows:
         print("| " + " | ".join(map(str, row)) + " |")
 

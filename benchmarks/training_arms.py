@@ -151,7 +151,7 @@ def train_arm(
 
 
 # ---------------------------------------------------------------------------------------------------------------
-# What a child process does when told "go": one measurement, one line of JSON
+# What a child process does at "go": one measurement, one line of JSON
 
 
 def timed(work: Callable[[], object], device: torch.device) -> float:

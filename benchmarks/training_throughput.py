@@ -1,4 +1,4 @@
-"""How many images a second a genome's network trains on: the peers' way and ours, step by step, in one run.
+"""How many images per second a genome's network trains on: the peers' way and ours, step by step, in one run.
 
 Each row of the table is a process of its own that does one thing more than the row above; the processes take turns on
 a few batches, so that a slow minute of the machine falls on all of them. Times are of the process on a CPU (one

@@ -27,7 +27,7 @@ class MainComparison(Section):
         networks: pairs at equal FLOPs, interpolated fronts, or the N lightest networks; null: chosen by FLOPs alone.
         measure: an attack's name, `test`, `adversarial_set`, or a radius of the curve in 1/255; null: the radius at
             which the networks of both searches together have nearest to half of the images right, or without a curve
-            the strongest attack that tells networks apart.
+            the strongest attack that separates networks.
     """
 
     search: Name | None = None
