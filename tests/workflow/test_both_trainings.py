@@ -51,7 +51,8 @@ def test_networks_are_trained_both_ways_and_a_kill_changes_no_byte(finished_stud
     added = {name.split("/")[0] for name in set(after) - set(before)}
     assert added == {"retrained_adversarially", "tables", "figures"}
     records = [
-        read_training(study.results / way / TRAINING / "training.json") for way in ("retrained", "retrained_adversarially")
+        read_training(study.results / way / TRAINING / "training.json")
+        for way in ("retrained", "retrained_adversarially")
     ]
     for record, adversarial in zip(records, (False, True), strict=True):
         assert isinstance(record, EndedTraining)
