@@ -73,7 +73,7 @@ class Row:
 
     @property
     def speed(self) -> float:
-        """Milliseconds an image: the median over groups."""
+        """Milliseconds per image: the median over groups."""
         return statistics.median(self.milliseconds)
 
 

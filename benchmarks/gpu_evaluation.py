@@ -177,7 +177,7 @@ def bytes_of_a_genome(networks: Sequence[GenomeNetwork], precision: str) -> floa
 
 
 def measure(precision: str, size: int, data: tuple[Tensor, Tensor], epochs: int, bandwidth: float) -> tuple[float, str]:
-    """Seconds a genome, and the row of the table."""
+    """Seconds per genome, and the row of the table."""
     device = data[0].device
     if device.type == "cuda":
         torch.cuda.empty_cache()
@@ -200,7 +200,7 @@ def measure(precision: str, size: int, data: tuple[Tensor, Tensor], epochs: int,
 
 
 def peers(data: tuple[Tensor, Tensor], images: int) -> float:
-    """Seconds a genome of the loop that the peers have, by an epoch of few images after a warm-up."""
+    """Seconds per genome of the loop that the peers have, by an epoch of few images after a warm-up."""
     options = argparse.Namespace(channels=16, device=data[0].device)
     genome = str(genomes_of(1)[0])
     seconds = []

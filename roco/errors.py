@@ -15,6 +15,11 @@ RocoError
 OUT_OF_MEMORY = "out of memory"
 
 
+def in_one_line(text: object, length: int = 200) -> str:
+    """A text on one line, cut to `length` characters, such as the message of another library's error."""
+    return " ".join(str(text).split())[:length]
+
+
 class RocoError(Exception):
     """The root of the tree. Users see its errors as one line, without a traceback."""
 

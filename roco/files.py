@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from roco.errors import ArtifactError, FileAccessError
+from roco.errors import ArtifactError, FileAccessError, in_one_line
 
 # Attempts to make a file in a folder that another process may delete at the same time.
 MOST_ATTEMPTS = 100
@@ -130,4 +130,4 @@ def unreadable(path: str | Path, error: OSError) -> FileAccessError:
 
 def reason(error: OSError) -> str:
     """The system's message in one line."""
-    return (error.strerror or " ".join(str(error).split()))[:200]
+    return in_one_line(error.strerror or error)

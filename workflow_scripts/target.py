@@ -13,8 +13,12 @@ if __name__ == "__main__":
     with job(snakemake):
         name, params = snakemake.wildcards.target, snakemake.params
         dataset, recipe = Dataset.load(snakemake.input.dataset), Recipe(**params.training)
-        shape = {"classes": dataset.classes, "image_size": dataset.image_size}
-        spec = TargetSpec(name=name, architecture=params.architecture, **shape)
+        spec = TargetSpec(
+            name=name,
+            architecture=params.architecture,
+            classes=dataset.classes,
+            image_size=dataset.image_size,
+        )
         # The test target has other weights than the search's target of the same name.
         seed = seed_from("target" if params.split == "validation" else "test target", params.seed, name)
         result = train_or_load(

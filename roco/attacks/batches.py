@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from roco.attacks.types import Network, Tensor, TorchDevice
-from roco.errors import AttackError
+from roco.errors import AttackError, in_one_line
 from roco.runtime import seed_from
 
 
@@ -93,7 +93,7 @@ def _perturbed(perturb: Callable[[Batch], Tensor], batch: Batch, *, method: str)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # torchattacks raises whatever its code stumbles over
-        line = " ".join(str(error).split())[:200]
+        line = in_one_line(error)
         raise AttackError(f"{method}: the attack failed on this network: {type(error).__name__}: {line}") from error
     if result.shape != batch.images.shape:
         raise AttackError(f"{method}: expected images {tuple(batch.images.shape)} back, got {tuple(result.shape)}")

@@ -2,7 +2,7 @@
 
 Each has `add_command(commands)`, which adds its parser to argparse's subparsers and sets `run`: a function of the
 parsed options that prints the result, and raises RocoError if it cannot. All modules are imported for any command: slow
-imports (torch, pandas, matplotlib, pymoo) belong into `run`.
+imports (torch, pandas, matplotlib, pymoo) belong in `run`.
 """
 
 import argparse

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from roco.errors import DatasetError
+from roco.errors import DatasetError, in_one_line
 
 log = logging.getLogger("roco")
 
@@ -31,5 +31,5 @@ def one_line(name: str, advice: str) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AssertionError, zlib.error) as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = in_one_line(error, 120) or type(error).__name__
         raise DatasetError(f"{name}: cannot be read or downloaded ({reason}); {advice}") from None

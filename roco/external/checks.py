@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from roco.attacks.records import Flag
 from roco.data.dataset import Split
-from roco.errors import ConfigError
+from roco.errors import ConfigError, in_one_line
 from roco.training.batches import to_unit
 
 # Images that the checks look at.
@@ -76,7 +76,7 @@ def _logits(network: nn.Module, images: Tensor, *, name: str) -> Tensor:
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # a foreign network can raise anything
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        reason = in_one_line(f"{type(error).__name__}: {error}")
         advice = "; export it for batches of any size (torch.export.Dim)" if "Guard" in reason else ""
         raise ConfigError(f"{name}: cannot take images {shape} in [0, 1] ({reason}){advice}") from None
     if not isinstance(logits, Tensor):

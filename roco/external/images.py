@@ -70,7 +70,7 @@ def read_images(name: str, *, image_size: int | None = None) -> TestImages:
 def _published(config: DatasetConfig) -> TestImages:
     source = read_source(config)
     if source.test is None:
-        # Without own test images it is split as a study splits it.
+        # A set without test images is split as a study splits it.
         return TestImages(config.source.title, make_dataset(config).test, source.class_names)
     everything = np.arange(len(source.test.labels))
     return TestImages(config.source.title, Split(source.test.take(everything), source.test.labels), source.class_names)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from roco.errors import ConfigError, RocoError
+from roco.errors import ConfigError, RocoError, in_one_line
 from roco.networks.files import checksum_of, digest_of, load_network
 from roco.retraining.export import find_network
 
@@ -71,8 +71,10 @@ class _OnnxRuntime(nn.Module):
             ) from None
         try:
             self.session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has own errors for each fault
-            raise ConfigError(f"{path}: cannot be read as an ONNX file ({_in_one_line(error)})") from None
+        except Exception as error:  # onnxruntime has a class of errors for each fault
+            raise ConfigError(
+                f"{path}: cannot be read as an ONNX file ({in_one_line(f'{type(error).__name__}: {error}')})"
+            ) from None
         self.input = self.session.get_inputs()[0].name
 
     def forward(self, images: Tensor) -> Tensor:
@@ -117,10 +119,6 @@ def read_model(name: str, *, device: torch.device, results: str | Path = "result
     return Model(load_network(path)[0].to(device), "network file of roco", checksum_of(path))
 
 
-def _in_one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
-
-
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -135,7 +133,9 @@ def _exported(path: Path, device: torch.device) -> nn.Module:
             program = move_to_device_pass(program, device)
         return program.module()
     except Exception as error:  # a damaged archive raises anything
-        raise ConfigError(f"{path}: cannot be read as a torch.export file ({_in_one_line(error)})") from None
+        raise ConfigError(
+            f"{path}: cannot be read as a torch.export file ({in_one_line(f'{type(error).__name__}: {error}')})"
+        ) from None
 
 
 def _made_by(name: str) -> tuple[nn.Module, bytes]:
@@ -151,7 +151,7 @@ def _made_by(name: str) -> tuple[nn.Module, bytes]:
     except RocoError:
         raise
     except Exception as error:
-        raise ConfigError(f"{name}: cannot be called ({_in_one_line(error)})") from error
+        raise ConfigError(f"{name}: cannot be called ({in_one_line(f'{type(error).__name__}: {error}')})") from error
     finally:
         sys.path.remove(str(Path.cwd()))
     if not isinstance(network, nn.Module):

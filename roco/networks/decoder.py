@@ -179,6 +179,7 @@ class GenomeNetwork(nn.Module):
             phase, in order. A phase as wide as the phase before has no convolution at its start, as in NSGA-Net.
         stem_padding: of the first convolution: 0 as in the authors' code (32 pixels become 30), or 1.
         mean: of each image channel in [0, 1]; its length is the number of channels.
+        std: of each image channel.
         node: what a node computes, a key of `PHASES`; the paper's nodes are `residual`.
 
     Source: paper, Section III; NSGA-Net's macro decoder (Lu et al. 2019). Weights start as He et al. 2015.

@@ -31,7 +31,8 @@ class Architecture(Section):
 
         Args:
             image_size: the height and width of the images in pixels, at least 16.
-            mean: of each of the three channels in [0, 1]; `std` alike.
+            mean: of each of the three channels in [0, 1].
+            std: of each of the three channels.
         """
         from torch import nn
 

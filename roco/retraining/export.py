@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from roco.errors import ConfigError, RocoError
+from roco.errors import ConfigError, RocoError, in_one_line
 from roco.files import atomic, is_there
 from roco.retraining.records import EndedTraining, read_training
 
@@ -96,7 +96,7 @@ def export_network(path: str | Path, file_format: str, output: str | Path) -> No
         try:
             write(network, description.spec.image_size, temporary)
         except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = in_one_line(error)
             raise RocoError(f"{path}: torch cannot write it as {file_format} ({reason}); safetensors can") from error
 
 

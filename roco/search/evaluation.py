@@ -131,8 +131,8 @@ class Evaluator:
         Yields:
             Genomes with their evaluations, a whole stack at a time.
 
-        Differs from the paper, which does not mention the order: with the same order for all, chance tells two genomes
-        apart less.
+        Differs from the paper, which does not mention the order: with the same order for all, two genomes differ
+        less by chance.
         """
         from roco.training.train_all import train_all
 

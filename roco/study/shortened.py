@@ -15,8 +15,11 @@ SomeSection = TypeVar("SomeSection", bound=Section)
 def attack_parts(config: RobustnessConfig) -> dict[str, RobustnessConfig]:
     """A protocol's attacks as separate protocols, by name."""
     nothing: dict[str, object] = {
-        **{"attacks": {}, "smallest_perturbations": {}},
-        **dict.fromkeys(("curve", "checks", "fewer")),
+        "attacks": {},
+        "curve": None,
+        "smallest_perturbations": {},
+        "checks": None,
+        "fewer": None,
     }
     parts: dict[str, dict[str, object]] = {name: {"attacks": {name: each}} for name, each in config.attacks.items()}
     for name, attack in config.smallest_perturbations.items():

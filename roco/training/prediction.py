@@ -10,10 +10,11 @@ from roco.training.stacks.stack import Stack
 
 # The largest number of images times networks in one forward pass of a stack.
 STACKED_IMAGES = 2048
+BATCH_SIZE = 256
 
 
 @torch.no_grad()
-def logits_of(network: nn.Module, images: Tensor, *, batch_size: int = 256) -> Tensor:
+def logits_of(network: nn.Module, images: Tensor, *, batch_size: int = BATCH_SIZE) -> Tensor:
     """Logits float32 `(n, classes)` of uint8 images `(n, c, h, w)`, in evaluation mode, on the images' device.
 
     The logits of a stack are `(n, networks, classes)`.
@@ -23,7 +24,7 @@ def logits_of(network: nn.Module, images: Tensor, *, batch_size: int = 256) -> T
     return torch.cat(batches)
 
 
-def predict(network: nn.Module, images: Tensor, *, batch_size: int = 256) -> Tensor:
+def predict(network: nn.Module, images: Tensor, *, batch_size: int = BATCH_SIZE) -> Tensor:
     """Predicted classes int64 `(n,)` of uint8 images `(n, c, h, w)`."""
     if not len(images):
         return torch.zeros(0, dtype=torch.int64, device=images.device)
@@ -36,7 +37,7 @@ def predict_together(networks: Sequence[nn.Module], images: Tensor) -> list[Tens
         return [predict(network, images) for network in networks]
     stack = Stack(networks)  # type: ignore[arg-type]
     # Fewer images for more networks, so that this needs less memory than a training step.
-    few = max(1, min(256, STACKED_IMAGES // len(networks)))
+    few = max(1, min(BATCH_SIZE, STACKED_IMAGES // len(networks)))
     return list(logits_of(stack, images, batch_size=few).argmax(dim=2).unbind(1))
 
 

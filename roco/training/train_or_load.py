@@ -186,10 +186,11 @@ class _Work:
             results = []
             for number, training in ended:
                 network = None if training.failure else training.network
-                details = (training.losses, seconds, str(self.recipe.precision), training.failure, training.stack)
-                results.append((number, TrainingResult(network, *details)))
                 if network is not None:
                     self._keep(requests[number], network, training.losses)
+                precision = str(self.recipe.precision)
+                result = TrainingResult(network, training.losses, seconds, precision, training.failure, training.stack)
+                results.append((number, result))
             # Only after the whole stack is kept: an interruption then loses no network.
             yield from results
             began = time.perf_counter()

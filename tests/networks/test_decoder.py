@@ -145,7 +145,7 @@ def test_widths_of_a_list_are_taken_in_order_by_the_active_phases() -> None:
     assert [type(phase.widen).__name__ for phase in phases] == ["Conv2d", "Identity", "Conv2d"]
     images = images_of()
     network(images).sum().backward()
-    # The pool's output goes into the second phase as it is, and comes out of it unchanged by what works in position.
+    # The pool's output goes into the second phase as it is, and comes out of it unchanged by operations in place.
     pooled = network.eval().phases[:2](network.normalise(images))
     kept = pooled.clone()
     network.phases[2](pooled)

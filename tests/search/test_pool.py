@@ -17,56 +17,7 @@ from roco.search.records import Evaluation, store_evaluation
 from roco.space.genome import Genome
 from roco.storage.store import Store
 
-# Speaks as a worker does, without torch; its end comes with the genome in its argument, as often as the folder says.
-STAND_IN = """
-import json, os, signal, sys, time
-from pathlib import Path
-from roco.search.evaluation import EvaluationSettings, failed_evaluation
-from roco.search.records import store_evaluation
-from roco.space.genome import Genome
-from roco.storage.store import Store
-
-request = json.loads(sys.stdin.readline())
-settings, store = EvaluationSettings.model_validate(request["settings"]), Store(request["store"])
-for line in sys.stdin:
-    genomes, (fatal, end, times, deaths) = [Genome.parse(text) for text in json.loads(line)], sys.argv[1:]
-    if fatal in map(str, genomes) and len(list(Path(deaths).iterdir())) < int(times):
-        (Path(deaths) / str(os.getpid())).touch()
-        if end == "exit":
-            sys.exit(3)
-        time.sleep(60) if end == "asleep" else os.kill(os.getpid(), getattr(signal, end))
-    for genome in genomes:
-        record = failed_evaluation(settings.spec(genome), settings, reason=None)
-        changes = {"status": "ok", "stack": len(genomes), "versions": {"process": str(os.getpid())}}
-        store_evaluation(store, settings.store_key(genome), record.model_copy(update=changes))
-    print("done", flush=True)
-"""
-
-
-# A worker where memory does not do for one genome.
-STARVED = """
-import sys
-from roco.search import worker
-from roco.training import loop
-from roco.search.evaluation import Evaluator
-
-fresh, train_together, large = Evaluator._fresh_network, loop.train_together, []
-
-def noted(self, genome):
-    network = fresh(self, genome)
-    large.extend([network] * (genome.key == sys.argv[1]))
-    return network
-
-def starved(trainings, *arguments, **named):
-    if any(one.network is network for one in trainings for network in large):
-        for one in trainings:
-            one.failure, one.out_of_memory = "out of memory", True
-    else:
-        train_together(trainings, *arguments, **named)
-
-Evaluator._fresh_network, loop.train_together = noted, starved
-worker.main()
-"""
+STAND_IN, STARVED = (Path(__file__).with_name(f"{name}_worker.py") for name in ("stand_in", "starved"))
 
 
 def settings_of(tiny: TinyStudy, recipe: dict[str, Any]) -> EvaluationSettings:
@@ -136,7 +87,7 @@ def end_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
     def arrange(end: str, times: int) -> list[int]:
         def stand_in(command: list[str], **named: Any) -> subprocess.Popen[str]:
             assert command == [sys.executable, "-m", "roco.search.worker"]
-            process = popen([sys.executable, "-c", STAND_IN, str(GENOMES[1]), end, str(times), str(deaths)], **named)
+            process = popen([sys.executable, str(STAND_IN), str(GENOMES[1]), end, str(times), str(deaths)], **named)
             started.append(process.pid)
             return process
 
@@ -185,12 +136,10 @@ def test_a_genome_is_tried_once_more(
 def test_a_training_that_memory_did_not_do_for_is_tried_anew_by_the_next_run(
     settings: EvaluationSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, script = Store(tmp_path / "store"), tmp_path / "starved.py"
-    script.write_text(STARVED)
-    start = subprocess.Popen
+    store, start = Store(tmp_path / "store"), subprocess.Popen
 
     def starved(command: list[str], **named: Any) -> "subprocess.Popen[str]":
-        return start([sys.executable, str(script), GENOMES[1].key], **named)
+        return start([sys.executable, str(STARVED), GENOMES[1].key], **named)
 
     monkeypatch.setattr(pool.subprocess, "Popen", starved)
     records = evaluate_genomes(GENOMES, settings, store=store, processes=1)

@@ -43,16 +43,17 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 
 def test_bf16_is_for_the_passes_of_training_only() -> None:
     images, labels = data_of()
-    networks = {precision: fresh(Small) for precision in ("fp32", "bf16")}
+    networks = {name: fresh(Small) for name in ("fp32", "bf16", "again")}
     kinds: list[torch.dtype] = []
     networks["bf16"][0].register_forward_hook(lambda _, __, output: kinds.append(output.dtype))
     losses = {
-        precision: train(network, images, labels=labels, recipe=recipe_of(precision=precision), seed=0)
-        for precision, network in networks.items()
+        name: train(network, images, labels=labels, recipe=recipe_of(precision=name.replace("again", "bf16")), seed=0)
+        for name, network in networks.items()
     }
     assert set(kinds) == {torch.bfloat16}
-    assert losses["bf16"] != losses["fp32"]
+    assert losses["bf16"] == losses["again"] != losses["fp32"]
     assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
+    assert state_bytes(networks["bf16"]) == state_bytes(networks["again"])
     assert {tensor.dtype for tensor in networks["bf16"].parameters()} == {torch.float32}
     predict(networks["bf16"], images)
     assert kinds[-1] == torch.float32

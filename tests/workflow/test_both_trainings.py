@@ -66,17 +66,12 @@ def test_networks_are_trained_both_ways_and_a_kill_changes_no_byte(finished_stud
 
     killed = with_both(finished_study, tmp_path / "killed")
     killed_while_training(killed)
-    result = killed.run("--until", "robustness")
+    result = killed.run()
     assert result.returncode == 0, result.stderr[-3000:]
     log = (killed.results / "logs/retrained_adversarially").rglob("*.log")
     assert any("goes on after epoch" in path.read_text() for path in log)
-    # The report is made from these files; that it is the same through kills is shown in test_study.
-    trained, again = (
-        {name: made for name, made in artifacts.items() if name.startswith("retrained_adversarially/")}
-        for artifacts in (after, killed.artifacts())
-    )
-    assert len(trained) > 4
-    assert again == trained
+    again = killed.artifacts()
+    assert [name for name in sorted(after.keys() | again.keys()) if after.get(name) != again.get(name)] == []
 
 
 def test_other_settings_of_adversarial_training_train_those_networks_alone_again(

@@ -9,7 +9,12 @@ from roco.data.declaration import DataSet, NamedFile, Sizes
 from roco.data.pools import LabelledArrays, Source, source_of_arrays
 from roco.data.torchvision_files import found_or_downloaded, one_line
 
-FILES = tuple(f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 # Where torchvision keeps them below the given folder.
 BELOW = Path("FashionMNIST") / "raw"
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from roco.data.declaration import DataSet, NamedFile, Sizes
 from roco.data.pools import LabelledArrays, Source, source_of_arrays
-from roco.errors import DatasetError
+from roco.errors import DatasetError, in_one_line
 
 Array = np.ndarray[Any, Any]
 
@@ -46,7 +46,7 @@ def _npz_arrays(where: str) -> list[Array]:
         raise
     except Exception as error:
         # zipfile, zlib and NumPy can raise any error for damaged bytes. No other code runs in this block.
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+        reason = in_one_line(f"{type(error).__name__}: {error}", 120)
         raise DatasetError(f"{where}: cannot be read as an .npz file ({reason})") from None
 
 

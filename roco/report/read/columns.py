@@ -35,8 +35,14 @@ CELLS = {"split": OTHER, **_fields(CellSuccesses)}
 # clean, adversarial: uint8 (3, h, w).
 EXAMPLES = {
     **_fields(CellName),
-    **{"source_index": WHOLE, "label": WHOLE, "class_name": OTHER, "prediction": WHOLE, "predicted_class": OTHER},
-    **{"margin": NUMBER, "clean": OTHER, "adversarial": OTHER},
+    "source_index": WHOLE,
+    "label": WHOLE,
+    "class_name": OTHER,
+    "prediction": WHOLE,
+    "predicted_class": OTHER,
+    "margin": NUMBER,
+    "clean": OTHER,
+    "adversarial": OTHER,
 }
 TRANSFER = _fields(TransferPair)
 EVALUATIONS = {

@@ -1,4 +1,4 @@
-"""Reads the user's copies of benchmarks of robust architectures; no licence allows to ship them."""
+"""Reads the user's copies of benchmarks of robust architectures; no licence allows us to ship them."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from roco.errors import ArtifactError
+from roco.errors import ArtifactError, in_one_line
 from roco.files import opened
 from roco.storage.records import Frozen
 
@@ -57,7 +57,7 @@ def networks_of_others(path: str | Path) -> Iterator[AttackedNetwork]:
     try:
         yield from _of_folder(path) if path.is_dir() else _of_file(path)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, ValidationError) as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:100]
+        reason = in_one_line(f"{type(error).__name__}: {error}", 100)
         raise ArtifactError(f"{path}: not one of the benchmarks that report.benchmarks can name ({reason})") from None
 
 

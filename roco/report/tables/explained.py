@@ -119,7 +119,7 @@ def _notes(networks: pd.DataFrame, fits: list[Any], terms: list[str]) -> tuple[s
         notes.append(
             "Means over seeds; in parentheses the 95 % t interval over the seeds' own regressions (Ibragimov and "
             "Müller, 2010), which holds with few seeds, when cluster-robust errors of a single regression are too "
-            "small. All seeds see the same adversarial set: the interval does not cover that another set differs."
+            "small. All seeds see the same adversarial set: the interval does not cover what another set would change."
         )
         notes.append(
             "A star: a row of topology differs from zero at 5 % after Holm's correction for "

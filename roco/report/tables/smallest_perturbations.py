@@ -48,8 +48,8 @@ def make(study: Study, config: StudyConfig) -> Content:
         f"{drawn_anew(config)}; for all networks of a search the mean of their medians, whose interval is over "
         f"{of_means(config)}. Upper bounds: attacks may come nearer."
         + (" A network's median is the mean of those of its retrainings." if again else ""),
-        "L₂ is the length of the change in [0, 1] units over all pixels. Unbroken: images that no attack changed "
-        "successfully; they count as infinitely far." + (" Counted for each retraining." if again else ""),
+        "L₂ is the length of the change in [0, 1] units over all pixels. Unbroken: images for which no attack "
+        "succeeded; they count as infinitely far." + (" Counted for each retraining." if again else ""),
     )
     return Content(numbers, tuple(cells), notes)
 

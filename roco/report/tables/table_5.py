@@ -67,7 +67,12 @@ def _network_row(
     network: dict[str, Any], measured: pd.DataFrame, far: pd.DataFrame, config: StudyConfig, source: str
 ) -> dict[str, Any]:
     row = {name: network.get(name) for name in TABLE_5 if name in network} | {"source": source}
-    named = {"test": TEST, "adversarial_set": ADVERSARIAL_SET, **{m: attack_of(config, m) for m in ("pgd", "cw")}}
+    named = {
+        "test": TEST,
+        "adversarial_set": ADVERSARIAL_SET,
+        "pgd": attack_of(config, "pgd"),
+        "cw": attack_of(config, "cw"),
+    }
     for values in rows_of(far[_is_of(far, network) & (far["metric"] == named["cw"])]):
         row["cw_median_l2"] = values.distance
     for name, metric in named.items():
