@@ -95,12 +95,11 @@ def _points(row: Difference, *, judged: bool = False) -> str:
 def _cost(row: Difference, by_metric: dict[str, Difference], config: StudyConfig) -> str:
     seeds = f"{row.seeds} seed{'s' if row.seeds > 1 else ''}"
     many = "s" if row.networks > 1 else ""
-    unit = (
-        f"pair{many} of networks within {FLOPS_TOLERANCE * 100:.0f} % of each other's FLOPs"
-        if row.selection == EQUAL_FLOPS
-        else f"network{many}"
-    )
-    same = f", {row.same_networks} of them a network that both searches found," if row.same_networks else ""
+    unit, shared = f"network{many}", "found by both searches"
+    if row.selection == EQUAL_FLOPS:
+        unit = f"pair{many} of networks within {FLOPS_TOLERANCE * 100:.0f} % of each other's FLOPs"
+        shared = "a network with itself, as both searches found it"
+    same = f", {row.same_networks} of them {shared}," if row.same_networks else ""
     trained = f" ({row.retrainings} retrainings)" if several(config) else ""
     basis = f"this rests on {row.networks} {unit}{same} from {seeds}{trained} on {config.dataset.title}"
     caution = "" if row.seeds > 1 else ", and one run of a search is not yet a finding"
